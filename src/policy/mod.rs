@@ -1,0 +1,131 @@
+//! Members + verdicts + place → choice: one file a policy.
+//!
+//! Knows neither DNS names nor octets. [`Pools`] is what a policy file says, checked and numbered; [`Live`] is
+//! what that comes to under the verdicts of one moment, recomputed when one turns; a query only walks it.
+
+use std::net::IpAddr;
+
+use crate::health::ProbeId;
+
+/// Which pool of a zone: an index into [`Pools::pools`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PoolId(pub u32);
+
+/// Which endpoint of a zone: an index into [`Pools::endpoints`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EndpointId(pub u32);
+
+/// How a pool picks among its living members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Each living member in turn; the rest follow in rotated order.
+    RoundRobin,
+    /// In exact proportion to weight, smoothly interleaved; weight 0 as a last resort.
+    Weighted,
+    /// The first living member.
+    Failover,
+}
+
+/// An endpoint or another pool, inside a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// What is a member.
+    pub target: Target,
+    /// Its share of a [`Policy::Weighted`] pool, 0 to [`WEIGHT_MAX`]; 1 where none is given.
+    pub weight: u32,
+}
+
+/// What a member is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// One address.
+    Endpoint(EndpointId),
+    /// Another pool.
+    Pool(PoolId),
+}
+
+/// How many of a pool's members must live for the pool to live, counted for each address family by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MinAlive {
+    /// So many, at least 1.
+    Count(u32),
+    /// This share of the members, 1 to 100, rounded up to whole members.
+    Percent(u8),
+}
+
+/// One address that serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The operator's name for it; the address as text where none was given.
+    pub name: Box<str>,
+    /// What is answered.
+    pub address: IpAddr,
+    /// Who judges it; without a probe it is always alive.
+    pub probe: Option<ProbeId>,
+}
+
+/// A policy over members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// The operator's name for it.
+    pub name: Box<str>,
+    /// How it picks.
+    pub policy: Policy,
+    /// In the operator's order.
+    pub members: Box<[Member]>,
+    /// When it counts as alive.
+    pub min_alive: MinAlive,
+}
+
+/// All pools of one zone, children before their parents: what a pool's members name always stands before it,
+/// so there is no loop and one pass from the front computes everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pools {
+    /// By [`PoolId`].
+    pub pools: Box<[Pool]>,
+    /// By [`EndpointId`].
+    pub endpoints: Box<[Endpoint]>,
+}
+
+/// The most that one member may weigh; gdnsd's bound is 2²⁰ − 1 too.
+pub const WEIGHT_MAX: u32 = (1 << 20) - 1;
+
+/// The most that the weights of one pool may sum to, once their common factor is taken out. A turn of the
+/// schedule is that long and is laid out in memory at two octets a step: 2 MiB at the most.
+pub const WEIGHT_TOTAL_MAX: u64 = 1 << 20;
+
+/// Members of one pool; a member's number fits two octets in a schedule.
+pub const MEMBERS_MAX: usize = 1 << 16;
+
+/// Pools nested in pools, from a name down. Deeper than any real tree, and a bound on the work of a query.
+pub const DEPTH_MAX: usize = 16;
+
+/// Answers to one query. 64 AAAA records are 1,792 octets: more never leave by UDP.
+pub const ANSWERS_MAX: usize = 64;
+
+/// How many answers a name gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// One from each living member of the name's pool in turn, up to 8 (Route 53's multivalue bound): the
+    /// default of `round-robin`.
+    EachMember,
+    /// The best so many, 1 to [`ANSWERS_MAX`].
+    Best(u8),
+}
+
+/// What is answered when nothing of a name's pool lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WhenAllDown {
+    /// As if everything lived.
+    ServeAll,
+    /// As when something last lived; as [`WhenAllDown::ServeAll`] when nothing ever did.
+    LastGood,
+    /// These addresses, those of the family that was asked for.
+    Addresses(Box<[IpAddr]>),
+    /// No records (NOERROR).
+    NoData,
+    /// SERVFAIL.
+    ServFail,
+    /// REFUSED.
+    Refused,
+}
