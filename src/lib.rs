@@ -8,6 +8,7 @@ pub mod policy;
 pub mod probe;
 pub mod snapshot;
 pub mod system;
+pub mod transport;
 pub mod ttl;
 pub mod wire;
 pub mod zone;
