@@ -5,6 +5,7 @@ pub mod health;
 pub mod moment;
 pub mod policy;
 pub mod probe;
+pub mod random;
 pub mod system;
 pub mod ttl;
 pub mod wire;
