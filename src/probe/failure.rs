@@ -138,6 +138,7 @@ fn certificate(reason: &CertificateError) -> String {
             format!("not valid for another {} days", not_before.as_secs().saturating_sub(time.as_secs()) / DAY)
         }
         CertificateError::UnknownIssuer => "no trusted root issued it".to_owned(),
+        CertificateError::BadSignature => "not signed by the root that it names".to_owned(),
         CertificateError::NotValidForNameContext { expected, .. } => format!("not for {}", expected.to_str()),
         other => shown(&other.to_string()),
     }

@@ -185,3 +185,213 @@ impl Resolve for Only {
         Box::pin(future::ready(Ok(addresses)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rcgen::{CertificateParams, date_time_ymd};
+    use rustls::{RootCertStore, ServerConfig};
+
+    use super::super::endpoint::{Authority, Endpoint, Reply, loopback, self_signed_server};
+    use super::*;
+
+    const NAME: &str = "www.example.com";
+
+    fn plain(endpoint: SocketAddr) -> HttpProbe {
+        HttpProbe {
+            port: endpoint.port(),
+            path: "/healthz".to_owned(),
+            host: Some(NAME.to_owned()),
+            status: vec![200..=299],
+            body: None,
+            tls: None,
+        }
+    }
+
+    async fn ask_with(tls: &Tls, endpoint: SocketAddr, probe: &HttpProbe) -> Result<(), String> {
+        let asker = Asker::new(endpoint.ip(), probe, tls).map_err(|failure| failure.to_string())?;
+        // Only so that a fault of ours ends the test.
+        let answered = tokio::time::timeout(Duration::from_secs(60), asker.ask()).await;
+        answered.expect("an end").map_err(|failure| failure.to_string())
+    }
+
+    async fn ask(endpoint: SocketAddr, probe: &HttpProbe) -> Result<(), String> {
+        ask_with(&Tls::with_roots(RootCertStore::empty), endpoint, probe).await
+    }
+
+    #[tokio::test]
+    async fn the_status_decides() {
+        async fn check(reply: Reply, status: &[std::ops::RangeInclusive<u16>], expected: Result<(), &str>) {
+            let endpoint = Endpoint::plain(loopback(2), reply).await;
+            let probe = HttpProbe { status: status.to_vec(), ..plain(endpoint.address) };
+            assert_eq!(ask(endpoint.address, &probe).await, expected.map_err(str::to_owned));
+            assert_eq!(endpoint.seen().len(), 1, "asked once");
+        }
+        let redirect = || Reply::Text("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n".to_owned());
+        check(Reply::new("200 OK", "ok"), &[200..=299], Ok(())).await;
+        check(Reply::new("299 Fine", ""), &[200..=299], Ok(())).await;
+        check(Reply::new("503 No", ""), &[200..=299], Err("status 503, want 200-299")).await;
+        check(Reply::new("404 No", ""), &[200..=204, 404..=404], Ok(())).await;
+        check(Reply::new("205 No", ""), &[200..=204, 404..=404], Err("status 205, want 200-204, 404")).await;
+        check(redirect(), &[200..=299], Err("redirect to http://127.0.0.1:1/ (status 302)")).await;
+        check(redirect(), &[302..=302], Ok(())).await;
+        check(Reply::new("301 Moved", ""), &[200..=299], Err("status 301, want 200-299")).await;
+        // Without a match to look for nothing is read past the head, so a body that never comes does no harm.
+        check(Reply::Hang("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n".to_owned()), &[200..=299], Ok(())).await;
+        check(Reply::Text(String::new()), &[200..=299], Err("connection closed before message completed")).await;
+        check(Reply::Text("SSH-2.0-OpenSSH\r\n\r\n".to_owned()), &[200..=299], Err("invalid HTTP version parsed"))
+            .await;
+    }
+
+    #[tokio::test]
+    async fn the_body_must_contain_the_match_within_the_limit() {
+        async fn check(reply: Reply, wanted: &str, expected: bool) {
+            let endpoint = Endpoint::plain(loopback(3), reply).await;
+            let probe = HttpProbe { body: Some(wanted.to_owned()), ..plain(endpoint.address) };
+            let expected = if expected { Ok(()) } else { Err(format!("body does not contain {wanted:?}")) };
+            assert_eq!(ask(endpoint.address, &probe).await, expected);
+        }
+        let filled = |count: usize, rest: &str| Reply::new("200 OK", &("x".repeat(count) + rest));
+        let chunks = |parts: &[&str]| {
+            let parts: String = parts.iter().map(|part| format!("{:x}\r\n{part}\r\n", part.len())).collect();
+            Reply::Text(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{parts}0\r\n\r\n"))
+        };
+        check(filled(3, "ok"), "ok", true).await;
+        check(filled(3, "no"), "ok", false).await;
+        check(filled(0, ""), "ok", false).await;
+        check(filled(0, ""), "", true).await;
+        check(chunks(&["all is w", "e", "ll here"]), "well", true).await;
+        check(chunks(&["we", "we", "ll"]), "well", true).await;
+        check(chunks(&["wel", "wel"]), "well", false).await;
+        check(filled(BODY_OCTETS_MAX - 2, "ok"), "ok", true).await;
+        check(filled(BODY_OCTETS_MAX - 1, "ok"), "ok", false).await;
+        // Neither waits for the end of what has none.
+        let head = "HTTP/1.1 200 OK\r\n\r\nok";
+        check(Reply::Endless(head.to_owned()), "ok", true).await;
+        check(Reply::Endless(head.to_owned()), "well", false).await;
+        check(Reply::Hang(head.to_owned()), "ok", true).await;
+    }
+
+    #[tokio::test]
+    async fn the_endpoint_is_called_by_the_monitors_host() {
+        async fn check(address: SocketAddr, host: Option<&str>, path: &str, line: &str, called: Option<&str>) {
+            let endpoint = Endpoint::plain(address, Reply::new("200 OK", "")).await;
+            let port = endpoint.address.port();
+            let probe = HttpProbe { host: host.map(str::to_owned), path: path.to_owned(), ..plain(endpoint.address) };
+            assert_eq!(ask(endpoint.address, &probe).await, Ok(()));
+            let head = endpoint.seen()[0].head.to_ascii_lowercase();
+            let called = called.map_or(endpoint.address.to_string(), |called| format!("{called}:{port}"));
+            assert!(head.starts_with(&format!("get {line} http/1.1\r\n")), "{head}");
+            for header in [&format!("host: {called}"), "connection: close", "user-agent: bellwether/"] {
+                assert!(head.contains(&format!("\r\n{header}")), "{header} is not in {head}");
+            }
+            assert_eq!(head.matches("\r\nhost:").count(), 1, "{head}");
+        }
+        let v6 = SocketAddr::from(([0_u16, 0, 0, 0, 0, 0, 0, 1], 0));
+        check(loopback(4), Some(NAME), "/healthz?deep=1", "/healthz?deep=1", Some(NAME)).await;
+        check(loopback(5), Some("WWW.Example.COM"), "/", "/", Some(NAME)).await;
+        check(loopback(6), None, "//a b", "//a%20b", None).await;
+        check(loopback(6), Some("198.51.100.7"), "/", "/", Some("198.51.100.7")).await;
+        check(loopback(6), Some("2001:db8::7"), "/", "/", Some("[2001:db8::7]")).await;
+        check(v6, Some(NAME), "/", "/", Some(NAME)).await;
+        check(v6, None, "/", "/", None).await;
+    }
+
+    #[tokio::test]
+    async fn over_tls_the_certificate_must_hold_unless_told_otherwise() {
+        let authority = Authority::new("root.example.com");
+        let roots = authority.roots();
+        let tls = Tls::with_roots(move || roots.clone());
+        let dated = |from: i32, to: i32| {
+            let mut params = CertificateParams::new([NAME.to_owned()]).expect("a name");
+            (params.not_before, params.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
+            authority.server_with(params)
+        };
+        let check = async |server: ServerConfig, expected: Result<(), &str>| {
+            let endpoint = Endpoint::tls(loopback(7), server, Reply::new("200 OK", "ok")).await;
+            let probe = HttpProbe { tls: Some(TlsCheck::Verified), ..plain(endpoint.address) };
+            match (ask_with(&tls, endpoint.address, &probe).await, expected) {
+                (Ok(()), Ok(())) => {}
+                (Err(reason), Err(expected)) if reason.starts_with(expected) => {}
+                (got, expected) => panic!("{got:?}, not {expected:?}"),
+            }
+            let probe = HttpProbe { tls: Some(TlsCheck::Unverified), ..probe };
+            assert_eq!(ask_with(&tls, endpoint.address, &probe).await, Ok(()));
+            let seen = endpoint.seen();
+            assert!(seen.iter().all(|seen| seen.server_name.as_deref() == Some(NAME)), "{seen:?}");
+            assert_eq!(seen.len(), 1 + usize::from(expected.is_ok()), "nothing is sent before the certificate holds");
+        };
+        check(authority.server(NAME), Ok(())).await;
+        check(authority.server("www.example.org"), Err("certificate: not for www.example.com")).await;
+        check(self_signed_server(NAME), Err("certificate: no trusted root issued it")).await;
+        check(Authority::new("root.example.org").server(NAME), Err("certificate: no trusted root issued it")).await;
+        check(Authority::new("root.example.com").server(NAME), Err("certificate: not signed by the root")).await;
+        check(dated(2001, 2002), Err("certificate: expired ")).await;
+        check(dated(4001, 4002), Err("certificate: not valid for another ")).await;
+    }
+
+    #[tokio::test]
+    async fn without_a_host_the_certificate_is_the_addresss() {
+        let authority = Authority::new("root.example.com");
+        let roots = authority.roots();
+        let tls = Tls::with_roots(move || roots.clone());
+        let endpoint = Endpoint::tls(loopback(8), authority.server("127.0.0.8"), Reply::new("200 OK", "")).await;
+        let probe = HttpProbe { host: None, tls: Some(TlsCheck::Verified), ..plain(endpoint.address) };
+        assert_eq!(ask_with(&tls, endpoint.address, &probe).await, Ok(()));
+        assert_eq!(endpoint.seen()[0].server_name, None, "an address is no server name");
+        let probe = HttpProbe { host: Some("127.0.0.8".to_owned()), ..probe };
+        assert_eq!(ask_with(&tls, endpoint.address, &probe).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_tls_says_so() {
+        let listener = tokio::net::TcpListener::bind(loopback(9)).await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await.expect("sent");
+        });
+        let probe = HttpProbe { tls: Some(TlsCheck::Unverified), ..plain(address) };
+        let reason = ask(address, &probe).await.expect_err("no TLS");
+        assert!(reason.starts_with("TLS: received corrupt message"), "{reason}");
+        server.await.expect("served");
+    }
+
+    #[tokio::test]
+    async fn a_dead_endpoint_refuses() {
+        let endpoint = Endpoint::plain(loopback(10), Reply::new("200 OK", "")).await;
+        let (address, probe) = (endpoint.address, plain(endpoint.address));
+        drop(endpoint);
+        // The listener goes when its task does, which is soon but not at once.
+        for _ in 0..100 {
+            if ask(address, &probe).await == Err("connection refused".to_owned()) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("{:?}", ask(address, &probe).await);
+    }
+
+    #[test]
+    fn a_monitor_of_which_no_request_can_be_made_says_so() {
+        let check = |host: Option<&str>, path: &str, tls: Option<TlsCheck>, expected: Option<&str>| {
+            let endpoint = SocketAddr::from(([192, 0, 2, 1], 8080));
+            let probe = HttpProbe { host: host.map(str::to_owned), path: path.to_owned(), tls, ..plain(endpoint) };
+            let fault = probe.fault().map(|failure| failure.to_string());
+            assert_eq!(fault.as_deref(), expected, "{host:?} {path:?}");
+        };
+        let tls = Some(TlsCheck::Verified);
+        check(Some(NAME), "/", tls, None);
+        check(None, "/", tls, None);
+        check(Some("198.51.100.7"), "/", None, None);
+        let literal =
+            "host 198.51.100.7: over TLS a host must be a name, as an address has no server name (RFC 6066 §3)";
+        check(Some("198.51.100.7"), "/", tls, Some(literal));
+        check(Some(NAME), "healthz", None, Some("path \"healthz\" does not begin with `/`"));
+        check(Some(NAME), "", None, Some("path \"\" does not begin with `/`"));
+        for host in ["", "a/b", "a@b", "a b", "www.example.com:80", "1.2", "a?b", "a#b"] {
+            check(Some(host), "/", None, Some(&format!("no request can be made for host {host:?}")));
+        }
+    }
+}

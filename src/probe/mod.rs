@@ -4,6 +4,8 @@
 //! [`Changes`]. Verdicts are [`crate::health`]'s: nothing here decides what a result means.
 
 mod changes;
+#[cfg(test)]
+mod endpoint;
 mod failure;
 mod http;
 mod prober;

@@ -311,3 +311,195 @@ impl fmt::Display for Told<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustls::RootCertStore;
+
+    use super::super::endpoint::{Endpoint, Reply, loopback};
+    use super::*;
+    use crate::health::Timing;
+    use crate::probe::{HttpProbe, Monitor};
+
+    /// Real time, so nothing here is judged by when it comes, only by what comes after what. The interval is long
+    /// for a probe's sake: within it, even a machine that is held up for a second answers in time.
+    const TIMING: Timing = Timing {
+        interval: Duration::from_secs(2),
+        fast: Duration::from_millis(100),
+        timeout: Duration::from_secs(2),
+        fall: 3,
+        rise: 2,
+    };
+
+    fn http(endpoint: SocketAddr, timing: Timing) -> Target {
+        let probe = Probe::Http(HttpProbe {
+            port: endpoint.port(),
+            path: "/".to_owned(),
+            host: None,
+            status: vec![200..=299],
+            body: None,
+            tls: None,
+        });
+        Target { address: endpoint.ip(), monitor: Arc::new(Monitor { probe, timing }) }
+    }
+
+    fn tcp(endpoint: SocketAddr) -> Target {
+        let probe = Probe::Tcp { port: endpoint.port() };
+        Target { address: endpoint.ip(), monitor: Arc::new(Monitor { probe, timing: TIMING }) }
+    }
+
+    fn start() -> (Prober, Changes) {
+        Prober::with_tls(Clock::new(), 7, Tls::with_roots(RootCertStore::empty))
+    }
+
+    async fn next(changes: &mut Changes) -> Change {
+        time::timeout(Duration::from_secs(60), changes.recv()).await.expect("a change").expect("a prober")
+    }
+
+    fn ok() -> Reply {
+        Reply::new("200 OK", "")
+    }
+
+    #[tokio::test]
+    async fn a_death_and_a_return_are_found() {
+        let endpoint = Endpoint::plain(loopback(20), ok()).await;
+        let address = endpoint.address;
+        let (mut prober, mut changes) = start();
+        let probe = prober.watch(http(address, TIMING));
+        let first = next(&mut changes).await;
+        assert_eq!(
+            (first.probe, first.health, first.turned, first.cause),
+            (probe, Health::UP, Some(Verdict::Up), None)
+        );
+        drop(endpoint);
+
+        let refused = Some(Failure::Connection(std::io::ErrorKind::ConnectionRefused));
+        let mut flip = Moment::START;
+        for _ in 1..TIMING.fall {
+            let suspect = next(&mut changes).await;
+            assert_eq!((suspect.health.alive, suspect.turned, &suspect.cause), (true, None, &refused));
+            assert!(suspect.health.flip > flip && suspect.health.flip != Moment::NEVER);
+            flip = suspect.health.flip;
+        }
+        let down = next(&mut changes).await;
+        assert_eq!((down.health, down.turned, &down.cause), (Health::DOWN, Some(Verdict::Down), &refused));
+        assert!(prober.shared.clock.now() >= flip, "not before it was said that it could");
+
+        let _endpoint = Endpoint::plain(address, ok()).await;
+        let recovering = next(&mut changes).await;
+        assert_eq!((recovering.health.alive, recovering.turned, recovering.cause), (false, None, None));
+        assert_ne!(recovering.health.flip, Moment::NEVER);
+        let up = next(&mut changes).await;
+        assert_eq!((up.health, up.turned, up.cause), (Health::UP, Some(Verdict::Up), None));
+        assert!(changes.try_recv().is_none());
+    }
+
+    #[tokio::test]
+    async fn the_first_round_tells_of_every_target_once() {
+        let endpoint = Endpoint::plain(loopback(21), ok()).await;
+        let refusing = Endpoint::plain(loopback(22), Reply::new("503 No", "")).await;
+        let hanging = Endpoint::plain(loopback(23), Reply::Hang(String::new())).await;
+        let slow = Endpoint::plain(loopback(23), Reply::Hang("HTTP/1.1 200 OK\r\nX-Slow: ".to_owned())).await;
+        let short = Timing { timeout: Duration::from_millis(50), ..TIMING };
+        let (mut prober, mut changes) = start();
+        let timed_out = Some(Failure::Timeout(short.timeout));
+        let status = Failure::Status { status: 503, wanted: vec![200..=299] };
+        let mut broken = http(endpoint.address, TIMING);
+        let Probe::Http(probe) = &mut Arc::get_mut(&mut broken.monitor).expect("the only one").probe else { return };
+        probe.host = Some("no host".to_owned());
+        let expected = HashMap::from([
+            (prober.watch(http(endpoint.address, TIMING)), None),
+            (prober.watch(tcp(endpoint.address)), None),
+            (prober.watch(http(refusing.address, TIMING)), Some(status)),
+            (prober.watch(http(hanging.address, short)), timed_out.clone()),
+            (prober.watch(http(slow.address, short)), timed_out),
+            (
+                prober.watch(tcp(SocketAddr::from(([127, 0, 0, 24], 1)))),
+                Some(Failure::Connection(std::io::ErrorKind::ConnectionRefused)),
+            ),
+            (prober.watch(broken), Some(Failure::Monitor("no request can be made for host \"no host\"".to_owned()))),
+        ]);
+        let mut found = HashMap::new();
+        for _ in 0..expected.len() {
+            let change = next(&mut changes).await;
+            assert_eq!(change.health, if change.cause.is_none() { Health::UP } else { Health::DOWN });
+            assert!(change.turned.is_some());
+            found.insert(change.probe, change.cause);
+        }
+        assert_eq!(found, expected);
+    }
+
+    #[tokio::test]
+    async fn equal_targets_share_a_probe_and_numbers_last() {
+        let endpoint = Endpoint::plain(loopback(25), ok()).await;
+        let other = Endpoint::plain(loopback(26), ok()).await;
+        let (mut prober, mut changes) = start();
+        let one = prober.watch(http(endpoint.address, TIMING));
+        let two = prober.watch(tcp(endpoint.address));
+        assert_eq!(prober.watch(http(endpoint.address, TIMING)), one);
+        assert_eq!([one, two], [ProbeId(0), ProbeId(1)]);
+        assert_eq!([next(&mut changes).await.turned, next(&mut changes).await.turned], [Some(Verdict::Up); 2]);
+        assert_eq!(endpoint.seen().len(), 1, "one probe for both");
+
+        prober.keep_only(&HashSet::from([two]));
+        assert_eq!(prober.watch(tcp(endpoint.address)), two, "kept over a reload");
+        let three = prober.watch(http(other.address, TIMING));
+        assert_eq!(three, one, "the least free number is given out anew");
+        let change = next(&mut changes).await;
+        assert_eq!((change.probe, change.target.address), (three, other.address.ip()));
+        assert!(changes.try_recv().is_none(), "what was kept does not start anew");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_kept_stops() {
+        let endpoint = Endpoint::plain(loopback(27), Reply::Hang(String::new())).await;
+        let (mut prober, mut changes) = start();
+        prober.watch(http(endpoint.address, TIMING));
+        while endpoint.seen().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let tasks = || Handle::current().metrics().num_alive_tasks();
+        let shared = Arc::downgrade(&prober.shared);
+        let before = tasks();
+        prober.keep_only(&HashSet::new());
+        assert!(prober.ids.is_empty() && prober.watches.is_empty());
+        // The watch, its probe and the connection under way are gone.
+        while tasks() > before - 2 {
+            tokio::task::yield_now().await;
+        }
+        assert!(changes.try_recv().is_none());
+        drop(prober);
+        assert_eq!(changes.recv().await, None);
+        drop(changes);
+        while shared.strong_count() > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn first_probes_are_spread_but_none_waits_longer_than_its_interval() {
+        let (mut prober, _changes) = start();
+        let target = tcp(SocketAddr::from(([127, 0, 0, 24], 1)));
+        let before = prober.shared.clock.now();
+        let starts: Vec<Moment> = (0..20_000).map(|_| prober.first_start(&target)).collect();
+        let after = prober.shared.clock.now();
+        assert!(starts[0] >= before && starts[0] <= after, "the first starts at once");
+        assert!(
+            starts
+                .windows(2)
+                .all(|pair| pair[1].since(pair[0]) <= FIRST_ROUND_GAP || pair[1] <= after + FIRST_ROUND_GAP)
+        );
+        assert!(starts.iter().all(|&start| start <= after + TIMING.interval));
+        assert!(starts[4_000].since(before) >= Duration::from_secs(1));
+        assert!(prober.first_round_end() >= starts[19_999] + patience(&TIMING));
+    }
+
+    #[test]
+    fn an_alarm_is_told_when_it_comes_and_when_it_goes() {
+        let alarm = Alarm::default();
+        assert_eq!(
+            [alarm.fall(), alarm.rise(), alarm.rise(), alarm.fall(), alarm.fall()],
+            [false, true, false, true, false]
+        );
+    }
+}
