@@ -8,3 +8,4 @@ pub mod probe;
 pub mod system;
 pub mod ttl;
 pub mod wire;
+pub mod zone;
