@@ -3,6 +3,7 @@
 //! A zone is built once ([`Builder`]), checked as it is, and never changes: a reload makes a new one. Record sets
 //! are laid out as they will be sent ([`Rrset`]), so a query finds a name and copies octets.
 
+pub mod master;
 mod builder;
 mod rrset;
 mod tree;
