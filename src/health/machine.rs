@@ -190,6 +190,7 @@ fn scale(span: Duration, random: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
     use proptest::prelude::*;
 
     use super::*;
@@ -345,7 +346,7 @@ mod tests {
         #![proptest_config(config(2_000))]
 
         #[test]
-        fn no_verdict_turns_on_fewer_results(timing in timings(), results in prop::collection::vec(any::<bool>(), 1..60)) {
+        fn no_verdict_turns_on_fewer_results(timing in timings(), results in vec(any::<bool>(), 1..60)) {
             let (mut state, mut alive, mut contrary) = (State::Unknown, results[0], 0_u8);
             for (count, &success) in results.iter().enumerate() {
                 let finding = if success { Finding::Success } else { Finding::Failure };

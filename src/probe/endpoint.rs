@@ -129,6 +129,11 @@ impl Authority {
         roots
     }
 
+    /// Its certificate as a file of roots holds it.
+    pub(super) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
     /// A server with a certificate for `name`, which is valid now.
     pub(super) fn server(&self, name: &str) -> ServerConfig {
         self.server_with(CertificateParams::new([name.to_owned()]).expect("a name"))

@@ -43,6 +43,17 @@ pub struct Target {
     pub monitor: Arc<Monitor>,
 }
 
+impl Target {
+    /// Why it could never succeed, if so: a host or a path of which no request can be made. For the reader of
+    /// policy files; a prober calls such a target down.
+    pub fn fault(&self) -> Option<Failure> {
+        match &self.monitor.probe {
+            Probe::Http(probe) => http::fault(self.address, probe),
+            Probe::Tcp { .. } => None,
+        }
+    }
+}
+
 /// What is asked of an endpoint and which answer counts as a success.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Probe {

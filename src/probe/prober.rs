@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -163,13 +163,14 @@ struct Shared {
 impl Shared {
     /// A place among the probes under way.
     async fn place(&self) -> Option<SemaphorePermit<'_>> {
+        let now = self.clock.now();
         if let Ok(place) = self.in_flight.try_acquire() {
-            if self.in_flight.available_permits() > IN_FLIGHT_MAX / 2 && self.crowded.fall() {
+            if self.crowded.fall(now) {
                 info!("probes start in time again");
             }
             return Some(place);
         }
-        if self.crowded.rise() {
+        if self.crowded.rise(now) {
             warn!("{IN_FLIGHT_MAX} probes are under way: others start late, and verdicts come late");
         }
         // It is never closed.
@@ -177,19 +178,29 @@ impl Shared {
     }
 }
 
-/// A condition of the whole process that is told when it comes and when it goes, not with each probe.
+/// A condition of the whole process that is told when it comes and when it has gone, not with each probe. It has
+/// gone once it has not been met for [`ALARM_HOLD`]: while some probes can be sent and others not, it stays.
 #[derive(Debug, Default)]
-struct Alarm(AtomicBool);
+struct Alarm {
+    /// When it was last met, in nanoseconds; 0 when it has gone.
+    met: AtomicU64,
+}
+
+const ALARM_HOLD: Duration = Duration::from_secs(10);
 
 impl Alarm {
-    /// Whether it was not raised before.
-    fn rise(&self) -> bool {
-        !self.0.swap(true, Ordering::Relaxed)
+    /// The condition is met at `now`. Whether that is news.
+    fn rise(&self, now: Moment) -> bool {
+        self.met.swap(now.as_nanos().max(1), Ordering::Relaxed) == 0
     }
 
-    /// Whether it was raised before. Costs a read where it was not, which is nearly always.
-    fn fall(&self) -> bool {
-        self.0.load(Ordering::Relaxed) && self.0.swap(false, Ordering::Relaxed)
+    /// The condition is not met at `now`. Whether that is news. Costs a read where it has long gone, which is
+    /// nearly always.
+    fn fall(&self, now: Moment) -> bool {
+        let met = self.met.load(Ordering::Relaxed);
+        met != 0
+            && now.since(Moment::from_nanos(met)) >= ALARM_HOLD
+            && self.met.compare_exchange(met, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
 
@@ -215,13 +226,13 @@ impl Sentry {
             if let Err(failure) = &result
                 && failure.is_ours()
             {
-                if self.shared.unsent.rise() {
+                if self.shared.unsent.rise(end) {
                     warn!("probes cannot be sent, so verdicts stand still: {failure}");
                 }
                 next = end + timing.fast;
                 continue;
             }
-            if self.shared.unsent.fall() {
+            if self.shared.unsent.fall(end) {
                 info!("probes can be sent again");
             }
             let finding = if result.is_ok() { Finding::Success } else { Finding::Failure };
@@ -495,11 +506,16 @@ mod tests {
     }
 
     #[test]
-    fn an_alarm_is_told_when_it_comes_and_when_it_goes() {
+    fn an_alarm_is_told_when_it_comes_and_when_it_has_gone() {
         let alarm = Alarm::default();
-        assert_eq!(
-            [alarm.fall(), alarm.rise(), alarm.rise(), alarm.fall(), alarm.fall()],
-            [false, true, false, true, false]
-        );
+        let at = |s: u64| Moment::START + Duration::from_secs(s);
+        assert!(!alarm.fall(at(0)), "never met");
+        assert!(alarm.rise(at(0)));
+        assert!(!alarm.fall(at(9)), "held");
+        assert!(!alarm.rise(at(9)), "told already");
+        assert!(!alarm.fall(at(18)), "held from when it was last met");
+        assert!(alarm.fall(at(19)));
+        assert!(!alarm.fall(at(40)), "told already");
+        assert!(alarm.rise(at(41)));
     }
 }

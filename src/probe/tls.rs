@@ -138,3 +138,52 @@ impl fmt::Debug for Tls {
         f.debug_struct("Tls").field("roots_read", &self.verified.get().is_some()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::process::Command;
+
+    use super::super::endpoint::Authority;
+    use super::*;
+
+    /// In a process of its own, since the environment is the whole process's.
+    #[test]
+    fn operators_name_their_roots_in_ssl_cert_file() {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        for name in ["root.example.com", "root.example.org"] {
+            file.write_all(Authority::new(name).pem().as_bytes()).expect("written");
+        }
+        let run = Command::new(std::env::current_exe().expect("this test"))
+            .args(["--ignored", "--exact", "probe::tls::tests::two_roots_are_trusted"])
+            .env("SSL_CERT_FILE", file.path())
+            .env_remove("SSL_CERT_DIR")
+            .output()
+            .expect("runs");
+        let text = String::from_utf8_lossy(&run.stdout);
+        assert!(run.status.success() && text.contains("1 passed"), "{text}");
+    }
+
+    #[test]
+    #[ignore = "run by operators_name_their_roots_in_ssl_cert_file, which sets the environment"]
+    fn two_roots_are_trusted() {
+        assert_eq!(system_roots().len(), 2);
+    }
+
+    #[test]
+    fn roots_are_read_once_and_only_when_they_are_wanted() {
+        let read = Arc::new(OnceLock::new());
+        let seen = Arc::clone(&read);
+        let tls = Tls::with_roots(move || {
+            seen.set(()).expect("the first time");
+            RootCertStore::empty()
+        });
+        let unverified = tls.config(TlsCheck::Unverified).expect("a configuration");
+        assert!(read.get().is_none());
+        for _ in 0..2 {
+            let verified = tls.config(TlsCheck::Verified).expect("a configuration");
+            assert_eq!(verified.alpn_protocols, unverified.alpn_protocols);
+        }
+        assert!(read.get().is_some());
+    }
+}
