@@ -1,5 +1,6 @@
 //! Bellwether: an authoritative DNS server that balances load across the globe.
 
+pub mod config;
 pub mod diagnostic;
 pub mod health;
 pub mod moment;
