@@ -15,7 +15,8 @@
 //! - A faulty file changes nothing: the last good state keeps serving.
 //! - Only [`system`] asks for time or entropy, only `transport::socket` is unsafe.
 
-<<<<<<< HEAD
+pub mod cli;
+pub mod server;
 pub mod transport;
 pub mod answer;
 pub mod snapshot;

@@ -7,13 +7,16 @@
 //! | `duration`, `words` | what operators write: times, names, addresses |
 //! | `apex`, `monitors`, `pools`, `nesting`, `names` | the tables of a policy file, in the order in which they build on each other |
 //! | `policy_file`, `server_file`, `zones_folder` | the three things that are read |
+//! | `load` | a whole zones folder: master files and policy files put together, checked as zones |
 //!
-//! The text goes in and meaning comes out, with every fault listed; only `zones_folder` touches the file system.
+//! The text goes in and meaning comes out, with every fault listed; only `load` and `zones_folder` touch the file
+//! system.
 //! Knows neither sockets nor octets of messages.
 
 mod apex;
 mod duration;
 mod faults;
+mod load;
 mod monitors;
 mod names;
 mod nesting;
@@ -25,6 +28,7 @@ mod words;
 mod zones_folder;
 
 pub use apex::{Apex, Nameserver};
+pub use load::{Loaded, LoadedZone, load, load_server_file};
 pub use names::Balanced;
 pub use policy_file::{Policies, read_policies};
 pub use server_file::{Server, WORKERS_MAX, read_server_file};
