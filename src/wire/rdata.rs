@@ -317,14 +317,17 @@ pub fn parameter(key: u16, value: &[u8]) -> bool {
     match key {
         0 => {
             let keys = value.chunks(2);
-            !value.is_empty() && value.len() % 2 == 0 && keys.is_sorted_by(|a, b| a < b) && !value.starts_with(&[0, 0])
+            !value.is_empty()
+                && value.len().is_multiple_of(2)
+                && keys.is_sorted_by(|a, b| a < b)
+                && !value.starts_with(&[0, 0])
         }
         1 => char_strs(value) && !empty_string_in(value),
         2 | 8 => value.is_empty(),
         3 => value.len() == 2,
-        4 => !value.is_empty() && value.len() % 4 == 0,
+        4 => !value.is_empty() && value.len().is_multiple_of(4),
         5 => !value.is_empty(),
-        6 => !value.is_empty() && value.len() % 16 == 0,
+        6 => !value.is_empty() && value.len().is_multiple_of(16),
         7 => std::str::from_utf8(value).is_ok_and(|path| path.starts_with('/') && path.contains("dns")),
         _ => true,
     }

@@ -87,7 +87,7 @@ impl<'s> Reader<'s> {
                 self.faults.add(path, text, *fault);
             }
             for note in self.names.notes.drain(..) {
-                self.faults.add(path, text, *note);
+                self.faults.add(path, text, note);
             }
             if scanner.is_hopeless() {
                 let at = scanner.position();
@@ -223,10 +223,10 @@ impl<'s> Reader<'s> {
         finish(scanner, word)?;
         let text = self.includes.open(token.text).map_err(|message| token.fault(message))?;
         let path = self.includes.path().to_owned();
-        let at = self.files.iter().position(|file| *file == path).unwrap_or_else(|| {
+        let at = self.includes.number();
+        if at == self.files.len() {
             self.files.push(path.clone());
-            self.files.len() - 1
-        });
+        }
         // INCLUDES_MAX keeps the index within 16 bits.
         let file = std::mem::replace(&mut self.file, u16::try_from(at).unwrap_or(u16::MAX));
         let outer_origin = std::mem::replace(&mut self.names.origin, origin);

@@ -164,7 +164,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Leaves the entry. Gives the fault of a parenthesis that is never closed: then the entry is taken to end
-    /// with the line of that parenthesis, so that the faults after it are still found.
+    /// with the line of that parenthesis and the indented ones after it, so that later faults are still found.
     pub(super) fn skip_entry(&mut self) -> Option<Box<Fault>> {
         let unclosed = self.unclosed;
         loop {
@@ -234,7 +234,15 @@ impl<'a> Scanner<'a> {
         }
         let (opened, line) = self.opened;
         (self.at, self.line, self.depth) = (opened, line, 0);
-        self.skip(|octet| octet != b'\n');
+        // Indented lines that follow were meant to be inside.
+        loop {
+            self.skip(|octet| octet != b'\n');
+            if !matches!(self.text.get(self.at + 1), Some(b' ' | b'\t')) {
+                break;
+            }
+            self.at += 1;
+            self.line += 1;
+        }
         self.unclosed += 1;
         Err(Fault::at(opened, opened + 1, "this `(` is never closed"))
     }
