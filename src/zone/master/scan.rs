@@ -190,10 +190,6 @@ impl<'a> Scanner<'a> {
                     let lone = matches!(self.text.get(self.at + 1), None | Some(b'\n'));
                     self.at += if lone { 1 } else { 2 };
                 }
-                // key="value" is one token (RFC 9460 §2.1); the quotes stay in it.
-                Class::Quote if self.at > start && self.text[self.at - 1] == b'=' => {
-                    self.quoted()?;
-                }
                 Class::Control => return Err(self.control()),
                 _ => break,
             }

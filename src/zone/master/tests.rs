@@ -10,6 +10,7 @@ use std::process::Command;
 use proptest::prelude::*;
 
 use super::*;
+use crate::diagnostic::Severity;
 use crate::wire::rtype::Form;
 
 fn apex() -> Name {
@@ -236,7 +237,6 @@ fn faults_have_places_and_say_what_would_be_right() {
     check("é 1 TXT é\\\n", &[(1, 9, 2, "free of a backslash")]);
     check("a 1 TXT \\256\n", &[(1, 9, 4, "digits up to 255")]);
     check("a 1 TXT a\"b\"\n", &[]);
-    check("a 1 TXT a=\"b\"\n", &[(1, 9, 5, "quotes around the whole string")]);
     // RFC 3597.
     check("a 1 A \\# 4 C00002\n", &[(1, 7, 11, "announces 4 octets, but 3 follow")]);
     check("a 1 A \\# 3 C00002\n", &[(1, 7, 11, "no A rdata: its address is malformed")]);
@@ -253,10 +253,65 @@ fn faults_have_places_and_say_what_would_be_right() {
 }
 
 #[test]
+fn service_parameters_are_held() {
+    let check = |parameters: &str, expected: Result<&str, &str>| {
+        let (lines, faults) = read_all(format!("a 1 HTTPS 1 . {parameters}\n").as_bytes());
+        let found = match (lines.first(), faults.first()) {
+            (Some(line), None) => Ok(line.strip_prefix("a.example.com. 1 HTTPS 000100").unwrap_or(line)),
+            (_, Some(fault)) => Err(fault.message.as_str()),
+            (None, None) => Err(""),
+        };
+        match (found, expected) {
+            (Err(found), Err(part)) => assert!(found.contains(part), "{parameters}: {found}"),
+            (found, expected) => assert_eq!(found, expected, "{parameters}"),
+        }
+    };
+    check("", Ok(""));
+    check("port=443 alpn=h2", Ok("000100030268320003000201bb"));
+    check("alpn=\"h2,h3\" ; both", Ok("00010006026832026833"));
+    // RFC 9460 appendix A.1: commas and backslashes in a list, quoted and not.
+    check("alpn=\"f\\\\\\\\oo\\\\,bar,h2\"", Ok("0001000c08665c6f6f2c626172026832"));
+    check("alpn=f\\\\\\092oo\\092,bar,h2", Ok("0001000c08665c6f6f2c626172026832"));
+    check("key3=\\001\\187", Ok("0003000201bb"));
+    check("key667", Ok("029b0000"));
+    check("key667=\"\"", Ok("029b0000"));
+    check("mandatory=port,alpn alpn=h2 port=1", Ok("000000040001000300010003026832000300020001"));
+    for (parameters, part) in [
+        ("alpn", "`alpn=` and protocols"),
+        ("alpn=h2,,h3", "`alpn=` and protocols"),
+        ("alpn=\"\"", "`alpn=` and protocols"),
+        ("alpn= \"h2\"", "`alpn=` and protocols"),
+        ("port=65536", "from 0 to 65535"),
+        ("port=1 key3=\\000\\001", "keys that appear once"),
+        ("key3=\\001", "`port=` and a number"),
+        ("no-default-alpn", "accompanied by `alpn`"),
+        ("no-default-alpn=1 alpn=h2", "without a value"),
+        ("mandatory=mandatory", "other keys, each once"),
+        ("mandatory=alpn,alpn alpn=h2", "other keys, each once"),
+        ("mandatory=key99 alpn=h2", "accompanied by `key99`"),
+        ("ipv4hint=2001:db8::1", "IPv4 addresses"),
+        ("ipv6hint=192.0.2.1", "IPv6 addresses"),
+        ("ech=!", "base64"),
+        ("dohpath=dns-query", "URI template"),
+        ("key65535=x", "`key0` to `key65534`"),
+        ("key01=x", "`key0` to `key65534`"),
+        ("prot=1", "known keys"),
+    ] {
+        check(parameters, Err(part));
+    }
+}
+
+#[test]
 fn endless_input_has_limits() {
     let (_, faults) = read_all("a 1 A x\n".repeat(1000).as_bytes());
     assert_eq!(faults.len(), FAULTS_MAX + 1);
-    assert!(faults[FAULTS_MAX].message.contains("900 more faults"));
+    assert!(faults[FAULTS_MAX].message.contains("900 more errors"));
+    // Warnings neither become an error by their number nor hide one.
+    let doubled = "a.example.com 1 A 192.0.2.1\n".repeat(1000);
+    let (_, faults) = read_all(format!("{doubled}a 1 A x\n").as_bytes());
+    let errors: Vec<_> = faults.iter().filter(|fault| fault.severity == Severity::Error).collect();
+    assert_eq!((faults.len(), errors.len()), (FAULTS_MAX + 2, 1));
+    assert_eq!(errors[0].place.line, 1001);
 
     let (_, faults) = read_all("a 1 A (\n".repeat(10_000).as_bytes());
     assert!(faults.len() < 10 && faults.last().is_some_and(|fault| fault.message.contains("was not read")));
@@ -369,7 +424,8 @@ proptest! {
     /// Octets that look like a master file, cut and put together anew.
     #[test]
     fn any_words_are_read(words in prop::collection::vec(prop_oneof![
-        Just("\n"), Just(" "), Just("("), Just(")"), Just("\""), Just(";"), Just("\\"), Just("@"), Just("$"), Just("\\#"),
+        Just("\n"), Just(" "), Just("("), Just(")"), Just("\""), Just(";"), Just("\\"), Just("@"), Just("$"),
+        Just("\\#"),
         Just("IN"), Just("60"), Just("$GENERATE 0-3 "), Just("$TTL "), Just("$ORIGIN "), Just("${1,2,n}"), Just("=\""),
         Just("\n@ 1 "), Just("example.com."), Just("192.0.2.1"), Just("alpn=h2"), Just("0"), Just("AA=="), Just("N"),
         prop::sample::select(Rtype::mnemonics().collect::<Vec<_>>()),

@@ -107,6 +107,7 @@ pub(super) const TYPES: &[(&str, &str, &str, &str)] = &[
         "LOC 91 N 0 E 0",
         "LOC latitude must be degrees 0 to 90",
     ),
+    ("SINK 1 2 3 AAAA", "010203000000", "SINK 1 2 AAAA", "SINK subcoding must be a number from 0 to 255"),
     ("EID 12 89 AB", "1289ab", "EID 12G4", "EID identifier must be hexadecimal"),
     ("NIMLOC 12 89 AB", "1289ab", "NIMLOC 123", "NIMLOC locator must be whole octets of hexadecimal"),
     (
@@ -150,8 +151,8 @@ pub(super) const TYPES: &[(&str, &str, &str, &str)] = &[
     (
         "SSHFP 4 2 C76D8329954DA2835751E371544E963EFDA099080D6C58DD2BFD9A31C6E162C8",
         "0402c76d8329954da2835751e371544e963efda099080d6c58dd2bfd9a31c6e162c8",
-        "SSHFP 4 2",
-        "SSHFP lacks its fingerprint",
+        "SSHFP 4 1 C76D",
+        "SSHFP fingerprint must be 20 octets for type 1, not 2",
     ),
     (
         "IPSECKEY 10 0 2 . AQNRU3mG7TVTO2BkR47usntb102uFJtugbo6BSGvgqt4AQ==",
