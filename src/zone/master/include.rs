@@ -10,7 +10,7 @@ pub const DEPTH_MAX: usize = 10;
 pub const INCLUDES_MAX: u32 = 1_000;
 
 /// Octets that a zone's files may have together. A million A records are about 30 MB.
-pub const OCTETS_MAX: u64 = 4 << 30;
+pub const OCTETS_MAX: u64 = 2 << 30;
 
 /// An open file of the chain that ends with the file being read.
 #[derive(Debug)]

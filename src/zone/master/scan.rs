@@ -118,7 +118,7 @@ impl<'a> Scanner<'a> {
             match self.text.get(self.at)? {
                 b'\n' => {
                     self.at += 1;
-                    self.line += 1;
+                    self.line = self.line.saturating_add(1);
                 }
                 b';' => self.skip(|octet| octet != b'\n'),
                 _ => return Some(Entry { line: self.line, indented }),
@@ -140,7 +140,7 @@ impl<'a> Scanner<'a> {
                 Class::LineEnd if self.depth == 0 => return Ok(None),
                 Class::LineEnd => {
                     self.at += 1;
-                    self.line += 1;
+                    self.line = self.line.saturating_add(1);
                 }
                 Class::Comment => self.skip(|octet| octet != b'\n'),
                 Class::Open => {
@@ -237,7 +237,7 @@ impl<'a> Scanner<'a> {
                 break;
             }
             self.at += 1;
-            self.line += 1;
+            self.line = self.line.saturating_add(1);
         }
         self.unclosed += 1;
         Err(Fault::at(opened, opened + 1, "this `(` is never closed"))
