@@ -399,15 +399,16 @@ impl<'a> Fields<'_, 'a> {
         if needed {
             self.pushed = Some(self.required()?);
         }
-        let mut bits = [0_u8; 8192];
+        let (mut bits, mut highest) = ([0_u8; 8192], 0);
         while let Some(token) = self.next()? {
             let rtype = self.rtype_of(token)?;
             if rtype.is_meta() {
                 return Err(self.refuse(token, "types that a zone can hold (RFC 4034 §4.1.2)"));
             }
             bits[usize::from(rtype.0 / 8)] |= 0x80 >> (rtype.0 % 8);
+            highest = rtype.0.max(highest);
         }
-        for (window, bits) in (0_u8..=255).zip(bits.chunks(32)) {
+        for (window, bits) in (0..=highest.to_be_bytes()[0]).zip(bits.chunks(32)) {
             let length = bits.iter().rposition(|&octet| octet != 0).map_or(0, |last| last + 1);
             if let (1.., Ok(octets)) = (length, u8::try_from(length)) {
                 self.out.extend_from_slice(&[window, octets]);
