@@ -24,6 +24,9 @@ mod table;
 mod words;
 mod zones_folder;
 
+#[cfg(test)]
+mod tests;
+
 pub use apex::{Apex, Nameserver};
 pub use names::Balanced;
 pub use policy_file::{Policies, read_policies};

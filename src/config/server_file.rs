@@ -30,8 +30,12 @@ const LISTEN_MAX: usize = 1_024;
 /// The port that needs no privilege.
 const PORT: u16 = 5_300;
 
-const FILE: Keys =
-    Keys { known: &["zones", "listen", "workers"], later: &["geo", "latency", "tls", "admin"], later_are: "tables" };
+const FILE: Keys = Keys {
+    known: &["zones", "listen", "workers"],
+    later: &["geo", "latency", "tls", "admin"],
+    later_is: "table",
+    instead: &[],
+};
 
 /// As without a server file.
 impl Default for Server {
