@@ -169,19 +169,18 @@ pub(super) fn unknown<'w>(
 /// Endpoints, then pools; and whether all of them could be read.
 fn members<'a>(table: &Table<'a>, policy: Option<Policy>, faults: &mut Faults<'_>) -> (Vec<DraftMember<'a>>, bool) {
     let mut reader = Members { policy, seen: Seen::default(), list: Vec::new(), sound: true };
-    let lists: [(&str, &str, fn(&mut Members<'a>, Item<'a>, &mut Faults<'_>) -> Option<()>); 2] = [
-        ("endpoints", r#"["192.0.2.10", { address = "192.0.2.11", weight = 2 }]"#, Members::endpoint),
-        ("members", r#"[{ pool = "frankfurt", weight = 2 }, "virginia"]"#, Members::pool),
-    ];
-    for (key, example, read) in lists {
-        let Some(item) = table.get(key) else { continue };
-        let Some(elements) = item.elements(example, faults) else {
-            reader.sound = false;
-            continue;
-        };
-        for element in elements {
-            reader.sound &= read(&mut reader, element, faults).is_some();
-        }
+    let mut elements = |key, example, faults: &mut Faults<'_>| {
+        let elements = table.get(key).map_or(Some(Vec::new()), |item| item.elements(example, faults));
+        reader.sound &= elements.is_some();
+        elements.unwrap_or_default()
+    };
+    let endpoints = elements("endpoints", r#"["192.0.2.10", { address = "192.0.2.11", weight = 2 }]"#, faults);
+    let pools = elements("members", r#"[{ pool = "frankfurt", weight = 2 }, "virginia"]"#, faults);
+    for element in endpoints {
+        reader.sound &= reader.endpoint(element, faults).is_some();
+    }
+    for element in pools {
+        reader.sound &= reader.pool(element, faults).is_some();
     }
     if reader.list.len() > MEMBERS_MAX {
         let count = reader.list.len();

@@ -4,7 +4,6 @@ mod faults;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -314,7 +313,6 @@ fn equal_monitors_are_one() {
     let (policies, targets) = sound(text);
     let probes: Vec<_> = policies.pools.endpoints.iter().map(|endpoint| endpoint.probe).collect();
     assert_eq!((probes, targets.len()), (vec![Some(ProbeId(0)), Some(ProbeId(0)), Some(ProbeId(1))], 2));
-    assert!(Arc::ptr_eq(&targets[1].monitor, &targets[1].monitor.clone()));
 }
 
 /// A pool of each policy, with a monitor and without.
@@ -337,12 +335,7 @@ fn names_are_completed_and_have_defaults() {
     };
     use Answers::{Best, EachMember};
     use WhenAllDown::*;
-    let (each, best, blind) = (PoolId(2), PoolId(0), PoolId(1));
-    // The pools stand in the order of the file; `each` is first.
-    let (each, best, blind) = {
-        let _ = (each, best, blind);
-        (PoolId(0), PoolId(1), PoolId(2))
-    };
+    let (each, best, blind) = (PoolId(0), PoolId(1), PoolId(2));
     let www = "www.example.com.";
     check("www", "'each'", (www, each, EachMember, ServeAll, (5, 53)));
     check("WWW", "'best'", (www, best, Best(1), ServeAll, (5, 53)));
@@ -440,15 +433,6 @@ fn what_a_file_holds_is_bounded() {
     sound(&pool(MEMBERS_MAX));
     check_faults(&pool(MEMBERS_MAX + 1), &["1:7 a pool can have 65536 members, found 65537 / part it"]);
 
-    let (_, faults, _) = read(
-        &"x1 = 1\n"
-            .repeat(3_000)
-            .split_inclusive('\n')
-            .enumerate()
-            .map(|(at, _)| format!("zebra{at} = 1\n"))
-            .collect::<String>(),
-    );
-    assert_eq!(faults.len(), 1_000);
     let (_, faults, _) = read(&(0..3_000).map(|at| format!("names.n{at} = 1\n")).collect::<String>());
     assert_eq!((faults.len(), faults[1_000].message.as_str()), (1_001, "2000 more errors of this file are not listed"));
     let (_, faults, _) = read(&"#".repeat(super::FILE_OCTETS_MAX + 1));
