@@ -27,6 +27,9 @@ mod table;
 mod words;
 mod zones_folder;
 
+#[cfg(test)]
+mod tests;
+
 pub use apex::{Apex, Nameserver};
 pub use load::{Loaded, LoadedZone, load, load_server_file};
 pub use names::Balanced;
