@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::time::Duration;
 
@@ -54,13 +54,18 @@ impl Authority {
         }?;
         let folder = tempfile::Builder::new().prefix("authority-").tempdir().expect("a folder can be made");
         let path = folder.path().to_str().expect("a readable path");
-        let address = address::own_dns();
+        let address = match kind {
+            // BIND binds only addresses that it finds on an interface, and the loopback interface shows this one.
+            Kind::Bind => address::shared(Ipv4Addr::LOCALHOST.into()),
+            Kind::Nsd | Kind::Knot => address::own_dns(),
+        };
         let configuration = match kind {
             Kind::Bind => bind(path, address, zone),
             Kind::Nsd => nsd(path, address, zone),
             Kind::Knot => knot(path, address, zone),
         };
         let file = folder.path().join("server.conf");
+        let text = if kind == Kind::Bind { text.to_owned() } else { expanded(text) };
         fs::write(folder.path().join("zone"), text).expect("the folder takes files");
         fs::write(&file, configuration).expect("the folder takes files");
         let mut command = Command::new(program);
@@ -84,9 +89,23 @@ impl Authority {
     }
 }
 
+/// The master file without `$GENERATE`, which is BIND's own and unknown to NSD and Knot. Reads the plain form
+/// `$GENERATE first-last owner type data`, in which each `$` stands for the number.
+fn expanded(text: &str) -> String {
+    let lines = text.lines().flat_map(|line| {
+        let Some((range, record)) = line.strip_prefix("$GENERATE ").and_then(|rest| rest.split_once(' ')) else {
+            return vec![line.to_owned()];
+        };
+        let number = |text: &str| text.parse::<u32>().expect("a range of numbers");
+        let (first, last) = range.split_once('-').expect("a range");
+        (number(first)..=number(last)).map(|at| record.replace('$', &at.to_string())).collect()
+    });
+    lines.map(|line| line + "\n").collect()
+}
+
 fn bind(folder: &str, address: SocketAddr, zone: &str) -> String {
     let (ip, port) = (address.ip(), address.port());
-    // Minimal responses: the authority section then holds only what the answer needs, as with the others.
+    // No validation, so that it asks the Internet for nothing. Minimal responses: the authority section then holds only what the answer needs, as with the others.
     format!(
         r#"options {{
     directory "{folder}";
@@ -96,6 +115,7 @@ fn bind(folder: &str, address: SocketAddr, zone: &str) -> String {
     lock-file none;
     session-keyfile "{folder}/session.key";
     recursion no;
+    dnssec-validation no;
     notify no;
     minimal-responses yes;
     minimal-any yes;
