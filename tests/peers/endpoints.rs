@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use hickory_proto::rr::RecordType;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 use crate::support::address::{HTTP_PORT, HTTPS_PORT};
 use crate::support::await_some;
@@ -138,12 +138,15 @@ fn a_certificate_counts_only_for_its_name_and_under_a_known_root() {
 fn root() -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::new(Vec::new()).expect("no names are valid names");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // Without a name of its own, the root would be taken for the issuer of itself in every chain.
+    params.distinguished_name.push(DnType::CommonName, "a root of our own");
     CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a root")
 }
 
 fn certificate(root: &CertifiedIssuer<'_, KeyPair>, name: &str) -> Certificate {
     let key = KeyPair::generate().expect("a key");
-    let params = CertificateParams::new(vec![name.to_owned()]).expect("a valid name");
+    let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a valid name");
+    params.distinguished_name.push(DnType::CommonName, name);
     let leaf = params.signed_by(&key, root).expect("a certificate");
     Certificate { chain: leaf.pem(), key: key.serialize_pem() }
 }

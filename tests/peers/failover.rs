@@ -72,7 +72,7 @@ fn check(case: &Case) {
     let (Some(steady), Some(mut mortal)) = (Nginx::http(), Nginx::http()) else { return };
     let server = serve(case, [steady.ip, mortal.ip]);
     let Some(unbound) = Unbound::in_front_of(server.address, "example.com") else { return };
-    let client = Client::to(unbound.address);
+    let client = unbound.client();
     let mortal_ip = IpAddr::V4(mortal.ip);
     await_some("both endpoints in the answers", || {
         let answer = server.client().ask("www.example.com", RecordType::A);

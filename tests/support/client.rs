@@ -21,6 +21,8 @@ static NEXT_ID: AtomicU16 = AtomicU16::new(1);
 pub(crate) struct Client {
     socket: UdpSocket,
     server: SocketAddr,
+    /// Whether RD is set: a resolver answers only then, and an authority takes no notice.
+    recursion: bool,
 }
 
 impl Client {
@@ -29,7 +31,12 @@ impl Client {
         let local: IpAddr = if server.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
         let socket = UdpSocket::bind((local, 0)).expect("a client socket can be bound");
         socket.connect(server).expect("a loopback address is reachable");
-        Self { socket, server }
+        Self { socket, server, recursion: false }
+    }
+
+    /// A client of a resolver, which it asks for recursion.
+    pub(crate) fn of_resolver(resolver: SocketAddr) -> Self {
+        Self { recursion: true, ..Self::to(resolver) }
     }
 
     /// Asks over UDP and gives the answer to it.
@@ -37,7 +44,7 @@ impl Client {
     /// # Panics
     /// When no answer has come within [`PATIENCE`]: on loopback nothing may be lost.
     pub(crate) fn ask(&self, name: &str, rtype: RecordType) -> Message {
-        self.ask_message(&question(name, rtype))
+        self.ask_message(&self.question(name, rtype))
     }
 
     /// Asks over UDP with a message of the caller's.
@@ -57,7 +64,7 @@ impl Client {
 
     /// Asks over UDP; `None` when the server does not answer within `limit`.
     pub(crate) fn try_ask(&self, name: &str, rtype: RecordType, limit: Duration) -> Option<Message> {
-        let answer = self.exchange_within(&octets_of(&question(name, rtype)), limit)?;
+        let answer = self.exchange_within(&octets_of(&self.question(name, rtype)), limit)?;
         Message::from_vec(&answer).ok()
     }
 
@@ -81,8 +88,14 @@ impl Client {
     /// # Panics
     /// As [`ask`](Self::ask).
     pub(crate) fn ask_tcp(&self, name: &str, rtype: RecordType) -> Message {
-        let answer = exchange_tcp(self.server, &octets_of(&question(name, rtype)));
+        let answer = exchange_tcp(self.server, &octets_of(&self.question(name, rtype)));
         Message::from_vec(&answer.expect("an answer over TCP")).expect("the answer is well-formed")
+    }
+
+    fn question(&self, name: &str, rtype: RecordType) -> Message {
+        let mut message = question(name, rtype);
+        message.metadata.recursion_desired = self.recursion;
+        message
     }
 }
 

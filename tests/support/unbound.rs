@@ -32,12 +32,17 @@ impl Unbound {
         fs::write(&file, configuration).expect("the folder takes files");
         let process = Process::spawn("unbound", Command::new(program).arg("-d").arg("-c").arg(&file));
         let mut unbound = Self { address, process, _folder: folder };
-        let client = Client::to(address);
+        let client = unbound.client();
         await_some("unbound to answer", || {
             unbound.process.assert_running();
             client.try_ask(zone, RecordType::SOA, Duration::from_millis(200)).filter(|reply| !reply.answers.is_empty())
         });
         Some(unbound)
+    }
+
+    /// A client of our own that asks it.
+    pub(crate) fn client(&self) -> Client {
+        Client::of_resolver(self.address)
     }
 }
 
