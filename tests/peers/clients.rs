@@ -1,6 +1,6 @@
 //! `dig` and `kdig` ask for a static zone, over UDP and TCP, and get what an operator would expect to see.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use hickory_proto::rr::RecordType;
 
@@ -8,6 +8,7 @@ use crate::support::PATIENCE;
 use crate::support::address::{self, own_ip};
 use crate::support::client;
 use crate::support::dig::{Dig, Line, Program};
+use crate::support::peer::say;
 use crate::support::server::{Launch, Server};
 
 const ZONE: &str = include_str!("example.com.zone");
@@ -186,6 +187,11 @@ fn the_version_is_nobodys_business() {
 
 #[test]
 fn ipv6_is_served() {
+    // Containers often have none, and then there is nothing to ask.
+    if UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        say("this machine has no address ::1; test not run");
+        return;
+    }
     let address = address::shared(Ipv6Addr::LOCALHOST.into());
     let server = Launch::new().file("example.com.zone", ZONE).listen(address).start();
     for dig in Dig::installed() {

@@ -3,6 +3,8 @@
 //! Every process that a test starts belongs to one value and ends with it, also when the test panics, and every
 //! test has loopback addresses to itself (see [`address`]). Nothing here sleeps to wait for something: waiting is
 //! for a line, an answer or an open port, up to [`PATIENCE`], which is long because a slow machine is no fault.
+//!
+//! A test binary takes it in as `#[cfg(test)] mod support;`: the attribute tells clippy that unwrapping is fine here.
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
