@@ -1,10 +1,33 @@
 //! Bellwether: an authoritative DNS server that balances load across the globe.
+//!
+//! The map, in reading order. Upper rooms may use lower ones; a test holds who knows whom.
+//!
+//! Two planes. The *control plane* (`cli`, `server`, `config`, `probe`) runs on tokio and may allocate, wait and
+//! fail. The *data plane* (`transport` → `answer` → `zone`, `policy`) runs one thread a core and never does. They
+//! meet in the [`snapshot`]: the control plane swaps in a new one when a file or a verdict changes, the data plane
+//! reads whichever is there.
+//!
+//! What holds throughout:
+//! - [`answer::answer`] is the one truth: every transport, command and test that answers calls it.
+//! - On the path of a query there is no lock, no allocation, no I/O and no clock; time is passed in.
+//! - Work is moved from the query to the change: record sets are encoded at load, pools compiled when a verdict
+//!   turns.
+//! - A faulty file changes nothing: the last good state keeps serving.
+//! - Only [`system`] asks for time or entropy, only `transport::socket` is unsafe.
 
-pub mod diagnostic;
-pub mod health;
-pub mod moment;
+pub mod cli;
+pub mod server;
+pub mod transport;
+pub mod answer;
+pub mod snapshot;
+pub mod zone;
 pub mod policy;
-pub mod probe;
-pub mod system;
 pub mod ttl;
+pub mod config;
+pub mod probe;
+pub mod health;
 pub mod wire;
+pub mod diagnostic;
+pub mod moment;
+pub mod random;
+pub mod system;

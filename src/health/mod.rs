@@ -3,7 +3,9 @@
 //! Knows nothing of sockets, files or clocks: results and moments are passed in.
 
 mod board;
+mod machine;
 mod timing;
 
 pub use board::{Board, Health, ProbeId};
+pub use machine::{Finding, LATENESS_MAX, State, Step, Verdict, patience};
 pub use timing::{Timing, limits};

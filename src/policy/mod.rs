@@ -3,7 +3,18 @@
 //! Knows neither DNS names nor octets. [`Pools`] is what a policy file says, checked and numbered; [`Live`] is
 //! what that comes to under the verdicts of one moment, recomputed when one turns; a query only walks it.
 
+mod choose;
+mod failover;
+mod live;
+mod round_robin;
+mod schedule;
+mod weighted;
+
 use std::net::IpAddr;
+
+pub use choose::{Cursor, Cursors, EACH_MEMBER_MAX, Picks, View, Want, choose};
+pub use live::{Family, Live, LivePool};
+pub use schedule::gcd;
 
 use crate::health::ProbeId;
 

@@ -1,10 +1,28 @@
 //! Sends probes: what is asked of an endpoint, and of which.
+//!
+//! [`Prober`] keeps one task for each [`Target`], so none waits for another; what changes comes out of
+//! [`Changes`]. Verdicts are [`crate::health`]'s: nothing here decides what a result means.
 
-use std::net::IpAddr;
+mod changes;
+#[cfg(test)]
+mod endpoint;
+mod failure;
+mod http;
+mod prober;
+mod tcp;
+mod tls;
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::health::Timing;
+
+pub use changes::{Change, Changes};
+pub use failure::{Failure, SHOWN_MAX};
+pub use prober::{FIRST_ROUND_GAP, IN_FLIGHT_MAX, Prober};
+use tls::Tls;
 
 /// What is probed, as one line of a policy file says it. Two equal monitors of two pools, or of two zones, are
 /// one: an endpoint is probed once for both.
@@ -23,6 +41,17 @@ pub struct Target {
     pub address: IpAddr,
     /// How it is judged.
     pub monitor: Arc<Monitor>,
+}
+
+impl Target {
+    /// Why it could never succeed, if so: a host or a path of which no request can be made. For the reader of
+    /// policy files; a prober calls such a target down.
+    pub fn fault(&self) -> Option<Failure> {
+        match &self.monitor.probe {
+            Probe::Http(probe) => http::fault(self.address, probe),
+            Probe::Tcp { .. } => None,
+        }
+    }
 }
 
 /// What is asked of an endpoint and which answer counts as a success.
@@ -67,4 +96,18 @@ pub enum TlsCheck {
     Verified,
     /// Any certificate will do (`verify = false`).
     Unverified,
+}
+
+/// As it stands in logs: `https://192.0.2.10:443/healthz (www.example.com)`, `tcp://[2001:db8::10]:443`.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.monitor.probe {
+            Probe::Tcp { port } => write!(f, "tcp://{}", SocketAddr::new(self.address, *port)),
+            Probe::Http(HttpProbe { port, path, host, tls, .. }) => {
+                let scheme = if tls.is_some() { "https" } else { "http" };
+                write!(f, "{scheme}://{}{path}", SocketAddr::new(self.address, *port))?;
+                host.as_ref().map_or(Ok(()), |host| write!(f, " ({host})"))
+            }
+        }
+    }
 }

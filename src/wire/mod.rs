@@ -1,3 +1,9 @@
 //! Octets ↔ types: header, name, question, EDNS. Knows no zone, no socket, no clock.
 
+pub mod header;
+pub mod query;
+pub mod qname;
+pub mod edns;
 pub mod name;
+pub mod rtype;
+pub mod rdata;

@@ -1,0 +1,212 @@
+//! Writes a response: header, question, sections, OPT; cut at the limit, by whole record sets.
+
+use std::net::IpAddr;
+
+use super::Transport;
+use crate::wire::edns::{OPT_OCTETS, PAYLOAD, PAYLOAD_LEAST};
+use crate::wire::header::{AA, HEADER_OCTETS, Rcode, TC};
+use crate::wire::name::Name;
+use crate::wire::query::{CLASS_IN, Query};
+use crate::wire::rtype::Rtype;
+use crate::zone::Rrset;
+
+/// A response in progress.
+pub(super) struct Composer<'b> {
+    octets: &'b mut [u8],
+    at: usize,
+    /// Where records must end; the OPT record's room is already taken off.
+    end: usize,
+    counts: [u16; 3],
+    flags: u16,
+    /// Where the name that is being answered for stands in the message.
+    name_at: usize,
+    /// Where the zone's apex stands in the message: the end of the question's name.
+    apex_at: usize,
+    /// Where the rdata of the last answer began.
+    rdata_at: usize,
+}
+
+/// Whose record it is.
+#[derive(Clone, Copy)]
+pub(super) enum Owner<'n> {
+    /// The zone's apex.
+    Apex,
+    /// The name that is being answered for, from this octet of it on.
+    Suffix(usize),
+    /// These labels, then the apex.
+    BeforeApex(&'n [u8]),
+}
+
+/// Octets of a record between its owner and its rdata: type, class, TTL, length.
+const FIXED_OCTETS: usize = 10;
+
+#[derive(Clone, Copy)]
+enum Section {
+    Answer = 0,
+    Authority = 1,
+    Additional = 2,
+}
+
+impl<'b> Composer<'b> {
+    /// Begins the response to `query` with its question; `None` when not even that has room.
+    pub(super) fn start(octets: &'b mut [u8], query: &Query<'_>, transport: Transport) -> Option<Self> {
+        let limit = match (transport, query.edns) {
+            (Transport::Stream, _) => usize::from(u16::MAX),
+            (Transport::Datagram, None) => usize::from(PAYLOAD_LEAST),
+            // RFC 6891 §6.2.3: less than 512 is taken as 512.
+            (Transport::Datagram, Some(edns)) => usize::from(edns.payload.clamp(PAYLOAD_LEAST, PAYLOAD)),
+        };
+        let opt = if query.edns.is_some() { OPT_OCTETS } else { 0 };
+        let end = octets.len().min(limit).checked_sub(opt)?;
+        let at = HEADER_OCTETS + query.question.len();
+        if at > end {
+            return None;
+        }
+        octets.get_mut(HEADER_OCTETS..at)?.copy_from_slice(query.question);
+        Some(Self {
+            octets,
+            at,
+            end,
+            counts: [0; 3],
+            flags: query.header.response_flags(),
+            name_at: HEADER_OCTETS,
+            apex_at: HEADER_OCTETS,
+            rdata_at: 0,
+        })
+    }
+
+    /// The answer comes from the zone at `apex`; the qname, of `name_octets`, ends in it.
+    pub(super) fn enter_zone(&mut self, name_octets: usize, apex: &Name) {
+        self.apex_at = self.name_at + name_octets - apex.as_wire().len();
+    }
+
+    /// What follows is from the zone's own authority.
+    pub(super) fn authoritative(&mut self) {
+        self.flags |= AA;
+    }
+
+    /// The name that is being answered for is now the target of the alias that was written last.
+    pub(super) fn follow_alias(&mut self) {
+        self.name_at = self.rdata_at;
+    }
+
+    /// Answers with `set`, from its record number `rotation` on and around. Says whether it fitted.
+    pub(super) fn answer_set(&mut self, set: Rrset<'_>, rotation: usize) -> bool {
+        self.set(Section::Answer, Owner::Suffix(0), set, set.ttl, rotation)
+    }
+
+    /// Adds `set` to the authority section.
+    pub(super) fn authority_set(&mut self, owner: Owner<'_>, set: Rrset<'_>, ttl: u32) {
+        self.set(Section::Authority, owner, set, ttl, 0);
+    }
+
+    /// Adds `set` to the additional section.
+    pub(super) fn additional_set(&mut self, owner: Owner<'_>, set: Rrset<'_>) {
+        self.set(Section::Additional, owner, set, set.ttl, 0);
+    }
+
+    /// Answers with one address record each.
+    pub(super) fn answer_addresses(&mut self, ttl: u32, addresses: impl Iterator<Item = IpAddr>) {
+        let (start, count) = (self.at, self.counts[0]);
+        for address in addresses {
+            let written = match address {
+                IpAddr::V4(address) => self.record(Owner::Suffix(0), Rtype::A, ttl, &address.octets()),
+                IpAddr::V6(address) => self.record(Owner::Suffix(0), Rtype::AAAA, ttl, &address.octets()),
+            };
+            if written.is_none() {
+                self.cut_back(start);
+                self.counts[0] = count;
+                return;
+            }
+            self.counts[0] += 1;
+        }
+    }
+
+    /// A set fits whole or not at all; what does not fit sets TC (RFC 2181 §9).
+    fn set(&mut self, section: Section, owner: Owner<'_>, set: Rrset<'_>, ttl: u32, rotation: usize) -> bool {
+        if self.flags & TC != 0 {
+            return false;
+        }
+        let start = self.at;
+        let (first, then) = (set.records().skip(rotation), set.records().take(rotation));
+        for record in first.chain(then) {
+            let Some(rdata_at) = self.record(owner, set.rtype, ttl, record.rdata) else {
+                self.cut_back(start);
+                return false;
+            };
+            for pointer in record.apex_pointers() {
+                self.point(rdata_at + pointer, self.apex_at);
+            }
+            self.rdata_at = rdata_at;
+        }
+        self.counts[section as usize] += set.count;
+        true
+    }
+
+    fn cut_back(&mut self, start: usize) {
+        self.at = start;
+        self.flags |= TC;
+    }
+
+    /// Writes one record and says where its rdata stands; `None` when it does not fit.
+    fn record(&mut self, owner: Owner<'_>, rtype: Rtype, ttl: u32, rdata: &[u8]) -> Option<usize> {
+        let (labels, pointer) = match owner {
+            Owner::Apex => (&[][..], self.apex_at),
+            Owner::Suffix(from) => (&[][..], self.name_at + from),
+            Owner::BeforeApex(labels) => (labels, self.apex_at),
+        };
+        let owner_octets = labels.len() + 2;
+        let rdata_at = self.at + owner_octets + FIXED_OCTETS;
+        let after = rdata_at + rdata.len();
+        if after > self.end {
+            return None;
+        }
+        let target = self.octets.get_mut(self.at..after)?;
+        let (head, body) = target.split_at_mut_checked(owner_octets + FIXED_OCTETS)?;
+        body.copy_from_slice(rdata);
+        let (name, head) = head.split_at_mut_checked(labels.len())?;
+        name.copy_from_slice(labels);
+        let head: &mut [u8; 2 + FIXED_OCTETS] = head.first_chunk_mut()?;
+        let [p, q] = (0xc000 | pointer as u16).to_be_bytes();
+        let [t, y] = rtype.0.to_be_bytes();
+        let [c, l] = CLASS_IN.to_be_bytes();
+        let [a, b, d, e] = ttl.to_be_bytes();
+        let [r, n] = (rdata.len() as u16).to_be_bytes();
+        *head = [p, q, t, y, c, l, a, b, d, e, r, n];
+        self.at = after;
+        Some(rdata_at)
+    }
+
+    /// Fills in a compression pointer. Targets are in the question or in the rdata of an alias right behind it,
+    /// so they are far below the 14 bits that a pointer has.
+    fn point(&mut self, at: usize, target: usize) {
+        if let Some(slot) = self.octets.get_mut(at..at + 2) {
+            slot.copy_from_slice(&(0xc000 | target as u16).to_be_bytes());
+        }
+    }
+
+    /// Adds the OPT record and the header, and says how long the response is.
+    pub(super) fn finish(mut self, query: &Query<'_>, rcode: Rcode) -> usize {
+        let rcode = rcode as u16;
+        let mut additional = self.counts[Section::Additional as usize];
+        if let Some(edns) = query.edns
+            && let Some(opt) = self.octets.get_mut(self.at..self.at + OPT_OCTETS)
+        {
+            let [t, y] = Rtype::OPT.0.to_be_bytes();
+            let [s, z] = PAYLOAD.to_be_bytes();
+            let dnssec_ok = if edns.dnssec_ok { 0x80 } else { 0 };
+            opt.copy_from_slice(&[0, t, y, s, z, (rcode >> 4) as u8, 0, dnssec_ok, 0, 0, 0]);
+            self.at += OPT_OCTETS;
+            additional += 1;
+        }
+        let [i, d] = query.header.id.to_be_bytes();
+        let [f, g] = (self.flags | rcode & 0xf).to_be_bytes();
+        let [a, n] = self.counts[Section::Answer as usize].to_be_bytes();
+        let [u, s] = self.counts[Section::Authority as usize].to_be_bytes();
+        let [x, y] = additional.to_be_bytes();
+        if let Some(header) = self.octets.first_chunk_mut::<HEADER_OCTETS>() {
+            *header = [i, d, f, g, 0, 1, a, n, u, s, x, y];
+        }
+        self.at
+    }
+}

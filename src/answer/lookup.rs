@@ -1,0 +1,142 @@
+//! The algorithm of RFC 1034 §4.3.2, over the names that a zone's tree finds.
+
+use super::compose::{Composer, Owner};
+use super::screen::is_any;
+use super::steer;
+use super::worker::Worker;
+use crate::moment::Moment;
+use crate::policy::Family;
+use crate::snapshot::{Served, Snapshot};
+use crate::wire::header::Rcode;
+use crate::wire::qname::Qname;
+use crate::wire::rtype::Rtype;
+use crate::zone::{Cut, Found, Node, Zone};
+
+/// Aliases followed in one answer. BIND follows 16, and no honest chain is half as long.
+const CHAIN_MAX: usize = 8;
+
+/// Answers the question in the worker's qname, and says with which code.
+pub(super) fn answer(
+    snapshot: &Snapshot,
+    worker: &mut Worker,
+    now: Moment,
+    qtype: Rtype,
+    composer: &mut Composer<'_>,
+) -> Rcode {
+    let Some(served) = zone_of(snapshot, &worker.qname, qtype) else { return Rcode::Refused };
+    composer.enter_zone(worker.qname.octets().len(), served.zone.apex());
+    for _ in 0..=CHAIN_MAX {
+        match served.zone.find(&worker.qname, qtype) {
+            Found::Cut(cut) => {
+                refer(cut, &worker.qname, composer);
+                return Rcode::NoError;
+            }
+            Found::Missing => {
+                composer.authoritative();
+                deny(&served.zone, served.zone.negative_ttl(), composer);
+                return Rcode::NxDomain;
+            }
+            Found::Name(node) => {
+                composer.authoritative();
+                match from_node(served, node, worker, now, qtype, composer) {
+                    Step::Done(rcode) => return rcode,
+                    Step::Alias => {}
+                }
+            }
+        }
+    }
+    // A chain without an end gets what was followed of it, as from BIND.
+    Rcode::NoError
+}
+
+enum Step {
+    Done(Rcode),
+    /// The worker's qname is now an alias's target within the zone.
+    Alias,
+}
+
+/// The longest apex above the name; above its parent for DS at an apex, if that zone is served too (RFC 4035
+/// §3.1.4.1).
+fn zone_of<'s>(snapshot: &'s Snapshot, qname: &Qname, qtype: Rtype) -> Option<&'s Served> {
+    let served = snapshot.zone_of(qname, 0)?;
+    if qtype == Rtype::DS && served.zone.apex_labels() == qname.labels() && qname.labels() > 0 {
+        return snapshot.zone_of(qname, 1).or(Some(served));
+    }
+    Some(served)
+}
+
+/// Answers from a name that exists.
+fn from_node(
+    served: &Served,
+    node: Node<'_>,
+    worker: &mut Worker,
+    now: Moment,
+    qtype: Rtype,
+    composer: &mut Composer<'_>,
+) -> Step {
+    let zone = &served.zone;
+    if let Some(name) = node.balanced().and_then(|index| served.steering.names.get(index as usize)) {
+        let family = match qtype {
+            Rtype::A => Some(Family::V4),
+            Rtype::AAAA => Some(Family::V6),
+            // RFC 8482 §4.1: any one set will do.
+            _ if is_any(qtype) && node.rrsets().next().is_none() => Some(Family::V4),
+            _ => None,
+        };
+        if let Some(family) = family {
+            return Step::Done(steer::answer(served, name, worker, now, family, composer));
+        }
+    }
+    let set = if is_any(qtype) { node.rrsets().next() } else { node.rrset(qtype) };
+    if let Some(set) = set {
+        let rotation = match set.rtype {
+            Rtype::A | Rtype::AAAA if set.count > 1 => worker.rotation(node.number(), set.rtype, set.count),
+            _ => 0,
+        };
+        composer.answer_set(set, rotation);
+        return Step::Done(Rcode::NoError);
+    }
+    if let Some(alias) = node.rrset(Rtype::CNAME) {
+        if !composer.answer_set(alias, 0) {
+            return Step::Done(Rcode::NoError);
+        }
+        let Some(target) = alias.records().next() else { return Step::Done(Rcode::NoError) };
+        // Only a target within the zone is followed: what lies outside, the resolver asks for itself.
+        return match target.name() {
+            (labels, true) if worker.qname.join(labels, zone.apex().as_wire()).is_ok() => {
+                composer.follow_alias();
+                Step::Alias
+            }
+            _ => Step::Done(Rcode::NoError),
+        };
+    }
+    deny(zone, zone.negative_ttl(), composer);
+    Step::Done(Rcode::NoError)
+}
+
+/// NXDOMAIN or NODATA: the SOA record, whose TTL says how long to believe it (RFC 2308 §3).
+pub(super) fn deny(zone: &Zone, ttl: u32, composer: &mut Composer<'_>) {
+    if let Some(soa) = zone.top().rrset(Rtype::SOA) {
+        composer.authority_set(Owner::Apex, soa, ttl);
+    }
+}
+
+/// A referral: the NS set of the cut, a DS set if there is one, and the addresses of those servers that only
+/// this zone can give (RFC 9471: all of them, or TC).
+fn refer(cut: Cut<'_>, qname: &Qname, composer: &mut Composer<'_>) {
+    let above = qname.labels().saturating_sub(cut.node().labels());
+    let owner_octets = qname.ancestor(above).map_or(0, |(octets, _)| octets.len());
+    let owner = Owner::Suffix(qname.octets().len() - owner_octets);
+    for rtype in [Rtype::NS, Rtype::DS] {
+        if let Some(set) = cut.node().rrset(rtype) {
+            composer.authority_set(owner, set, set.ttl);
+        }
+    }
+    for server in cut.glue() {
+        for rtype in [Rtype::A, Rtype::AAAA] {
+            if let Some(set) = server.rrset(rtype) {
+                composer.additional_set(Owner::BeforeApex(server.labels_before_apex()), set);
+            }
+        }
+    }
+}

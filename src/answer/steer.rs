@@ -1,0 +1,86 @@
+//! A balanced name's answer: which endpoints, and for how long.
+
+use super::compose::Composer;
+use super::lookup::deny;
+use super::worker::Worker;
+use crate::moment::Moment;
+use crate::policy::{Cursors, Family, Live, View, Want, WhenAllDown, choose};
+use crate::snapshot::{Balanced, Served};
+use crate::wire::header::Rcode;
+
+/// Answers with the endpoints of `family` that the name's pool chooses now.
+pub(super) fn answer(
+    served: &Served,
+    name: &Balanced,
+    worker: &mut Worker,
+    now: Moment,
+    family: Family,
+    composer: &mut Composer<'_>,
+) -> Rcode {
+    let Some(root) = served.live.pool(family, name.root) else { return Rcode::ServFail };
+    if !root.is_present() {
+        // No endpoint of this family, dead or alive: a fact of the file, so it may be believed as any other.
+        deny(&served.zone, served.zone.negative_ttl(), composer);
+        return Rcode::NoError;
+    }
+    if root.is_alive() {
+        pick(served, &served.live, View::Living, name, worker, family);
+        let ttl = name.ttl.at(worker.picks.flip(), now);
+        return write(served, worker, family, ttl, composer);
+    }
+    when_all_down(served, name, worker, family, composer)
+}
+
+/// Nothing lives. Whatever is said now should be forgotten soon, so it gets the least TTL.
+fn when_all_down(
+    served: &Served,
+    name: &Balanced,
+    worker: &mut Worker,
+    family: Family,
+    composer: &mut Composer<'_>,
+) -> Rcode {
+    let ttl = name.ttl.min;
+    let no_data = |composer: &mut Composer<'_>| {
+        deny(&served.zone, served.zone.negative_ttl().min(ttl), composer);
+        Rcode::NoError
+    };
+    match &name.when_all_down {
+        WhenAllDown::NoData => no_data(composer),
+        WhenAllDown::ServFail => Rcode::ServFail,
+        WhenAllDown::Refused => Rcode::Refused,
+        WhenAllDown::Addresses(addresses) => {
+            let mut given = addresses.iter().filter(|&&address| family.holds(address)).peekable();
+            if given.peek().is_none() {
+                return no_data(composer);
+            }
+            composer.answer_addresses(ttl, given.copied());
+            Rcode::NoError
+        }
+        WhenAllDown::LastGood => {
+            pick(served, &served.live, View::LastGood, name, worker, family);
+            if worker.picks.endpoints().is_empty() {
+                pick(served, &served.steering.all, View::Living, name, worker, family);
+            }
+            write(served, worker, family, ttl, composer)
+        }
+        WhenAllDown::ServeAll => {
+            pick(served, &served.steering.all, View::Living, name, worker, family);
+            write(served, worker, family, ttl, composer)
+        }
+    }
+}
+
+fn pick(served: &Served, live: &Live, view: View, name: &Balanced, worker: &mut Worker, family: Family) {
+    let cursors = worker.cursors.get_mut(served.cursors(name, family)).unwrap_or_default();
+    let cursors = Cursors { low: name.low(), cursors };
+    let want = Want { root: name.root, family, answers: name.answers, view };
+    choose(&served.steering.pools, live, want, cursors, &mut worker.picks);
+}
+
+fn write(served: &Served, worker: &Worker, family: Family, ttl: u32, composer: &mut Composer<'_>) -> Rcode {
+    let endpoints = &served.steering.pools.endpoints;
+    let chosen = worker.picks.endpoints().iter().filter_map(|id| endpoints.get(id.0 as usize));
+    debug_assert!(chosen.clone().all(|endpoint| family.holds(endpoint.address)), "one family an answer");
+    composer.answer_addresses(ttl, chosen.map(|endpoint| endpoint.address));
+    Rcode::NoError
+}

@@ -1,0 +1,434 @@
+//! A query's walk through the live pools: endpoints in order of preference.
+//!
+//! It reads [`Live`], moves the cursors of the worker that asks and nothing else: no lock, no allocation, and a
+//! cost that depends on the answers given and the pools passed through, not on how many members those have.
+
+use super::live::{Family, Live, LivePool, Pick};
+use super::{ANSWERS_MAX, Answers, EndpointId, Pool, PoolId, Pools, Target};
+use crate::moment::Moment;
+
+/// The most that [`Answers::EachMember`] comes to.
+pub const EACH_MEMBER_MAX: usize = 8;
+
+/// Pools and endpoints looked at for one query, at most. Reached only when many pools share the same few
+/// addresses: each living branch otherwise adds an answer, and there are at most [`ANSWERS_MAX`].
+const VISITS_MAX: u32 = 4 * ANSWERS_MAX as u32;
+
+/// How far a worker is in a pool's turn, on behalf of one name and one family.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cursor {
+    version: u32,
+    step: u32,
+}
+
+/// The cursors of one name and one family: one for each pool from `low` on.
+#[derive(Debug)]
+pub struct Cursors<'w> {
+    /// The pool that the first cursor is for.
+    pub low: PoolId,
+    /// May be short, or empty: a pool without a cursor starts every turn at its beginning.
+    pub cursors: &'w mut [Cursor],
+}
+
+/// Which view of the pools a query walks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// What lives.
+    Living,
+    /// What last lived.
+    LastGood,
+}
+
+/// Endpoints chosen, best first.
+#[derive(Clone, Debug)]
+pub struct Picks {
+    ids: [EndpointId; ANSWERS_MAX],
+    count: usize,
+    flip: Moment,
+}
+
+impl Default for Picks {
+    fn default() -> Self {
+        Self { ids: [EndpointId(0); ANSWERS_MAX], count: 0, flip: Moment::NEVER }
+    }
+}
+
+impl Picks {
+    /// The endpoints, best first, no address twice.
+    pub fn endpoints(&self) -> &[EndpointId] {
+        &self.ids[..self.count]
+    }
+
+    /// The soonest moment at which this choice could change, over everything that was consulted.
+    pub fn flip(&self) -> Moment {
+        self.flip
+    }
+}
+
+/// What a query wants of the pools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Want {
+    /// The name's pool.
+    pub root: PoolId,
+    /// Which addresses.
+    pub family: Family,
+    /// How many.
+    pub answers: Answers,
+    /// Of which view.
+    pub view: View,
+}
+
+/// Chooses the endpoints that `want` says into `picks`. None are chosen when the pool is dead in that view.
+pub fn choose(pools: &Pools, live: &Live, want: Want, cursors: Cursors<'_>, picks: &mut Picks) {
+    picks.count = 0;
+    picks.flip = Moment::NEVER;
+    let mut walk = Walk { pools, live, want, cursors, visits_left: VISITS_MAX, picks };
+    match want.answers {
+        Answers::EachMember => walk.each_member(want.root),
+        Answers::Best(count) => walk.best(want.root, usize::from(count).min(ANSWERS_MAX)),
+    }
+}
+
+struct Walk<'a> {
+    pools: &'a Pools,
+    live: &'a Live,
+    want: Want,
+    cursors: Cursors<'a>,
+    visits_left: u32,
+    picks: &'a mut Picks,
+}
+
+impl<'a> Walk<'a> {
+    /// One answer from each member of `root` in turn, up to [`EACH_MEMBER_MAX`].
+    fn each_member(&mut self, root: PoolId) {
+        let Some(pool) = self.enter(root) else { return };
+        for target in self.in_order(root, pool) {
+            if self.picks.count >= EACH_MEMBER_MAX {
+                return;
+            }
+            self.visit(target, self.picks.count + 1);
+        }
+    }
+
+    /// The best answers from `pool`, until there are `wanted` in all.
+    fn best(&mut self, id: PoolId, wanted: usize) {
+        let Some(pool) = self.enter(id) else { return };
+        for target in self.in_order(id, pool) {
+            if self.picks.count >= wanted || self.visits_left == 0 {
+                return;
+            }
+            self.visit(target, wanted);
+        }
+    }
+
+    fn visit(&mut self, target: (Target, Moment), wanted: usize) {
+        let (target, flip) = target;
+        self.visits_left = self.visits_left.saturating_sub(1);
+        self.picks.flip = self.picks.flip.min(flip);
+        match target {
+            Target::Endpoint(endpoint) => self.push(endpoint),
+            Target::Pool(pool) => self.best(pool, wanted),
+        }
+    }
+
+    fn enter(&mut self, id: PoolId) -> Option<&'a LivePool> {
+        let pool = self.live.pool(self.want.family, id)?;
+        self.picks.flip = self.picks.flip.min(pool.flip);
+        match self.want.view {
+            View::Living => Some(pool),
+            View::LastGood => pool.last_good(),
+        }
+    }
+
+    /// The branches of `pool` from the one whose turn it is, in the operator's order and around; each with what
+    /// to add to the TTL's reckoning beyond the pool's own flip.
+    fn in_order(&mut self, id: PoolId, pool: &'a LivePool) -> impl Iterator<Item = (Target, Moment)> + use<'a> {
+        let first = match &pool.pick {
+            Pick::First => 0,
+            Pick::InTurn => self.step(id, pool, pool.branches.len()) as usize,
+            Pick::Scheduled(schedule) => schedule.member(self.step(id, pool, schedule.len())),
+        };
+        let (before, after) = pool.branches.split_at_checked(first).unwrap_or((&[], &pool.branches));
+        after.iter().chain(before).map(|branch| (branch.target, branch.flip))
+    }
+
+    /// The step of `pool`'s turn, `steps` long, that this query is; the next query gets the next.
+    fn step(&mut self, id: PoolId, pool: &LivePool, steps: usize) -> u32 {
+        let at = id.0.wrapping_sub(self.cursors.low.0) as usize;
+        let Some(cursor) = self.cursors.cursors.get_mut(at) else { return 0 };
+        if cursor.version != pool.version || cursor.step as usize >= steps {
+            *cursor = Cursor { version: pool.version, step: 0 };
+        }
+        let step = cursor.step;
+        cursor.step += 1;
+        step
+    }
+
+    fn push(&mut self, endpoint: EndpointId) {
+        let address = |id: EndpointId| self.pools.endpoints.get(id.0 as usize).map(|endpoint| endpoint.address);
+        let new = address(endpoint);
+        if self.picks.endpoints().iter().any(|&chosen| address(chosen) == new) {
+            return;
+        }
+        if let Some(slot) = self.picks.ids.get_mut(self.picks.count) {
+            *slot = endpoint;
+            self.picks.count += 1;
+        }
+    }
+}
+
+impl Pools {
+    /// The lowest pool that `root` reaches, itself included: with `root`, the range that a name's cursors span.
+    pub fn lowest(&self, root: PoolId) -> PoolId {
+        let mut reached = vec![false; root.0 as usize + 1];
+        let mut lowest = root.0;
+        reached[root.0 as usize] = true;
+        // Children stand before their parents, so one pass from the root down reaches everything.
+        for id in (0..=root.0).rev() {
+            if !reached[id as usize] {
+                continue;
+            }
+            lowest = id;
+            for child in self.pools.get(id as usize).into_iter().flat_map(Pool::children) {
+                if let Some(slot) = reached.get_mut(child.0 as usize) {
+                    *slot = true;
+                }
+            }
+        }
+        PoolId(lowest)
+    }
+}
+
+impl Pool {
+    /// The pools among its members.
+    pub fn children(&self) -> impl Iterator<Item = PoolId> {
+        self.members.iter().filter_map(|member| match member.target {
+            Target::Pool(pool) => Some(pool),
+            Target::Endpoint(_) => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::{Endpoint, Member, MinAlive, Policy};
+    use super::*;
+    use crate::health::{Board, Health, ProbeId};
+
+    /// Pools from a few words: `name policy member*weight…`, children first; a member is a pool's name or the
+    /// last number of an address: 7 is 192.0.2.7, v7 is 2001:db8::7. Every endpoint is probed by its own number.
+    fn pools(lines: &[&str]) -> Pools {
+        let mut endpoints: Vec<Endpoint> = Vec::new();
+        let mut pools: Vec<Pool> = Vec::new();
+        for line in lines {
+            let mut words = line.split(' ');
+            let name = words.next().expect("a name");
+            let (policy, min_alive) = words.next().expect("a policy").split_once('/').unwrap_or(("", ""));
+            let members = words.map(|word| {
+                let (member, weight) = word.split_once('*').unwrap_or((word, "1"));
+                let target = match pools.iter().position(|pool| *pool.name == *member) {
+                    Some(pool) => Target::Pool(PoolId(pool as u32)),
+                    None => {
+                        let address = match member.strip_prefix('v') {
+                            Some(last) => format!("2001:db8::{last}"),
+                            None => format!("192.0.2.{member}"),
+                        };
+                        let id = endpoints.len() as u32;
+                        endpoints.push(Endpoint {
+                            name: member.into(),
+                            address: address.parse().expect("an address"),
+                            probe: Some(ProbeId(id)),
+                        });
+                        Target::Endpoint(EndpointId(id))
+                    }
+                };
+                Member { target, weight: weight.parse().expect("a weight") }
+            });
+            let members = members.collect();
+            let policy = match policy {
+                "rr" => Policy::RoundRobin,
+                "weighted" => Policy::Weighted,
+                _ => Policy::Failover,
+            };
+            let min_alive = match min_alive.strip_suffix('%') {
+                Some(percent) => MinAlive::Percent(percent.parse().expect("a percentage")),
+                None => MinAlive::Count(min_alive.parse().expect("a count")),
+            };
+            pools.push(Pool { name: name.into(), policy, members, min_alive });
+        }
+        Pools { pools: pools.into(), endpoints: endpoints.into() }
+    }
+
+    struct Case {
+        pools: Pools,
+        board: Board,
+        live: Live,
+        cursors: Vec<Cursor>,
+    }
+
+    impl Case {
+        fn new(lines: &[&str]) -> Self {
+            let pools = pools(lines);
+            let board = Board::new();
+            let live = Live::compile(&pools, &board, None);
+            let cursors = vec![Cursor::default(); pools.pools.len()];
+            Self { pools, board, live, cursors }
+        }
+
+        fn set(&mut self, name: &str, health: Health) -> &mut Self {
+            for endpoint in self.pools.endpoints.iter().filter(|endpoint| *endpoint.name == *name) {
+                self.board.set(endpoint.probe.expect("a probe"), health);
+            }
+            self.live = Live::compile(&self.pools, &self.board, Some(&self.live));
+            self
+        }
+
+        fn picks(&mut self, view: View, family: Family, answers: Answers) -> Picks {
+            let root = PoolId(self.pools.pools.len() as u32 - 1);
+            let mut picks = Picks::default();
+            let cursors = Cursors { low: PoolId(0), cursors: &mut self.cursors };
+            choose(&self.pools, &self.live, Want { root, family, answers, view }, cursors, &mut picks);
+            picks
+        }
+
+        /// The answers to so many queries of the last pool: names joined by `+`, queries by a space.
+        fn ask(&mut self, family: Family, answers: Answers, queries: usize) -> String {
+            let one = |case: &mut Self| {
+                let picks = case.picks(View::Living, family, answers);
+                let name = |id: &EndpointId| case.pools.endpoints[id.0 as usize].name.to_string();
+                picks.endpoints().iter().map(name).collect::<Vec<_>>().join("+")
+            };
+            (0..queries).map(|_| one(self)).collect::<Vec<_>>().join(" ")
+        }
+    }
+
+    const ONE: Answers = Answers::Best(1);
+
+    #[test]
+    fn each_policy_picks_among_the_living() {
+        let check = |lines: &[&str], down: &[&str], answers: Answers, expected: &str| {
+            let mut case = Case::new(lines);
+            for name in down {
+                case.set(name, Health::DOWN);
+            }
+            let queries = expected.split(' ').count();
+            assert_eq!(case.ask(Family::V4, answers, queries), expected, "{lines:?} without {down:?}");
+        };
+        check(&["p rr/1 1 2 3"], &[], ONE, "1 2 3 1 2");
+        check(&["p rr/1 1 2 3"], &[], Answers::EachMember, "1+2+3 2+3+1 3+1+2 1+2+3");
+        check(&["p rr/1 1 2 3"], &["2"], Answers::EachMember, "1+3 3+1 1+3");
+        check(&["p rr/1 1 2 3 4 5 6 7 8 9 10"], &[], Answers::EachMember, "1+2+3+4+5+6+7+8 2+3+4+5+6+7+8+9");
+        check(&["p rr/1 1 2 3"], &["1", "2", "3"], ONE, "");
+        check(&["p rr/2 1 2 3"], &["1", "2"], ONE, "");
+        check(&["p rr/67% 1 2 3"], &["1"], ONE, "");
+        check(&["p rr/66% 1 2 3"], &["1"], ONE, "2 3");
+        check(&["p failover/1 1 2 3"], &[], ONE, "1 1 1");
+        check(&["p failover/1 1 2 3"], &["1"], ONE, "2 2");
+        check(&["p failover/1 1 2 3"], &["1"], Answers::Best(3), "2+3 2+3");
+        check(&["p weighted/1 1*3 2*1"], &[], ONE, "1 1 2 1 1 1 2 1");
+        check(&["p weighted/1 1*3 2*1"], &["1"], ONE, "2 2");
+        check(&["p weighted/1 1*3 2*1"], &[], Answers::Best(2), "1+2 1+2 2+1 1+2");
+        check(&["p weighted/1 1*0 2*2 3*0"], &[], ONE, "2 2 2");
+        check(&["p weighted/1 1*0 2*2 3*0"], &["2"], ONE, "1 3 1");
+        check(&["p weighted/1 1*0 2*0"], &[], ONE, "1 2 1");
+    }
+
+    #[test]
+    fn pools_nest_and_dead_branches_are_left() {
+        let check = |lines: &[&str], down: &[&str], answers: Answers, expected: &str| {
+            let mut case = Case::new(lines);
+            for name in down {
+                case.set(name, Health::DOWN);
+            }
+            let queries = expected.split(' ').count();
+            assert_eq!(case.ask(Family::V4, answers, queries), expected, "{lines:?} without {down:?}");
+        };
+        let sites = &["a weighted/1 1*2 2*1", "b rr/1 3 4", "top failover/1 a b"];
+        check(sites, &[], ONE, "1 2 1 1 2 1");
+        check(sites, &["1"], ONE, "2 2");
+        check(sites, &["1", "2"], ONE, "3 4 3");
+        check(sites, &["1", "2", "3", "4"], ONE, "");
+        check(sites, &[], Answers::Best(3), "1+2+3 2+1+4");
+        let split = &["a rr/1 1 2", "b rr/1 3 4", "top weighted/1 a*2 b*1"];
+        check(split, &[], ONE, "1 3 2 1 4 2");
+        check(split, &["3", "4"], ONE, "1 2 1 2");
+        let each = &["a rr/1 1 2", "b failover/1 3 4", "top rr/1 a b"];
+        check(each, &[], Answers::EachMember, "1+3 3+2 1+3");
+        let shared = &["a rr/1 1", "b rr/1 1 2", "top rr/1 a b"];
+        check(shared, &[], Answers::Best(9), "1+2 2+1");
+    }
+
+    #[test]
+    fn families_are_judged_apart() {
+        let mut case = Case::new(&["a rr/1 1 v1", "b rr/1 2 v2", "top failover/1 a b"]);
+        case.set("v1", Health::DOWN);
+        assert_eq!(case.ask(Family::V4, ONE, 2), "1 1");
+        assert_eq!(case.ask(Family::V6, ONE, 2), "v2 v2");
+        let case = Case::new(&["a rr/1 1"]);
+        let pool = |family| case.live.pool(family, PoolId(0)).expect("a pool");
+        assert!(pool(Family::V4).is_present() && !pool(Family::V6).is_present());
+    }
+
+    #[test]
+    fn the_flip_is_the_soonest_of_what_was_consulted() {
+        let at = |seconds: u64| Moment::from_nanos(seconds * 1_000_000_000);
+        let suspect = |seconds| Health { alive: true, flip: at(seconds) };
+        let recovering = |seconds| Health { alive: false, flip: at(seconds) };
+        let check = |lines: &[&str], healths: &[(&str, Health)], answers: Answers, expected: Moment| {
+            let mut case = Case::new(lines);
+            for &(name, health) in healths {
+                case.set(name, health);
+            }
+            assert_eq!(case.picks(View::Living, Family::V4, answers).flip(), expected, "{lines:?} {healths:?}");
+        };
+        check(&["p rr/1 1 2"], &[], ONE, Moment::NEVER);
+        check(&["p rr/1 1 2"], &[("2", suspect(9))], ONE, at(9));
+        check(&["p rr/1 1 2"], &[("2", suspect(9)), ("1", recovering(5))], ONE, at(5));
+        check(&["p failover/1 1 2"], &[("2", suspect(9))], ONE, Moment::NEVER);
+        check(&["p failover/1 1 2"], &[("2", suspect(9))], Answers::Best(2), at(9));
+        check(&["p failover/1 1 2"], &[("1", suspect(9))], ONE, at(9));
+        check(&["p failover/1 1 2"], &[("1", recovering(9))], ONE, at(9));
+        check(&["p weighted/1 1 2*0"], &[("2", suspect(9))], ONE, Moment::NEVER);
+        check(&["p weighted/1 1 2*0"], &[("1", Health::DOWN), ("2", suspect(9))], ONE, at(9));
+        check(&["a rr/1 1 2", "b rr/1 3", "t failover/1 a b"], &[("2", suspect(9)), ("3", suspect(1))], ONE, at(9));
+        check(&["p rr/1 1 v1"], &[("v1", suspect(9))], ONE, Moment::NEVER);
+    }
+
+    #[test]
+    fn what_last_lived_is_remembered() {
+        let mut case = Case::new(&["a rr/1 1 2", "b rr/1 3", "t failover/1 a b"]);
+        for name in ["3", "1", "2"] {
+            case.set(name, Health::DOWN);
+        }
+        assert_eq!(case.ask(Family::V4, ONE, 1), "");
+        let picks = case.picks(View::LastGood, Family::V4, Answers::Best(9));
+        let names: Vec<_> = picks.endpoints().iter().map(|id| &*case.pools.endpoints[id.0 as usize].name).collect();
+        assert_eq!(names, ["2"], "the last that lived, and nothing of what died before");
+        case.set("1", Health::UP);
+        assert_eq!(case.ask(Family::V4, Answers::Best(9), 1), "1");
+    }
+
+    #[test]
+    fn shares_are_exact_from_any_change_on() {
+        let mut case = Case::new(&["p weighted/1 1*4 2*3 3*2 4*1"]);
+        case.ask(Family::V4, ONE, 7);
+        case.set("2", Health::DOWN);
+        let asked = case.ask(Family::V4, ONE, 700);
+        let mut counts = BTreeMap::<&str, u32>::new();
+        for name in asked.split(' ') {
+            *counts.entry(name).or_default() += 1;
+        }
+        assert_eq!(counts.into_iter().collect::<Vec<_>>(), [("1", 400), ("3", 200), ("4", 100)]);
+    }
+
+    #[test]
+    fn a_change_elsewhere_leaves_a_turn_alone() {
+        let mut case = Case::new(&["a rr/1 1 2 3", "b rr/1 4", "t failover/1 a b"]);
+        assert_eq!(case.ask(Family::V4, ONE, 1), "1");
+        case.set("4", Health::DOWN);
+        case.set("3", Health { alive: true, flip: Moment::from_nanos(5) });
+        assert_eq!(case.ask(Family::V4, ONE, 2), "2 3");
+    }
+}

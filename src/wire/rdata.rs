@@ -1,0 +1,395 @@
+//! What rdata is made of: the kinds of field, their shape in wire form, and where its names are.
+//!
+//! All rdata here is uncompressed. It knows the types only by their line in [`super::rtype`].
+//!
+//! Sources: RFC 1035 §3.3 and the RFC of each type; RFC 3597 §4 (which names may be compressed);
+//! RFC 4034 §4.1.2 (type bitmaps); RFC 9460 §2.2 (service parameters).
+
+use std::ops::Range;
+
+use super::name::NAME_OCTETS_MAX;
+use super::rtype::{Form, Rtype};
+
+/// A kind of rdata field.
+///
+/// The kinds of the second half exist for one type each: what their text looks like is known to the reader of
+/// master files alone, their wire form to this file alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A name of a type of RFC 1035: the only ones that may be compressed (RFC 3597 §4).
+    CompressibleName,
+    /// A name of any later type: never compressed.
+    Name,
+    /// One octet.
+    U8,
+    /// Two octets.
+    U16,
+    /// Four octets.
+    U32,
+    /// Four octets: seconds, in text with units.
+    Period,
+    /// Four octets: seconds since 1970 modulo 2³², in text a date (RFC 4034 §3.2).
+    Time,
+    /// Four octets of an IPv4 address.
+    Ip4,
+    /// Sixteen octets of an IPv6 address.
+    Ip6,
+    /// A character string: a length octet and as many octets.
+    CharStr,
+    /// None or one character string, to the end.
+    OptionalCharStr,
+    /// One or more character strings, to the end.
+    CharStrs,
+    /// All octets to the end, in text one string.
+    Text,
+    /// A character string of letters and digits, not empty (RFC 8659 §4.1).
+    Tag,
+    /// One or more octets to the end, in text hexadecimal.
+    Hex,
+    /// A digest to the end, in text hexadecimal; its length is held against the digest type before it.
+    Digest,
+    /// One or more octets to the end, in text base64.
+    Base64,
+    /// Any octets to the end, in text base64, or `-` for none.
+    OptionalBase64,
+    /// A length octet and as many octets, in text hexadecimal, or `-` for none (RFC 5155 §3.3).
+    Salt,
+    /// A length octet and as many octets, at least one, in text base32hex (RFC 5155 §3.3).
+    Hash,
+    /// A bitmap of one or more types, to the end.
+    Types,
+    /// A bitmap of types that may be empty, to the end.
+    OptionalTypes,
+    /// The number of a type, in text its mnemonic.
+    Type,
+    /// One octet, in text a number or a mnemonic of RFC 4034 appendix A.1 and later.
+    Algorithm,
+    /// One octet that sets the length of a DS digest.
+    DigestType,
+    /// One octet that sets the length of a ZONEMD digest.
+    ZoneDigestType,
+    /// One octet, in text a number or `NOTIFY` (RFC 9859).
+    SyncScheme,
+    /// Two octets, in text a number or a mnemonic of RFC 4398 §2.1.
+    CertificateType,
+    /// Six octets, in text `xx-xx-xx-xx-xx-xx`.
+    Eui48,
+    /// Eight octets, in text `xx-xx-xx-xx-xx-xx-xx-xx`.
+    Eui64,
+    /// Eight octets, in text `xxxx:xxxx:xxxx:xxxx` (RFC 6742).
+    Locator,
+    /// One or more octets to the end, in text `0x` and hexadecimal with dots (RFC 1706).
+    Nsap,
+    /// WKS: one octet, in text a number, `TCP` or `UDP`.
+    Protocol,
+    /// WKS: a bitmap of ports, to the end.
+    Ports,
+    /// LOC: all of it, 16 octets (RFC 1876 §2).
+    Location,
+    /// APL: all of it (RFC 3123 §4).
+    Prefixes,
+    /// IPSECKEY: all after the precedence (RFC 4025 §2.1).
+    Gateway,
+    /// AMTRELAY: all after the precedence (RFC 8777 §4.2).
+    Relay,
+    /// HIP: all of it (RFC 8005 §5).
+    HostIdentity,
+    /// SVCB: the parameters, to the end (RFC 9460 §2.2).
+    Parameters,
+}
+
+/// Whether `rdata` has the shape of its type. Rdata of a type that is opaque or unknown has any.
+///
+/// # Errors
+/// The name of the field that is cut off or malformed, or what stands after the last field.
+pub fn check(rtype: Rtype, rdata: &[u8]) -> Result<(), &'static str> {
+    let Some(Form::Fields(fields)) = rtype.definition().map(|definition| definition.form) else { return Ok(()) };
+    let (mut rest, mut before) = (rdata, None);
+    for &(name, kind) in fields {
+        let length = length(kind, rest).ok_or(name)?;
+        let (field, after) = rest.split_at_checked(length).ok_or(name)?;
+        if kind == Kind::Digest && !digest_fits(before, field.len()) {
+            return Err(name);
+        }
+        before = field.first().map(|&octet| (kind, octet));
+        rest = after;
+    }
+    if rest.is_empty() { Ok(()) } else { Err("end") }
+}
+
+/// Whether a digest of `length` octets fits the field before it. Types of digest that are not known fit any.
+fn digest_fits(before: Option<(Kind, u8)>, length: usize) -> bool {
+    digest_length(before).is_none_or(|expected| expected == length)
+        // RFC 8976 §2.2.4: no ZONEMD digest is shorter than 12 octets.
+        && !(matches!(before, Some((Kind::ZoneDigestType, _))) && length < 12)
+}
+
+/// The octets of a digest, given the field before it (RFC 4034, 4509, 5933, 6605; RFC 8976 §5.3).
+pub fn digest_length(before: Option<(Kind, u8)>) -> Option<usize> {
+    match before? {
+        (Kind::DigestType, 1) => Some(20),
+        (Kind::DigestType, 2 | 3) => Some(32),
+        (Kind::DigestType, 4) | (Kind::ZoneDigestType, 1) => Some(48),
+        (Kind::ZoneDigestType, 2) => Some(64),
+        _ => None,
+    }
+}
+
+/// A name inside rdata.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RdataName {
+    /// Where in the rdata it stands.
+    pub at: Range<usize>,
+    /// Whether a message may compress it (RFC 3597 §4).
+    pub compressible: bool,
+}
+
+/// The names in `rdata`, in order, for compression and for additional records. Those inside IPSECKEY, AMTRELAY
+/// and HIP are left out: no message may compress them and no additional record follows from them.
+pub fn names(rtype: Rtype, rdata: &[u8]) -> impl Iterator<Item = RdataName> {
+    let fields = match rtype.definition().map(|definition| definition.form) {
+        Some(Form::Fields(fields)) => fields,
+        _ => &[],
+    };
+    let mut at = 0;
+    fields
+        .iter()
+        .map_while(move |&(_, kind)| {
+            let start = at;
+            at += length(kind, rdata.get(start..)?)?;
+            let compressible = kind == Kind::CompressibleName;
+            Some((compressible || kind == Kind::Name).then_some(RdataName { at: start..at, compressible }))
+        })
+        .flatten()
+}
+
+/// The octets that a field of `kind` takes from the front of `rest`; `None` when it is malformed. A fixed
+/// length may be more than there is.
+fn length(kind: Kind, rest: &[u8]) -> Option<usize> {
+    let all = rest.len();
+    match kind {
+        Kind::CompressibleName | Kind::Name => name_length(rest),
+        Kind::U8 | Kind::Algorithm | Kind::DigestType | Kind::ZoneDigestType | Kind::SyncScheme | Kind::Protocol => {
+            Some(1)
+        }
+        Kind::U16 | Kind::CertificateType | Kind::Type => Some(2),
+        Kind::U32 | Kind::Period | Kind::Time | Kind::Ip4 => Some(4),
+        Kind::Eui48 => Some(6),
+        Kind::Eui64 | Kind::Locator => Some(8),
+        Kind::Ip6 => Some(16),
+        Kind::CharStr | Kind::Salt => string_length(rest),
+        Kind::Hash => string_length(rest).filter(|&length| length > 1),
+        Kind::Tag => {
+            let length = string_length(rest).filter(|&length| length > 1)?;
+            rest.get(1..length)?.iter().all(u8::is_ascii_alphanumeric).then_some(length)
+        }
+        Kind::OptionalCharStr if all == 0 => Some(0),
+        Kind::OptionalCharStr => string_length(rest),
+        Kind::CharStrs => char_strs(rest).then_some(all),
+        Kind::Text | Kind::OptionalBase64 => Some(all),
+        Kind::Hex | Kind::Digest | Kind::Base64 | Kind::Nsap => (all > 0).then_some(all),
+        Kind::Ports => (all <= 8192).then_some(all),
+        Kind::Types => (all > 0 && types(rest)).then_some(all),
+        Kind::OptionalTypes => types(rest).then_some(all),
+        Kind::Location => (rest.first() == Some(&0)).then_some(16),
+        Kind::Prefixes => prefixes(rest).then_some(all),
+        Kind::Gateway => gateway(rest).then_some(all),
+        Kind::Relay => relay(rest).then_some(all),
+        Kind::HostIdentity => host_identity(rest).then_some(all),
+        Kind::Parameters => parameters(rest).then_some(all),
+    }
+}
+
+fn name_length(octets: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while at < NAME_OCTETS_MAX {
+        match octets.get(at)? {
+            0 => return Some(at + 1),
+            &label @ 1..=63 => at += 1 + usize::from(label),
+            _ => return None,
+        }
+    }
+    None
+}
+
+fn string_length(octets: &[u8]) -> Option<usize> {
+    let length = 1 + usize::from(*octets.first()?);
+    (length <= octets.len()).then_some(length)
+}
+
+fn char_strs(mut rest: &[u8]) -> bool {
+    if rest.is_empty() {
+        return false;
+    }
+    while let Some(length) = string_length(rest) {
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    rest.is_empty()
+}
+
+/// Windows in ascending order, 1 to 32 octets each, the last octet of each not 0 (RFC 4034 §4.1.2).
+fn types(mut rest: &[u8]) -> bool {
+    let mut window_least = 0_u16;
+    while let [window, length, after @ ..] = rest {
+        let Some((bits, next)) = after.split_at_checked(usize::from(*length)) else { return false };
+        if u16::from(*window) < window_least || *length > 32 || bits.last().is_none_or(|&octet| octet == 0) {
+            return false;
+        }
+        window_least = u16::from(*window) + 1;
+        rest = next;
+    }
+    rest.is_empty()
+}
+
+fn prefixes(mut rest: &[u8]) -> bool {
+    while let [family_high, family_low, prefix, flag_length, after @ ..] = rest {
+        let length = usize::from(flag_length & 0x7f);
+        let fits = match u16::from_be_bytes([*family_high, *family_low]) {
+            1 => *prefix <= 32 && length <= 4,
+            2 => *prefix <= 128 && length <= 16,
+            _ => true,
+        };
+        let Some((address, next)) = after.split_at_checked(length) else { return false };
+        if !fits || address.last() == Some(&0) {
+            return false;
+        }
+        rest = next;
+    }
+    rest.is_empty()
+}
+
+fn gateway(rest: &[u8]) -> bool {
+    let [kind, algorithm, after @ ..] = rest else { return false };
+    let Some(length) = endpoint_length(*kind, after) else { return false };
+    // RFC 4025 §2.4: algorithm 0 says that there is no key.
+    after.len().checked_sub(length).is_some_and(|key| (key == 0) == (*algorithm == 0))
+}
+
+fn relay(rest: &[u8]) -> bool {
+    let [kind, after @ ..] = rest else { return false };
+    endpoint_length(kind & 0x7f, after) == Some(after.len())
+}
+
+/// The octets of a gateway or relay of type 0 none, 1 IPv4, 2 IPv6, 3 name.
+fn endpoint_length(kind: u8, octets: &[u8]) -> Option<usize> {
+    match kind {
+        0 => Some(0),
+        1 => Some(4),
+        2 => Some(16),
+        3 => name_length(octets),
+        _ => None,
+    }
+}
+
+fn host_identity(rest: &[u8]) -> bool {
+    let [tag_length, _, key_high, key_low, after @ ..] = rest else { return false };
+    let (tag, key) = (usize::from(*tag_length), usize::from(u16::from_be_bytes([*key_high, *key_low])));
+    let Some(mut servers) = after.get(tag + key..).filter(|_| tag > 0 && key > 0) else { return false };
+    while let Some(length) = name_length(servers).filter(|&length| length <= servers.len()) {
+        servers = servers.get(length..).unwrap_or_default();
+    }
+    servers.is_empty()
+}
+
+fn parameters(mut rest: &[u8]) -> bool {
+    let (mut key_least, mut mandatory, mut alpn): (u32, &[u8], bool) = (0, &[], false);
+    let all = rest;
+    while let [key_high, key_low, length_high, length_low, after @ ..] = rest {
+        let key = u16::from_be_bytes([*key_high, *key_low]);
+        let length = usize::from(u16::from_be_bytes([*length_high, *length_low]));
+        let Some((value, next)) = after.split_at_checked(length) else { return false };
+        // Ascending, none twice; 65535 is kept back (RFC 9460 §2.2, §14.3.2).
+        if u32::from(key) < key_least || key == u16::MAX || !parameter(key, value) || (key == 2 && !alpn) {
+            return false;
+        }
+        alpn |= key == 1;
+        if key == 0 {
+            mandatory = value;
+        }
+        key_least = u32::from(key) + 1;
+        rest = next;
+    }
+    rest.is_empty() && mandatory.chunks(2).all(|key| parameter_keys(all).any(|present| present == key))
+}
+
+/// Whether `value` is a value of the parameter `key` (RFC 9460 §7 and §8, RFC 9461 §5, RFC 9540 §4).
+pub fn parameter(key: u16, value: &[u8]) -> bool {
+    match key {
+        0 => {
+            let keys = value.chunks(2);
+            !value.is_empty() && value.len() % 2 == 0 && keys.is_sorted_by(|a, b| a < b) && !value.starts_with(&[0, 0])
+        }
+        1 => char_strs(value) && !empty_string_in(value),
+        2 | 8 => value.is_empty(),
+        3 => value.len() == 2,
+        4 => !value.is_empty() && value.len() % 4 == 0,
+        5 => !value.is_empty(),
+        6 => !value.is_empty() && value.len() % 16 == 0,
+        7 => std::str::from_utf8(value).is_ok_and(|path| path.starts_with('/') && path.contains("dns")),
+        _ => true,
+    }
+}
+
+fn empty_string_in(mut strings: &[u8]) -> bool {
+    while let Some(length) = string_length(strings) {
+        if length == 1 {
+            return true;
+        }
+        strings = strings.get(length..).unwrap_or_default();
+    }
+    false
+}
+
+/// The keys of well-formed parameters, as two octets each.
+fn parameter_keys(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (key, after) = rest.split_at_checked(2)?;
+        let (length, after) = after.split_first_chunk::<2>()?;
+        rest = after.get(usize::from(u16::from_be_bytes(*length))..)?;
+        Some(key)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_are_held() {
+        let good = |rtype, rdata: &[u8]| assert_eq!(check(rtype, rdata), Ok(()), "{rtype} {rdata:02x?}");
+        let bad = |rtype, rdata: &[u8], field| assert_eq!(check(rtype, rdata), Err(field), "{rtype} {rdata:02x?}");
+        good(Rtype::A, &[192, 0, 2, 1]);
+        bad(Rtype::A, &[192, 0, 2], "address");
+        bad(Rtype::A, &[192, 0, 2, 1, 0], "end");
+        good(Rtype::MX, b"\0\x0a\x02mx\0");
+        bad(Rtype::MX, b"\0\x0a\xc0\x0c", "exchange");
+        bad(Rtype::MX, b"\0\x0a\x02mx", "exchange");
+        bad(Rtype::TXT, b"", "text");
+        bad(Rtype::TXT, b"\x02a", "text");
+        good(Rtype::NSEC, b"\0\0\x01\x40");
+        bad(Rtype::NSEC, b"\0\0\x02\x40\0", "types");
+        bad(Rtype::NSEC, b"\0\x01\x01\x40\0\x01\x40", "types");
+        bad(Rtype::DS, b"\0\x01\x08\x02abc", "digest");
+        good(Rtype::SVCB, b"\0\x01\0\0\x01\0\x03\x02h2\0\x03\0\x02\x01\xbb");
+        bad(Rtype::SVCB, b"\0\x01\0\0\x03\0\x02\x01\xbb\0\x01\0\x03\x02h2", "parameters");
+        bad(Rtype::SVCB, b"\0\x01\0\0\x00\0\x02\0\x03", "parameters");
+        bad(Rtype::SVCB, b"\0\x01\0\0\x02\0\0", "parameters");
+        bad(Rtype::IPSECKEY, b"\x0a\x03\x02\x02gw", "gateway");
+        good(Rtype::APL, b"");
+        good(Rtype::NULL, b"");
+        good(Rtype(65_280), b"anything");
+    }
+
+    #[test]
+    fn names_know_whether_they_may_be_compressed() {
+        let check = |rtype, rdata: &[u8], expected: &[(Range<usize>, bool)]| {
+            let found: Vec<_> = names(rtype, rdata).map(|name| (name.at, name.compressible)).collect();
+            assert_eq!(found, expected, "{rtype}");
+        };
+        check(Rtype::MX, b"\0\x0a\x02mx\0", &[(2..6, true)]);
+        check(Rtype::SRV, b"\0\x0a\0\0\0\0\x02mx\0", &[(6..10, false)]);
+        check(Rtype::MINFO, b"\x01a\0\x01b\0", &[(0..3, true), (3..6, true)]);
+        check(Rtype::A, b"\x01\x01\x01\x01", &[]);
+        check(Rtype(65_280), b"\x01\x01\x01\x01", &[]);
+    }
+}

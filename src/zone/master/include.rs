@@ -1,0 +1,94 @@
+//! Which file an `$INCLUDE` means, and that it may be read: inside the zones folder, no loop, within limits.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Files that include one another, the zone's own counted.
+pub const DEPTH_MAX: usize = 10;
+
+/// `$INCLUDE` lines that one zone may follow, nested ones counted.
+pub const INCLUDES_MAX: u32 = 1_000;
+
+/// Octets that a zone's files may have together. A million A records are about 30 MB.
+pub const OCTETS_MAX: u64 = 4 << 30;
+
+/// An open file of the chain that ends with the file being read.
+#[derive(Debug)]
+pub(super) struct Open {
+    /// As the operator would name it.
+    pub(super) path: PathBuf,
+    /// With every symbolic link followed.
+    real: PathBuf,
+}
+
+/// The chain of open files and what is left of the limits.
+#[derive(Debug)]
+pub(super) struct Includes {
+    /// The zones folder with every symbolic link followed; `None` where there are no files at all.
+    folder: Option<PathBuf>,
+    open: Vec<Open>,
+    followed: u32,
+    octets_left: u64,
+}
+
+impl Includes {
+    pub(super) fn new(folder: Option<&Path>) -> Self {
+        let folder = folder.and_then(|folder| fs::canonicalize(folder).ok());
+        Self { folder, open: Vec::new(), followed: 0, octets_left: OCTETS_MAX }
+    }
+
+    /// Opens the zone's own file, which is not held against the folder: it was named by the operator.
+    pub(super) fn open_first(&mut self, path: &Path) -> Result<Vec<u8>, String> {
+        let real = fs::canonicalize(path).map_err(|error| format!("cannot be read: {error}"))?;
+        self.read(Open { path: path.to_owned(), real })
+    }
+
+    /// Opens what `written` means in the file that was opened last. The caller closes it.
+    pub(super) fn open(&mut self, written: &[u8]) -> Result<Vec<u8>, String> {
+        let (Some(folder), Some(including)) = (&self.folder, self.open.last()) else {
+            return Err("$INCLUDE needs a file to be included from and a folder to stay in".to_owned());
+        };
+        let written = std::str::from_utf8(written).map_err(|_| "the name of the file is not UTF-8".to_owned())?;
+        let path = including.path.parent().unwrap_or(Path::new("")).join(written);
+        let real = fs::canonicalize(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+        if !real.starts_with(folder) {
+            return Err(format!("{} leads out of the zones folder", path.display()));
+        }
+        if self.open.iter().any(|open| open.real == real) {
+            return Err(format!("{} includes itself", path.display()));
+        }
+        if self.open.len() >= DEPTH_MAX {
+            return Err(format!("files may include one another {DEPTH_MAX} deep"));
+        }
+        if self.followed >= INCLUDES_MAX {
+            return Err(format!("a zone may follow {INCLUDES_MAX} $INCLUDE lines"));
+        }
+        self.followed += 1;
+        self.read(Open { path, real })
+    }
+
+    /// Closes the file that was opened last.
+    pub(super) fn close(&mut self) {
+        self.open.pop();
+    }
+
+    /// The file that was opened last.
+    pub(super) fn path(&self) -> &Path {
+        self.open.last().map_or(Path::new(""), |open| &open.path)
+    }
+
+    fn read(&mut self, open: Open) -> Result<Vec<u8>, String> {
+        let fault = |error: std::io::Error| format!("{} cannot be read: {error}", open.path.display());
+        let metadata = fs::metadata(&open.real).map_err(fault)?;
+        if !metadata.is_file() {
+            return Err(format!("{} is not a file", open.path.display()));
+        }
+        self.octets_left = self
+            .octets_left
+            .checked_sub(metadata.len())
+            .ok_or_else(|| format!("the files of a zone may have {OCTETS_MAX} octets together"))?;
+        let text = fs::read(&open.real).map_err(fault)?;
+        self.open.push(open);
+        Ok(text)
+    }
+}

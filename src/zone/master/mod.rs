@@ -1,0 +1,96 @@
+//! The reader of master files (RFC 1035 §5.1), straight to wire form.
+//!
+//! It hands on records as they stand, one by one, and lists every fault of the files with its place. What the
+//! records mean together (a CNAME beside other data, glue that is missing) is not known here.
+//!
+//! # Why an own reader
+//! PLACEHOLDER
+//!
+//! # Limits
+//! Faults listed one by one: [`FAULTS_MAX`]. `$INCLUDE`: [`DEPTH_MAX`], [`INCLUDES_MAX`], [`OCTETS_MAX`].
+//! `$GENERATE`: [`GENERATED_MAX`], [`GENERATED_TOTAL_MAX`].
+//!
+//! # Sources
+//! RFC 1035 §5.1; RFC 2308 §4 (`$TTL`); RFC 2181 §8 (TTLs); RFC 3597 §5 (unknown types); BIND 9 Administrator
+//! Reference Manual (`$GENERATE`, units of time).
+
+mod fault;
+mod fields;
+mod generate;
+mod include;
+mod names;
+mod number;
+mod odd;
+mod parameters;
+mod reader;
+mod scan;
+
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::{Diagnostic, Place};
+use crate::wire::name::Name;
+use crate::wire::rtype::Rtype;
+pub use fault::FAULTS_MAX;
+pub use generate::{GENERATED_MAX, GENERATED_TOTAL_MAX};
+pub use include::{DEPTH_MAX, INCLUDES_MAX, OCTETS_MAX};
+
+/// One record as it stands in a file, borrowed for the length of the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// A name in wire form, uncompressed, its case kept; at or below the apex.
+    pub owner: &'a [u8],
+    /// Its type; never a meta type. The class is IN.
+    pub rtype: Rtype,
+    /// Seconds, at most 2³¹ − 1 (RFC 2181 §8).
+    pub ttl: u32,
+    /// In wire form, names in it uncompressed: of the shape that [`crate::wire::rdata::check`] asks for.
+    pub rdata: &'a [u8],
+    /// Which of [`Outcome::files`] it stands in.
+    pub file: u16,
+    /// The line on which it begins, counted from 1; that of the `$GENERATE` for a record made by one.
+    pub line: u32,
+}
+
+/// What was read besides records.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The file and all that it included, each once: to be watched, and to name places.
+    pub files: Vec<PathBuf>,
+    /// Every fault. With an error among them, what was handed on is not the zone.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads the zone `apex` from `file` and hands each record to `sink`, in the order of the file. `$INCLUDE` is
+/// relative to the file that it stands in and may not leave `folder`, whatever links there are.
+///
+/// Reads each file whole, then allocates nothing for a record, but for those of SVCB, HTTPS and NSAP. Control
+/// is with the caller for as long as files are read from disk: not for the data plane.
+pub fn read(file: &Path, folder: &Path, apex: &Name, sink: &mut dyn FnMut(Record<'_>)) -> Outcome {
+    reader::Reader::new(apex, Some(folder), sink).read_file(file)
+}
+
+/// As [`read`], from a text in memory that is called `name` in places. `$INCLUDE` is a fault here.
+pub fn read_text(name: &Path, text: &[u8], apex: &Name, sink: &mut dyn FnMut(Record<'_>)) -> Outcome {
+    reader::Reader::new(apex, None, sink).read_memory(name, text)
+}
+
+/// The place of the record that begins on `line` of `file`, for a fault found after reading. Reads the file
+/// again: places are wanted on the path of faults only. Where that fails, the line is named but not shown.
+pub fn place(file: &Path, line: u32) -> Place {
+    let text = std::fs::read(file).unwrap_or_default();
+    place_in(file, &text, line)
+}
+
+/// As [`place`], in a text at hand.
+pub fn place_in(file: &Path, text: &[u8], line: u32) -> Place {
+    let start: usize =
+        text.split_inclusive(|&octet| octet == b'\n').take((line as usize).saturating_sub(1)).map(<[u8]>::len).sum();
+    let from = text.get(start..).unwrap_or_default();
+    let blank = |octet: &u8| octet.is_ascii_whitespace();
+    let lead = from.iter().position(|octet| !blank(octet)).unwrap_or(0);
+    let length = from[lead..].iter().position(blank).unwrap_or(from.len() - lead);
+    Place { line, ..fault::place_of(file, text, start + lead, start + lead + length) }
+}
+
+#[cfg(test)]
+mod tests;
