@@ -1,0 +1,223 @@
+//! The same master file, served by us and by BIND, NSD and Knot: every answer must say the same.
+//!
+//! Compared are the response code, AA and TC, the answer and authority sections as sets of records with their
+//! TTLs, and the addresses of the glue. [`LEEWAY`] lists what may differ, each with its reason; a difference that
+//! is not listed fails the test, and so does a line of the list that no peer needs.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use hickory_proto::op::Message;
+use hickory_proto::rr::{Record, RecordType};
+
+use crate::support::authority::{Authority, Kind};
+use crate::support::client::Client;
+use crate::support::server::Server;
+
+const ZONE: &str = include_str!("example.com.zone");
+
+/// What is asked: names below `example.com`, `@` for the zone itself, a final dot for a full name.
+const QUESTIONS: &[(&str, &[RecordType])] = {
+    use RecordType::{A, AAAA, CAA, CNAME, DS, HTTPS, MX, NAPTR, NS, SOA, SRV, TXT, Unknown};
+    &[
+        ("@", &[SOA, NS, A, AAAA, MX, TXT, CAA, SRV, DS, CNAME]),
+        ("ns1", &[A, AAAA, NS]),
+        ("mail", &[A, AAAA, MX]),
+        ("www", &[A, AAAA, TXT, HTTPS]),
+        ("v4", &[A, AAAA]),
+        ("alias", &[A, AAAA, CNAME, TXT]),
+        ("chain", &[A, AAAA, CNAME, MX]),
+        ("dangling", &[A, CNAME]),
+        ("outside", &[A, CNAME]),
+        ("wildalias", &[A, TXT, MX]),
+        ("into-sub", &[A, CNAME]),
+        ("loop-a", &[A, CNAME]),
+        ("_sip._tcp", &[SRV, A]),
+        ("_tcp", &[A, SRV]),
+        ("naptr", &[NAPTR, A]),
+        ("wild", &[A, TXT]),
+        ("*.wild", &[A, TXT, MX]),
+        ("any.wild", &[A, TXT, MX, AAAA, NS, DS]),
+        ("any.thing.wild", &[A, TXT, AAAA]),
+        ("blocked.wild", &[A, TXT]),
+        ("below.blocked.wild", &[A, TXT]),
+        ("deep.wild", &[A]),
+        ("host.deep.wild", &[A, AAAA]),
+        ("other.deep.wild", &[A, TXT]),
+        ("any.cwild", &[A, AAAA, CNAME, MX]),
+        ("empty", &[A, NS]),
+        ("b.empty", &[A, DS]),
+        ("a.b.empty", &[A, AAAA]),
+        ("c.b.empty", &[A]),
+        ("sub", &[A, NS, DS, SOA, TXT]),
+        ("host.sub", &[A, NS, DS]),
+        ("ns1.sub", &[A, AAAA]),
+        ("below.sub", &[A, TXT]),
+        ("lame", &[A, NS, DS]),
+        ("host.lame", &[A]),
+        ("sibling", &[NS]),
+        ("host.sibling", &[A]),
+        ("moved", &[A, RecordType::DNAME]),
+        ("host.moved", &[A, CNAME, TXT]),
+        ("b.inner", &[A]),
+        ("a.b.inner", &[A, AAAA, CNAME]),
+        ("x.inner", &[A]),
+        ("unknown", &[Unknown(65280), A]),
+        ("escaped\\.dot", &[A, TXT]),
+        ("MiXeDcAsE", &[A]),
+        ("gen1", &[A]),
+        ("gen5", &[A]),
+        ("big", &[TXT]),
+        ("nowhere", &[A, MX, DS]),
+        ("below.www", &[A]),
+        ("www.example.org.", &[A, SOA]),
+        ("com.", &[NS, DS]),
+        (".", &[NS, SOA]),
+    ]
+};
+
+/// What is compared, one piece each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Piece {
+    Rcode,
+    Authoritative,
+    Truncated,
+    Answer,
+    Authority,
+    Glue,
+}
+
+/// A difference that is allowed.
+struct Leeway {
+    peer: Kind,
+    /// As in [`QUESTIONS`].
+    name: &'static str,
+    rtype: RecordType,
+    pieces: &'static [Piece],
+    /// Why, with the place that allows it.
+    why: &'static str,
+}
+
+const LEEWAY: &[Leeway] = &[Leeway {
+    peer: Kind::Bind,
+    name: "loop-a",
+    rtype: RecordType::A,
+    pieces: &[Piece::Rcode],
+    why: "RFC 1034 section 3.6.2 has CNAME loops signalled as an error: BIND says SERVFAIL beside the records, NSD \
+          and Knot leave the signalling to the resolver",
+}];
+
+/// What an answer says, in a form that can be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Said {
+    rcode: String,
+    authoritative: bool,
+    truncated: bool,
+    answer: BTreeSet<String>,
+    authority: BTreeSet<String>,
+    /// The addresses beside a referral; elsewhere the additional section is a courtesy (RFC 1034 §4.3.2 step 6).
+    glue: BTreeSet<String>,
+}
+
+impl Said {
+    fn of(message: &Message) -> Self {
+        let set = |records: &[Record]| records.iter().map(line_of).collect::<BTreeSet<_>>();
+        let referral = !message.metadata.authoritative && message.answers.is_empty() && !message.authorities.is_empty();
+        Self {
+            rcode: message.metadata.response_code.to_string(),
+            authoritative: message.metadata.authoritative,
+            truncated: message.metadata.truncation,
+            // How much of a cut answer is kept is everybody's own choice (RFC 2181 §9).
+            answer: if message.metadata.truncation { BTreeSet::new() } else { set(&message.answers) },
+            authority: if message.metadata.truncation { BTreeSet::new() } else { set(&message.authorities) },
+            glue: if referral { set(&message.additionals) } else { BTreeSet::new() },
+        }
+    }
+
+    fn differences(&self, other: &Self) -> Vec<Piece> {
+        [
+            (Piece::Rcode, self.rcode != other.rcode),
+            (Piece::Authoritative, self.authoritative != other.authoritative),
+            (Piece::Truncated, self.truncated != other.truncated),
+            (Piece::Answer, self.answer != other.answer),
+            (Piece::Authority, self.authority != other.authority),
+            (Piece::Glue, self.glue != other.glue),
+        ]
+        .into_iter()
+        .filter_map(|(piece, differs)| differs.then_some(piece))
+        .collect()
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rcode, authoritative, truncated, answer, authority, glue } = self;
+        writeln!(f, "    {rcode}, aa {authoritative}, tc {truncated}")?;
+        for (section, lines) in [("answer", answer), ("authority", authority), ("glue", glue)] {
+            for line in lines {
+                writeln!(f, "    {section}: {line}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A record as text, its owner in small letters: the case of names in the data is kept by some and not by others.
+fn line_of(record: &Record) -> String {
+    let data = &record.data;
+    format!("{} {} {} {data:?}", record.name.to_lowercase(), record.ttl, record.record_type())
+}
+
+#[test]
+fn bind_answers_as_we_do() {
+    compare(Kind::Bind);
+}
+
+#[test]
+fn nsd_answers_as_we_do() {
+    compare(Kind::Nsd);
+}
+
+#[test]
+fn knot_answers_as_we_do() {
+    compare(Kind::Knot);
+}
+
+fn compare(kind: Kind) {
+    let Some(peer) = Authority::serving(kind, "example.com", ZONE) else { return };
+    let ours = Server::serving(&[("example.com.zone", ZONE)]);
+    let (us, them) = (ours.client(), Client::to(peer.address));
+    let mut unused: Vec<_> = LEEWAY.iter().filter(|leeway| leeway.peer == kind).collect();
+    let mut report = String::new();
+    for &(name, rtypes) in QUESTIONS {
+        for &rtype in rtypes {
+            let qname = full(name);
+            let (our, their) = (Said::of(&us.ask(&qname, rtype)), Said::of(&them.ask(&qname, rtype)));
+            let allowed = |leeway: &&Leeway| (leeway.name, leeway.rtype) == (name, rtype);
+            let mut differences = our.differences(&their);
+            if let Some(at) = unused.iter().position(allowed) {
+                let leeway = unused[at];
+                if differences.iter().any(|piece| leeway.pieces.contains(piece)) {
+                    unused.swap_remove(at);
+                }
+                differences.retain(|piece| !leeway.pieces.contains(piece));
+            }
+            if !differences.is_empty() {
+                report += &format!("{qname} {rtype}: {differences:?} differ\n  ours:\n{our}  {kind}:\n{their}");
+            }
+        }
+    }
+    for leeway in unused {
+        report +=
+            &format!("{} {}: {kind} agrees, so no leeway is needed ({})\n", leeway.name, leeway.rtype, leeway.why);
+    }
+    assert!(report.is_empty(), "{report}");
+}
+
+fn full(name: &str) -> String {
+    match name {
+        "@" => "example.com.".to_owned(),
+        name if name.ends_with('.') => name.to_owned(),
+        name => format!("{name}.example.com."),
+    }
+}
