@@ -7,7 +7,7 @@ use super::FILE_OCTETS_MAX;
 use super::faults::{Faults, shown};
 use super::table::{Item, Keys, Table, parse};
 use super::words::Seen;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Place};
 
 /// What the server file says; flags of the command line win over it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,11 +52,11 @@ impl Default for Server {
 /// Reads `text`, the server file; `file` is where it lies. Comes with errors, on which there is nothing else, and
 /// with warnings.
 pub fn read_server_file(file: &Path, text: &str) -> (Option<Server>, Vec<Diagnostic>) {
-    let mut faults = Faults::new(file, text);
     if text.len() > FILE_OCTETS_MAX {
-        faults.error(Default::default(), format!("a server file cannot be longer than {FILE_OCTETS_MAX} octets"));
-        return (None, faults.finish());
+        let message = format!("a server file cannot be longer than {FILE_OCTETS_MAX} octets");
+        return (None, vec![Diagnostic::error(Place::of_file(file), message)]);
     }
+    let mut faults = Faults::new(file, text);
     let Some(root) = parse(text, &mut faults) else { return (None, faults.finish()) };
     let table = Table::root(&root, "the server file", &FILE, &mut faults);
     let default = Server::default();

@@ -238,7 +238,8 @@ impl<'a> Item<'a> {
     /// Enters, and says, whether a name with a dot was meant: `www.eu = "world"` is to TOML a table `www` with a
     /// key `eu`. A table that is only there for the keys after its dot has its key for a place.
     fn report_unquoted(self, entries: &'a DeTable<'a>, keys: &Keys, faults: &mut Faults<'_>) -> bool {
-        if self.element || self.span != self.key_span {
+        let any_known = keys.known.iter().any(|key| entries.contains_key(*key));
+        if self.element || self.span != self.key_span || any_known {
             return false;
         }
         let is_slip = |key: &str| near(key, keys.known.iter().copied()).is_none() && !keys.later.contains(&key);

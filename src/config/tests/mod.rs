@@ -1,6 +1,7 @@
-//! What policy files mean, and the checks that the rules are tested through.
+//! What policy files mean, and the checks through which the rules are tested.
 
 mod faults;
+mod pool_faults;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -433,10 +434,18 @@ fn what_a_file_holds_is_bounded() {
     sound(&pool(MEMBERS_MAX));
     check_faults(&pool(MEMBERS_MAX + 1), &["1:7 a pool can have 65536 members, found 65537 / part it"]);
 
+    let long = |octets: usize| "x".repeat(octets);
+    let http = |setting: String| format!("monitors.m.http.{setting}");
+    check_faults(&http(format!("path = '/{}'", long(2_048))), &["1:24 `path` cannot be longer than 2048 octets"]);
+    check_faults(&http(format!("body = '{}'", long(65_537))), &["1:24 `body` is longer than the 65536 octets"]);
+    let sorry: Vec<_> = (0..65).map(|at| format!("'192.0.2.{at}'")).collect();
+    let text = format!("{POOLS}www = {{ pool = 'each', when-all-down = [{}] }}", sorry.join(","));
+    check_faults(&text, &["7:40 must list 1 to 64 addresses, found 65 / write \"nodata\""]);
+
     let (_, faults, _) = read(&(0..3_000).map(|at| format!("names.n{at} = 1\n")).collect::<String>());
     assert_eq!((faults.len(), faults[1_000].message.as_str()), (1_001, "2000 more errors of this file are not listed"));
     let (_, faults, _) = read(&"#".repeat(super::FILE_OCTETS_MAX + 1));
-    assert_eq!(faults[0].message, "a policy file cannot be longer than 16777216 octets");
+    assert_eq!(faults[0].message, "a policy file cannot be longer than 67108864 octets");
     // A long line is not shown, and its column is still told.
     let (_, faults, _) = read(&format!("zebra = 1 #{}", "x".repeat(5_000)));
     assert_eq!((faults[0].place.column, faults[0].place.text.as_str()), (1, ""));
