@@ -10,7 +10,7 @@ use crate::snapshot::{Served, Snapshot};
 use crate::wire::header::Rcode;
 use crate::wire::qname::Qname;
 use crate::wire::rtype::Rtype;
-use crate::zone::{Cut, Found, Node, Zone};
+use crate::zone::{Cut, Found, Node};
 
 /// Aliases followed in one answer. BIND follows 16, and no honest chain is half as long.
 const CHAIN_MAX: usize = 8;
@@ -33,7 +33,7 @@ pub(super) fn answer(
             }
             Found::Missing => {
                 composer.authoritative();
-                deny(&served.zone, served.zone.negative_ttl(), composer);
+                composer.deny(&served.zone, served.zone.negative_ttl());
                 return Rcode::NxDomain;
             }
             Found::Name(node) => {
@@ -110,15 +110,8 @@ fn from_node(
             _ => Step::Done(Rcode::NoError),
         };
     }
-    deny(zone, zone.negative_ttl(), composer);
+    composer.deny(zone, zone.negative_ttl());
     Step::Done(Rcode::NoError)
-}
-
-/// NXDOMAIN or NODATA: the SOA record, whose TTL says how long to believe it (RFC 2308 §3).
-pub(super) fn deny(zone: &Zone, ttl: u32, composer: &mut Composer<'_>) {
-    if let Some(soa) = zone.top().rrset(Rtype::SOA) {
-        composer.authority_set(Owner::Apex, soa, ttl);
-    }
 }
 
 /// A referral: the NS set of the cut, a DS set if there is one, and the addresses of those servers that only
