@@ -8,7 +8,7 @@ use crate::wire::header::{AA, HEADER_OCTETS, Rcode, TC};
 use crate::wire::name::Name;
 use crate::wire::query::{CLASS_IN, Query};
 use crate::wire::rtype::Rtype;
-use crate::zone::Rrset;
+use crate::zone::{Rrset, Zone};
 
 /// A response in progress.
 pub(super) struct Composer<'b> {
@@ -119,6 +119,13 @@ impl<'b> Composer<'b> {
     /// Adds `set` to the authority section.
     pub(super) fn authority_set(&mut self, owner: Owner<'_>, set: Rrset<'_>, ttl: u32) {
         self.set(Section::Authority, owner, set, ttl, 0);
+    }
+
+    /// NXDOMAIN or NODATA: the SOA record, whose TTL says how long to believe it (RFC 2308 §3).
+    pub(super) fn deny(&mut self, zone: &Zone, ttl: u32) {
+        if let Some(soa) = zone.top().rrset(Rtype::SOA) {
+            self.authority_set(Owner::Apex, soa, ttl);
+        }
     }
 
     /// Adds `set` to the additional section.

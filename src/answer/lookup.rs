@@ -41,7 +41,7 @@ pub(super) fn answer(
             }
             Found::Missing => {
                 composer.authoritative();
-                deny(&served.zone, served.zone.negative_ttl(), composer);
+                composer.deny(&served.zone, served.zone.negative_ttl());
                 return Rcode::NxDomain;
             }
             Found::Name(node) => {
@@ -118,7 +118,7 @@ fn from_node(
             _ => Step::Done(Rcode::NoError),
         };
     }
-    deny(zone, zone.negative_ttl(), composer);
+    composer.deny(zone, zone.negative_ttl());
     Step::Done(Rcode::NoError)
 }
 
@@ -152,13 +152,6 @@ fn redirect(zone: &Zone, node: Node<'_>, worker: &mut Worker, qtype: Rtype, comp
             Step::Alias
         }
         _ => Step::Done(Rcode::NoError),
-    }
-}
-
-/// NXDOMAIN or NODATA: the SOA record, whose TTL says how long to believe it (RFC 2308 §3).
-pub(super) fn deny(zone: &Zone, ttl: u32, composer: &mut Composer<'_>) {
-    if let Some(soa) = zone.top().rrset(Rtype::SOA) {
-        composer.authority_set(Owner::Apex, soa, ttl);
     }
 }
 

@@ -1,7 +1,6 @@
 //! A balanced name's answer: which endpoints, and for how long.
 
 use super::compose::Composer;
-use super::lookup::deny;
 use super::worker::Worker;
 use crate::moment::Moment;
 use crate::policy::{Cursors, Family, Live, View, Want, WhenAllDown, choose};
@@ -20,7 +19,7 @@ pub(super) fn answer(
     let Some(root) = served.live.pool(family, name.root) else { return Rcode::ServFail };
     if !root.is_present() {
         // No endpoint of this family, dead or alive: a fact of the file, so it may be believed as any other.
-        deny(&served.zone, served.zone.negative_ttl(), composer);
+        composer.deny(&served.zone, served.zone.negative_ttl());
         return Rcode::NoError;
     }
     if root.is_alive() {
@@ -41,7 +40,7 @@ fn when_all_down(
 ) -> Rcode {
     let ttl = name.ttl.min;
     let no_data = |composer: &mut Composer<'_>| {
-        deny(&served.zone, served.zone.negative_ttl().min(ttl), composer);
+        composer.deny(&served.zone, served.zone.negative_ttl().min(ttl));
         Rcode::NoError
     };
     match &name.when_all_down {

@@ -3,7 +3,8 @@
 //! It reads [`Live`], moves the cursors of the worker that asks and nothing else: no lock, no allocation, and a
 //! cost that depends on the answers given and the pools passed through, not on how many members those have.
 
-use super::live::{Family, Live, LivePool, Pick};
+use super::compiled::{LivePool, Pick};
+use super::live::{Family, Live};
 use super::{ANSWERS_MAX, Answers, EndpointId, Pool, PoolId, Pools, Target};
 use crate::moment::Moment;
 

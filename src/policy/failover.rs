@@ -1,6 +1,6 @@
 //! `failover`: the first living member; active-passive.
 
-use super::live::{Branch, LivePool, Pick, Standing};
+use super::compiled::{Branch, LivePool, Pick, Standing};
 use crate::moment::Moment;
 
 /// The living members in the operator's order.

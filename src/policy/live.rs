@@ -6,10 +6,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::schedule::Schedule;
+use super::compiled::{LivePool, Standing, soonest};
 use super::{EndpointId, MinAlive, Policy, Pool, PoolId, Pools, Target, failover, round_robin, weighted};
 use crate::health::{Board, Health};
-use crate::moment::Moment;
 
 /// An address family: what A asks for, or AAAA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,105 +33,6 @@ impl Family {
 #[derive(Clone, Debug, Default)]
 pub struct Live {
     families: [Box<[Arc<LivePool>]>; 2],
-}
-
-/// One pool in one family at one moment. Dead when it has no branch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LivePool {
-    /// The living members that answer, in the operator's order.
-    pub(super) branches: Box<[Branch]>,
-    /// How the first of them is found.
-    pub(super) pick: Pick,
-    /// The soonest moment at which this pool's answer could change: [`Moment::NEVER`] while nothing forms.
-    pub(super) flip: Moment,
-    /// Grows whenever the branches or their shares change; cursors begin anew with it.
-    pub(super) version: u32,
-    /// Whether any endpoint below is of this family at all.
-    present: bool,
-    /// What it was when it last lived; kept while it is dead.
-    last_good: Option<Arc<Self>>,
-}
-
-/// A living member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Branch {
-    pub(super) target: Target,
-    pub(super) flip: Moment,
-}
-
-/// How a pool finds the first of its answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Pick {
-    /// The first branch.
-    First,
-    /// Each branch in turn.
-    InTurn,
-    /// As the schedule says.
-    Scheduled(Schedule),
-}
-
-/// How a member stands: what a policy is compiled from.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Standing {
-    pub(super) target: Target,
-    pub(super) weight: u32,
-    pub(super) alive: bool,
-    pub(super) flip: Moment,
-}
-
-impl Branch {
-    pub(super) fn of(member: &Standing) -> Self {
-        Self { target: member.target, flip: member.flip }
-    }
-}
-
-/// The soonest flip among `members`.
-pub(super) fn soonest<'m>(members: impl IntoIterator<Item = &'m Standing>) -> Moment {
-    members.into_iter().map(|member| member.flip).min().unwrap_or(Moment::NEVER)
-}
-
-impl LivePool {
-    pub(super) fn new(branches: Box<[Branch]>, pick: Pick, flip: Moment) -> Self {
-        Self { branches, pick, flip, version: 0, present: true, last_good: None }
-    }
-
-    /// Whether anything of it answers.
-    pub fn is_alive(&self) -> bool {
-        !self.branches.is_empty()
-    }
-
-    /// Whether it has an endpoint of this family, dead or alive.
-    pub fn is_present(&self) -> bool {
-        self.present
-    }
-
-    /// The soonest moment at which its answer could change.
-    pub fn flip(&self) -> Moment {
-        self.flip
-    }
-
-    /// What it was when it last lived: itself while it does; `None` when it never has.
-    pub(super) fn last_good(&self) -> Option<&Self> {
-        if self.is_alive() { Some(self) } else { self.last_good.as_deref() }
-    }
-
-    /// Becomes the successor of `previous`.
-    fn follow(mut self, previous: &Arc<Self>) -> Arc<Self> {
-        let same_turns = self.pick == previous.pick
-            && self
-                .branches
-                .iter()
-                .map(|branch| branch.target)
-                .eq(previous.branches.iter().map(|branch| branch.target));
-        self.version = if same_turns { previous.version } else { previous.version.wrapping_add(1) };
-        if !self.is_alive() {
-            self.last_good = match previous.is_alive() {
-                true => Some(Arc::new(Self { last_good: None, ..Self::clone(previous) })),
-                false => previous.last_good.clone(),
-            };
-        }
-        if self == **previous { Arc::clone(previous) } else { Arc::new(self) }
-    }
 }
 
 impl Live {
@@ -161,7 +61,7 @@ impl Live {
                     }
                     // Children stand before their parents.
                     Target::Pool(child) => {
-                        let child = live.get(child.0 as usize).filter(|child| child.present)?;
+                        let child = live.get(child.0 as usize).filter(|child| child.is_present())?;
                         Some(Health { alive: child.is_alive(), flip: child.flip })
                     }
                 };
@@ -199,10 +99,7 @@ fn compile_pool(pool: &Pool, standing: impl Fn(Target) -> Option<Health>) -> Liv
     };
     if alive < pool.min_alive.of(members.len()) {
         // Dead as a whole; any member's verdict may bring it back.
-        return LivePool {
-            present: !members.is_empty(),
-            ..LivePool::new(Box::default(), Pick::First, soonest(&members))
-        };
+        return LivePool::dead(!members.is_empty(), soonest(&members));
     }
     compiled
 }

@@ -4,6 +4,7 @@
 //! what that comes to under the verdicts of one moment, recomputed when one turns; a query only walks it.
 
 mod choose;
+mod compiled;
 mod failover;
 mod live;
 mod round_robin;
@@ -13,7 +14,8 @@ mod weighted;
 use std::net::IpAddr;
 
 pub use choose::{Cursor, Cursors, EACH_MEMBER_MAX, Picks, View, Want, choose};
-pub use live::{Family, Live, LivePool};
+pub use compiled::LivePool;
+pub use live::{Family, Live};
 pub use schedule::gcd;
 
 use crate::health::ProbeId;

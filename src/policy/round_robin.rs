@@ -1,6 +1,6 @@
 //! `round-robin`: each living member in turn; the rest follow in rotated order.
 
-use super::live::{Branch, LivePool, Pick, Standing, soonest};
+use super::compiled::{Branch, LivePool, Pick, Standing, soonest};
 
 /// The living members in the operator's order. Any member's turn of verdict changes the rotation.
 pub(super) fn compile(members: &[Standing]) -> LivePool {

@@ -3,7 +3,7 @@
 //! Weight 0 is a last resort (Route 53's rule): such a member answers only while no other lives, and then all of
 //! them share alike.
 
-use super::live::{Branch, LivePool, Pick, Standing, soonest};
+use super::compiled::{Branch, LivePool, Pick, Standing, soonest};
 use super::schedule::Schedule;
 
 /// The living members that share, and the turn in which they do.
