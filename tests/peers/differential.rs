@@ -4,7 +4,6 @@
 //! TTLs, and the addresses of the glue. [`LEEWAY`] lists what may differ, each with its reason; a difference that
 //! is not listed fails the test, and so does a line of the list that no peer needs.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use hickory_proto::op::Message;
@@ -113,24 +112,29 @@ struct Said {
     rcode: String,
     authoritative: bool,
     truncated: bool,
-    answer: BTreeSet<String>,
-    authority: BTreeSet<String>,
+    answer: Vec<String>,
+    authority: Vec<String>,
     /// The addresses beside a referral; elsewhere the additional section is a courtesy (RFC 1034 §4.3.2 step 6).
-    glue: BTreeSet<String>,
+    glue: Vec<String>,
 }
 
 impl Said {
     fn of(message: &Message) -> Self {
-        let set = |records: &[Record]| records.iter().map(line_of).collect::<BTreeSet<_>>();
+        // In any order, but each record as often as it came.
+        let set = |records: &[Record]| {
+            let mut lines: Vec<_> = records.iter().map(line_of).collect();
+            lines.sort();
+            lines
+        };
         let referral = !message.metadata.authoritative && message.answers.is_empty() && !message.authorities.is_empty();
         Self {
             rcode: message.metadata.response_code.to_string(),
             authoritative: message.metadata.authoritative,
             truncated: message.metadata.truncation,
             // How much of a cut answer is kept is everybody's own choice (RFC 2181 §9).
-            answer: if message.metadata.truncation { BTreeSet::new() } else { set(&message.answers) },
-            authority: if message.metadata.truncation { BTreeSet::new() } else { set(&message.authorities) },
-            glue: if referral { set(&message.additionals) } else { BTreeSet::new() },
+            answer: if message.metadata.truncation { Vec::new() } else { set(&message.answers) },
+            authority: if message.metadata.truncation { Vec::new() } else { set(&message.authorities) },
+            glue: if referral { set(&message.additionals) } else { Vec::new() },
         }
     }
 
