@@ -18,7 +18,6 @@ pub(super) struct Composer<'b> {
     end: usize,
     counts: [u16; 3],
     flags: u16,
-    dnssec_ok: bool,
     /// Where the name that is being answered for stands in the message.
     name_at: usize,
     /// Where the zone's apex stands in the message: the end of the question's name.
@@ -70,7 +69,6 @@ impl<'b> Composer<'b> {
             end,
             counts: [0; 3],
             flags: query.header.response_flags(),
-            dnssec_ok: query.edns.is_some_and(|edns| edns.dnssec_ok),
             name_at: HEADER_OCTETS,
             apex_at: HEADER_OCTETS,
             rdata_at: 0,
@@ -80,11 +78,6 @@ impl<'b> Composer<'b> {
     /// The answer comes from the zone at `apex`; the qname, of `name_octets`, ends in it.
     pub(super) fn enter_zone(&mut self, name_octets: usize, apex: &Name) {
         self.apex_at = self.name_at + name_octets - apex.as_wire().len();
-    }
-
-    /// Whether the client asked for what only validators need (DO, RFC 3225).
-    pub(super) fn wants_dnssec(&self) -> bool {
-        self.dnssec_ok
     }
 
     /// What follows is from the zone's own authority.

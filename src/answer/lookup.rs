@@ -121,14 +121,13 @@ pub(super) fn deny(zone: &Zone, ttl: u32, composer: &mut Composer<'_>) {
     }
 }
 
-/// A referral: the NS set of the cut, for validators its DS set if there is one (RFC 4035 §3.1.4), and the
-/// addresses of those servers that only this zone can give (RFC 9471: all of them, or TC).
+/// A referral: the NS set of the cut, a DS set if there is one, and the addresses of those servers that only
+/// this zone can give (RFC 9471: all of them, or TC).
 fn refer(cut: Cut<'_>, qname: &Qname, composer: &mut Composer<'_>) {
     let above = qname.labels().saturating_sub(cut.node().labels());
     let owner_octets = qname.ancestor(above).map_or(0, |(octets, _)| octets.len());
     let owner = Owner::Suffix(qname.octets().len() - owner_octets);
-    let rtypes = if composer.wants_dnssec() { &[Rtype::NS, Rtype::DS][..] } else { &[Rtype::NS] };
-    for &rtype in rtypes {
+    for rtype in [Rtype::NS, Rtype::DS] {
         if let Some(set) = cut.node().rrset(rtype) {
             composer.authority_set(owner, set, set.ttl);
         }

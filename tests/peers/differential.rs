@@ -10,7 +10,7 @@ use hickory_proto::op::Message;
 use hickory_proto::rr::{Record, RecordType};
 
 use crate::support::authority::{Authority, Kind};
-use crate::support::client::Client;
+use crate::support::client::{self, Client};
 use crate::support::server::Server;
 
 const ZONE: &str = include_str!("example.com.zone");
@@ -61,6 +61,7 @@ const QUESTIONS: &[(&str, &[RecordType])] = {
         ("b.inner", &[A]),
         ("a.b.inner", &[A, AAAA, CNAME]),
         ("x.inner", &[A]),
+        (LONG, &[A, CNAME]),
         ("unknown", &[Unknown(65280), A]),
         ("escaped\\.dot", &[A, TXT]),
         ("MiXeDcAsE", &[A]),
@@ -74,6 +75,12 @@ const QUESTIONS: &[(&str, &[RecordType])] = {
         (".", &[NS, SOA]),
     ]
 };
+
+/// A name that its DNAME makes longer than 255 octets.
+const LONG: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.\
+    xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.\
+    xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.\
+    xxxxxxxxxxxxxxxxxxxx.longer";
 
 /// What is compared, one piece each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -193,21 +200,25 @@ fn compare(kind: Kind) {
     let (us, them) = (ours.client(), Client::to(peer.address));
     let mut unused: Vec<_> = LEEWAY.iter().filter(|leeway| leeway.peer == kind).collect();
     let mut report = String::new();
-    for &(name, rtypes) in QUESTIONS {
-        for &rtype in rtypes {
+    let questions = QUESTIONS.iter().flat_map(|&(name, rtypes)| rtypes.iter().map(move |&rtype| (name, rtype)));
+    for (name, rtype) in questions {
+        for dnssec_ok in [false, true] {
             let qname = full(name);
-            let (our, their) = (Said::of(&us.ask(&qname, rtype)), Said::of(&them.ask(&qname, rtype)));
+            let mut question = client::question(&qname, rtype);
+            question.edns.get_or_insert_default().set_dnssec_ok(dnssec_ok);
+            let (our, their) = (Said::of(&us.ask_message(&question)), Said::of(&them.ask_message(&question)));
             let allowed = |leeway: &&Leeway| (leeway.name, leeway.rtype) == (name, rtype);
             let mut differences = our.differences(&their);
-            if let Some(at) = unused.iter().position(allowed) {
-                let leeway = unused[at];
+            for leeway in LEEWAY.iter().filter(|leeway| leeway.peer == kind).filter(allowed) {
                 if differences.iter().any(|piece| leeway.pieces.contains(piece)) {
-                    unused.swap_remove(at);
+                    unused.retain(|unused| !std::ptr::eq(*unused, leeway));
                 }
                 differences.retain(|piece| !leeway.pieces.contains(piece));
             }
             if !differences.is_empty() {
-                report += &format!("{qname} {rtype}: {differences:?} differ\n  ours:\n{our}  {kind}:\n{their}");
+                report += &format!(
+                    "{qname} {rtype}, DO {dnssec_ok}: {differences:?} differ\n  ours:\n{our}  {kind}:\n{their}"
+                );
             }
         }
     }
