@@ -118,6 +118,11 @@ impl<'a> Faults<'a> {
         !self.errors.list.is_empty()
     }
 
+    /// How many errors are listed.
+    pub(super) fn errors(&self) -> usize {
+        self.errors.list.len()
+    }
+
     /// Whether another error would only be counted, so that nothing need be spent on wording it.
     pub(super) fn is_full(&self) -> bool {
         self.errors.list.len() >= FAULTS_MAX

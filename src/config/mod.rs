@@ -27,6 +27,9 @@ mod table;
 mod words;
 mod zones_folder;
 
+#[cfg(test)]
+mod tests;
+
 pub use apex::{Apex, Nameserver};
 pub use load::{Loaded, LoadedZone, load, load_server_file};
 pub use names::Balanced;
@@ -34,6 +37,7 @@ pub use policy_file::{Policies, read_policies};
 pub use server_file::{Server, WORKERS_MAX, read_server_file};
 pub use zones_folder::{ZoneFiles, list_zones};
 
-/// Octets of a policy file or of the server file, at the most: 16 MiB. A line for each of a hundred thousand
-/// balanced names is half of that, and everything read from it can be numbered in 32 bits.
-pub const FILE_OCTETS_MAX: usize = 16 << 20;
+/// Octets of a policy file or of the server file, at the most: 64 MiB. A line for each of a million balanced
+/// names fits, and everything read from it can be numbered in 32 bits. Readers of files stop there; the functions
+/// here refuse a longer text.
+pub const FILE_OCTETS_MAX: usize = 64 << 20;

@@ -19,7 +19,8 @@ use crate::wire::name::Name;
 const MONITOR: Keys = Keys {
     known: &["http", "https", "tcp", "interval", "fast", "timeout", "fall", "rise"],
     later: &["icmp", "ping", "grpc", "dns", "udp", "exec", "script", "push", "tls"],
-    later_are: "probes",
+    later_is: "probe",
+    instead: &PROBES,
 };
 
 /// The probes, of which a monitor has exactly one.
@@ -62,8 +63,7 @@ fn monitor(item: Item<'_>, faults: &mut Faults<'_>) -> Option<Monitor> {
     let timing = timing(&table, faults);
     let mut probes = PROBES.iter().filter_map(|key| table.get(key));
     let Some(first) = probes.next() else {
-        // A probe of a later version has been refused by name already.
-        if !MONITOR.later.iter().any(|key| table.get(key).is_some()) {
+        if !table.is_meant(&PROBES) {
             faults
                 .error(item.key_span, format!("{what} has no probe"))
                 .help(format!("add one of {}, such as http = {{ path = \"/\" }}", PROBES.join(", ")));

@@ -140,7 +140,7 @@ fn edges(drafts: &[Draft<'_>], faults: &mut Faults<'_>) -> Vec<Vec<Edge>> {
 impl<'a> Nesting<'a> {
     /// Gives `draft`, which stands at index `at`, the next number.
     fn number(&mut self, at: usize, draft: &Draft<'a>, children: Vec<PoolId>) -> PoolId {
-        // A file of 16 MiB holds fewer pools than 32 bits count.
+        // A file of 64 MiB holds fewer pools than 32 bits count.
         let id = PoolId(u32::try_from(self.order.len()).unwrap_or(u32::MAX));
         let mut slowest = Slowest::default();
         let has_endpoints = draft.members.iter().any(|member| matches!(member.target, DraftTarget::Endpoint { .. }));

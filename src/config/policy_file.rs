@@ -13,7 +13,7 @@ use super::names::{self, Balanced, Zone};
 use super::nesting::{Nesting, nest};
 use super::pools::{self, Draft, DraftTarget};
 use super::table::{Keys, Table, parse};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Place};
 use crate::health::ProbeId;
 use crate::policy::{Endpoint, EndpointId, Member, Pool, Pools, Target};
 use crate::probe;
@@ -44,11 +44,11 @@ pub fn read_policies(
     apex: &Name,
     register: &mut dyn FnMut(probe::Target) -> ProbeId,
 ) -> (Option<Policies>, Vec<Diagnostic>) {
-    let mut faults = Faults::new(file, text);
     if text.len() > FILE_OCTETS_MAX {
-        faults.error(Default::default(), format!("a policy file cannot be longer than {FILE_OCTETS_MAX} octets"));
-        return (None, faults.finish());
+        let message = format!("a policy file cannot be longer than {FILE_OCTETS_MAX} octets");
+        return (None, vec![Diagnostic::error(Place::of_file(file), message)]);
     }
+    let mut faults = Faults::new(file, text);
     let Some(root) = parse(text, &mut faults) else { return (None, faults.finish()) };
     let policies = policies(&root, apex, register, &mut faults);
     (policies, faults.finish())

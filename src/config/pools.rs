@@ -16,14 +16,13 @@ use crate::policy::{MEMBERS_MAX, MinAlive, Policy, WEIGHT_MAX, WEIGHT_TOTAL_MAX}
 use crate::probe::Monitor;
 
 const POOL: Keys = Keys {
-    known: &["policy", "monitor", "endpoints", "members", "min-alive", "place"],
     later: &["otherwise", "tolerance"],
-    later_are: "keys",
+    ..Keys::only(&["policy", "monitor", "endpoints", "members", "min-alive", "place"])
 };
 
-const ENDPOINT: Keys = Keys { known: &["name", "address", "weight"], later: CLAIMS, later_are: "keys" };
+const ENDPOINT: Keys = Keys { later: CLAIMS, ..Keys::only(&["name", "address", "weight"]) };
 
-const MEMBER: Keys = Keys { known: &["pool", "weight"], later: CLAIMS, later_are: "keys" };
+const MEMBER: Keys = Keys { later: CLAIMS, ..Keys::only(&["pool", "weight"]) };
 
 /// What members of `geo` and `nearest` pools say of clients.
 const CLAIMS: &[&str] = &["continents", "countries", "subdivisions", "networks", "asns", "bias"];
@@ -78,7 +77,15 @@ pub(super) fn read<'a>(
     faults: &mut Faults<'_>,
 ) -> Vec<Draft<'a>> {
     let entries = pools.map(|item| item.entries("[pools.world]", faults)).unwrap_or_default();
-    entries.into_iter().filter_map(|item| pool(item, monitors, faults)).collect()
+    let nothing = |item: Item<'a>| Draft {
+        name: item.key,
+        key_span: item.key_span,
+        policy: None,
+        members: Vec::new(),
+        min_alive: MinAlive::Count(1),
+        monitor: None,
+    };
+    entries.into_iter().map(|item| pool(item, monitors, faults).unwrap_or_else(|| nothing(item))).collect()
 }
 
 fn pool<'a>(item: Item<'a>, monitors: &HashMap<&str, Entry>, faults: &mut Faults<'_>) -> Option<Draft<'a>> {
@@ -88,7 +95,7 @@ fn pool<'a>(item: Item<'a>, monitors: &HashMap<&str, Entry>, faults: &mut Faults
     let policy = table.require("policy", "\"round-robin\"", faults).and_then(|item| policy(item, faults));
     let (members, sound) = members(&table, policy, faults);
     let monitor = table.get("monitor").and_then(|item| monitor(item, monitors, faults));
-    if members.is_empty() && sound {
+    if members.is_empty() && sound && !table.is_meant(&["endpoints", "members"]) {
         faults
             .error(item.key_span, format!("{what} has no members"))
             .help("give it endpoints = [\"192.0.2.10\"] or members = [{ pool = \"another\" }]");
@@ -138,6 +145,10 @@ fn monitor(item: Item<'_>, monitors: &HashMap<&str, Entry>, faults: &mut Faults<
     None
 }
 
+/// Names that all faults of a file together are compared with, about: half a second's worth. Among a hundred
+/// thousand pools the nearest is dear to find, and nobody reads the hundredth suggestion.
+const SOUGHT_MAX: usize = 1_000_000;
+
 /// Enters that nothing is called `name` of those that are `known`.
 pub(super) fn unknown<'w>(
     span: Span,
@@ -146,29 +157,30 @@ pub(super) fn unknown<'w>(
     known: impl IntoIterator<Item = &'w str>,
     faults: &mut Faults<'_>,
 ) {
-    // Among a hundred thousand pools the nearest is dear to find: not for what nobody will read.
     let mut known: Vec<_> = if faults.is_full() { Vec::new() } else { known.into_iter().collect() };
-    known.sort_unstable();
-    let help = suggestion(name, known, &format!("the {what}s of this file"));
-    faults.error(span, format!("there is no {what} `{}`", shown(name))).help(help);
+    let worthwhile = known.len().saturating_mul(faults.errors()) <= SOUGHT_MAX;
+    let note = faults.error(span, format!("there is no {what} `{}`", shown(name)));
+    if worthwhile {
+        known.sort_unstable();
+        note.help(suggestion(name, known, &format!("the {what}s of this file")));
+    }
 }
 
 /// Endpoints, then pools; and whether all of them could be read.
 fn members<'a>(table: &Table<'a>, policy: Option<Policy>, faults: &mut Faults<'_>) -> (Vec<DraftMember<'a>>, bool) {
     let mut reader = Members { policy, seen: Seen::default(), list: Vec::new(), sound: true };
-    let lists: [(&str, &str, fn(&mut Members<'a>, Item<'a>, &mut Faults<'_>) -> Option<()>); 2] = [
-        ("endpoints", r#"["192.0.2.10", { address = "192.0.2.11", weight = 2 }]"#, Members::endpoint),
-        ("members", r#"[{ pool = "frankfurt", weight = 2 }, "virginia"]"#, Members::pool),
-    ];
-    for (key, example, read) in lists {
-        let Some(item) = table.get(key) else { continue };
-        let Some(elements) = item.elements(example, faults) else {
-            reader.sound = false;
-            continue;
-        };
-        for element in elements {
-            reader.sound &= read(&mut reader, element, faults).is_some();
-        }
+    let mut elements = |key, example, faults: &mut Faults<'_>| {
+        let elements = table.get(key).map_or(Some(Vec::new()), |item| item.elements(example, faults));
+        reader.sound &= elements.is_some();
+        elements.unwrap_or_default()
+    };
+    let endpoints = elements("endpoints", r#"["192.0.2.10", { address = "192.0.2.11", weight = 2 }]"#, faults);
+    let pools = elements("members", r#"[{ pool = "frankfurt", weight = 2 }, "virginia"]"#, faults);
+    for element in endpoints {
+        reader.sound &= reader.endpoint(element, faults).is_some();
+    }
+    for element in pools {
+        reader.sound &= reader.pool(element, faults).is_some();
     }
     if reader.list.len() > MEMBERS_MAX {
         let count = reader.list.len();

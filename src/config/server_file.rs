@@ -7,7 +7,7 @@ use super::FILE_OCTETS_MAX;
 use super::faults::{Faults, shown};
 use super::table::{Item, Keys, Table, parse};
 use super::words::Seen;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Place};
 
 /// What the server file says; flags of the command line win over it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +30,12 @@ const LISTEN_MAX: usize = 1_024;
 /// The port that needs no privilege.
 const PORT: u16 = 5_300;
 
-const FILE: Keys =
-    Keys { known: &["zones", "listen", "workers"], later: &["geo", "latency", "tls", "admin"], later_are: "tables" };
+const FILE: Keys = Keys {
+    known: &["zones", "listen", "workers"],
+    later: &["geo", "latency", "tls", "admin"],
+    later_is: "table",
+    instead: &[],
+};
 
 /// As without a server file.
 impl Default for Server {
@@ -48,11 +52,11 @@ impl Default for Server {
 /// Reads `text`, the server file; `file` is where it lies. Comes with errors, on which there is nothing else, and
 /// with warnings.
 pub fn read_server_file(file: &Path, text: &str) -> (Option<Server>, Vec<Diagnostic>) {
-    let mut faults = Faults::new(file, text);
     if text.len() > FILE_OCTETS_MAX {
-        faults.error(Default::default(), format!("a server file cannot be longer than {FILE_OCTETS_MAX} octets"));
-        return (None, faults.finish());
+        let message = format!("a server file cannot be longer than {FILE_OCTETS_MAX} octets");
+        return (None, vec![Diagnostic::error(Place::of_file(file), message)]);
     }
+    let mut faults = Faults::new(file, text);
     let Some(root) = parse(text, &mut faults) else { return (None, faults.finish()) };
     let table = Table::root(&root, "the server file", &FILE, &mut faults);
     let default = Server::default();
@@ -121,4 +125,85 @@ fn socket(item: Item<'_>, faults: &mut Faults<'_>) -> Option<SocketAddr> {
     };
     faults.error(item.span, format!("{address} {wrong}"));
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_has_a_default() {
+        let check = |file: &str, text: &str, zones: &str, listen: &[&str], workers: usize| {
+            let (server, faults) = read_server_file(Path::new(file), text);
+            assert_eq!(faults, []);
+            let listen = listen.iter().map(|text| text.parse().expect("an address with a port")).collect();
+            assert_eq!(server, Some(Server { zones: PathBuf::from(zones), listen, workers }), "{file}: {text}");
+        };
+        let default = ["127.0.0.1:5300", "[::1]:5300"];
+        check("bellwether.toml", "", "zones", &default, 0);
+        check("bellwether.toml", "workers = 4", "zones", &default, 4);
+        // Relative to the file, as the databases and tables to come.
+        check("/etc/bellwether/bellwether.toml", "", "/etc/bellwether/zones", &default, 0);
+        check("/etc/bellwether/bellwether.toml", "zones = '../zones'", "/etc/bellwether/../zones", &default, 0);
+        check("etc/bellwether.toml", "zones = '/srv/zones'", "/srv/zones", &default, 0);
+        check(
+            "bellwether.toml",
+            "zones = 'zones'\nlisten = ['0.0.0.0:53', '[::]:53']\nworkers = 0",
+            "zones",
+            &["0.0.0.0:53", "[::]:53"],
+            0,
+        );
+        assert_eq!(read_server_file(Path::new("bellwether.toml"), "").0, Some(Server::default()));
+    }
+
+    #[test]
+    fn faults_are_listed() {
+        let check = |text: &str, expected: &[&str]| {
+            let (server, faults) = read_server_file(Path::new("bellwether.toml"), text);
+            assert_eq!(server, None, "{text}");
+            let got: Vec<_> = faults.iter().map(ToString::to_string).collect();
+            assert_eq!(got.len(), expected.len(), "of {text}: {got:#?}");
+            for (got, expected) in got.iter().zip(expected) {
+                let (at, message) = expected.split_once(' ').expect("a place and a message");
+                assert!(got.starts_with(&format!("bellwether.toml:{at}: error: ")), "{at} is not where: {got}");
+                assert!(got.contains(message), "{message:?} is not in: {got}");
+            }
+        };
+        check("listn = 1", &["1:1 unknown key `listn` in the server file (did you mean `listen`?)"]);
+        check("zones = ", &["1:9 a key without a value"]);
+        check(
+            "[geo]\ndatabases = []\n[latency]\n[tls]\n[admin]\nlisten = '127.0.0.1:8053'",
+            &[
+                "1:2 the table `geo` in the server file is not supported by this version",
+                "3:2 the table `latency`",
+                "4:2 the table `tls`",
+                "5:2 the table `admin`",
+            ],
+        );
+        check(
+            "zones = 3\nlisten = '0.0.0.0:53'\nworkers = -1",
+            &[
+                "1:9 must be a string such as \"zones\"",
+                "2:10 must be an array such as",
+                "3:11 must be 0 to 1024, found -1",
+            ],
+        );
+        check("zones = ''", &["1:9 must be the path of a folder"]);
+        check("listen = []", &["1:10 must list 1 to 1024 addresses with ports, found 0"]);
+        check("workers = 1025", &["1:11 must be 0 to 1024, found 1025"]);
+        check(
+            "listen = ['127.0.0.1', '::1', '*:53', ':53', 'localhost:53', '127.0.0.1:0', '224.0.0.1:53', 53]",
+            &[
+                "1:11 \"127.0.0.1\" is not an IP address with a port (write \"127.0.0.1:53\")",
+                "1:24 (write \"[::1]:53\")",
+                "1:31 (for all addresses write \"0.0.0.0:53\" and \"[::]:53\")",
+                "1:39 (for all addresses write",
+                "1:46 (write an address with a port",
+                "1:62 has port 0",
+                "1:77 is a multicast address",
+                "1:93 each of `listen` must be a string",
+            ],
+        );
+        check("listen = ['127.0.0.1:53', '127.0.0.1:053']", &["1:27 the address 127.0.0.1:53 stands twice"]);
+    }
 }

@@ -35,6 +35,9 @@ pub(super) fn parse<'a>(text: &'a str, faults: &mut Faults<'a>) -> Option<DeTabl
             "duplicate key" => faults
                 .error(span, format!("`{}` stands twice", shown(part)))
                 .help("a key or a table may stand only once in a file"),
+            message if message.starts_with("string values must be quoted") && part.is_empty() => {
+                faults.error(span, "a key without a value")
+            }
             message if message.starts_with("string values must be quoted") => faults
                 .error(span, format!("`{}` is neither quoted nor a number, a date, `true` or `false`", shown(part)))
                 .help(format!("write \"{}\"", shown(part))),
@@ -51,14 +54,16 @@ pub(super) struct Keys {
     /// What is part of the files' contract but not of this version: refused by name, so that nothing that an
     /// operator asks for is silently left undone.
     pub(super) later: &'static [&'static str],
-    /// What `later` are: "probes", "tables", "keys".
-    pub(super) later_are: &'static str,
+    /// What one of `later` is: "probe", "table", "key".
+    pub(super) later_is: &'static str,
+    /// Those of its kind that are `known`, if any.
+    pub(super) instead: &'static [&'static str],
 }
 
 impl Keys {
     /// Keys that are all read.
     pub(super) const fn only(known: &'static [&'static str]) -> Self {
-        Self { known, later: &[], later_are: "" }
+        Self { known, later: &[], later_is: "key", instead: known }
     }
 }
 
@@ -69,6 +74,7 @@ pub(super) struct Item<'a> {
     pub(super) key_span: Span,
     pub(super) value: &'a DeValue<'a>,
     pub(super) span: Span,
+    element: bool,
 }
 
 /// A table whose keys are all known.
@@ -78,11 +84,19 @@ pub(super) struct Table<'a> {
     what: String,
     /// Its key, or all of it where it has none: where a fault of the whole table is shown.
     pub(super) span: Span,
+    /// Known keys that were probably meant by unknown ones.
+    meant: Vec<&'static str>,
 }
 
 impl<'a> Item<'a> {
     fn of((key, value): (&'a Spanned<DeString<'a>>, &'a Spanned<DeValue<'a>>)) -> Self {
-        Self { key: key.get_ref(), key_span: key.span().into(), value: value.get_ref(), span: value.span().into() }
+        Self {
+            key: key.get_ref(),
+            key_span: key.span().into(),
+            value: value.get_ref(),
+            span: value.span().into(),
+            element: false,
+        }
     }
 
     /// A string; `example` shows one, without quotes.
@@ -193,15 +207,15 @@ impl<'a> Item<'a> {
         };
         let element = |value: &'a Spanned<DeValue<'a>>| {
             let span = value.span().into();
-            Self { key: self.key, key_span: span, value: value.get_ref(), span }
+            Self { key: self.key, key_span: span, value: value.get_ref(), span, element: true }
         };
         Some(array.iter().map(element).collect())
     }
 
-    /// The entries of a table whose keys the operator chose, in the order of the file; `example` shows an entry.
-    pub(super) fn entries(self, example: &str, faults: &mut Faults<'_>) -> Vec<Self> {
+    /// The entries of a table whose keys the operator chose, in the order of the file; `header` begins one.
+    pub(super) fn entries(self, header: &str, faults: &mut Faults<'_>) -> Vec<Self> {
         let Some(table) = self.value.as_table() else {
-            self.mismatch(&format!("a table such as {example}"), faults);
+            self.mismatch(&format!("a table, which a line {header} begins"), faults);
             return Vec::new();
         };
         let mut entries: Vec<_> = table.iter().map(Self::of).collect();
@@ -224,15 +238,25 @@ impl<'a> Item<'a> {
     /// Enters, and says, whether a name with a dot was meant: `www.eu = "world"` is to TOML a table `www` with a
     /// key `eu`. A table that is only there for the keys after its dot has its key for a place.
     fn report_unquoted(self, entries: &'a DeTable<'a>, keys: &Keys, faults: &mut Faults<'_>) -> bool {
-        let is_slip = |key: &str| near(key, keys.known.iter().copied()).is_none() && !keys.later.contains(&key);
-        let Some((inner, _)) = entries.iter().find(|(key, _)| self.span == self.key_span && is_slip(key.get_ref()))
-        else {
+        let any_known = keys.known.iter().any(|key| entries.contains_key(*key));
+        if self.element || self.span != self.key_span || any_known {
             return false;
-        };
-        let (outer, inner) = (shown(self.key), shown(inner.get_ref()));
+        }
+        let is_slip = |key: &str| near(key, keys.known.iter().copied()).is_none() && !keys.later.contains(&key);
+        let Some(mut inner) = entries.iter().map(Item::of).find(|item| is_slip(item.key)) else { return false };
+        let mut name = format!("{}.{}", self.key, inner.key);
+        // A longer dotted key is such a table in such a table.
+        while let Some(table) = inner.value.as_table().filter(|_| inner.span == inner.key_span) {
+            match table.iter().next().map(Item::of) {
+                Some(next) if is_slip(next.key) => inner = next,
+                _ => break,
+            }
+            name = format!("{name}.{}", inner.key);
+        }
+        let (name, outer) = (shown(&name), shown(self.key));
         faults
-            .error(self.key_span, format!("`{outer}.{inner}` is not quoted, so it is `{inner}` in `{outer}`"))
-            .help(format!("write a name that has a dot in quotes: \"{outer}.{inner}\""));
+            .error(self.key_span, format!("`{name}` is not quoted, which makes it keys within a table `{outer}`"))
+            .help(format!("write a name that has a dot in quotes: \"{name}\""));
         true
     }
 
@@ -247,7 +271,8 @@ impl<'a> Item<'a> {
             DeValue::Array(_) => "an array".to_owned(),
             DeValue::Table(_) => "a table".to_owned(),
         };
-        faults.error(self.span, format!("`{}` must be {expected}, found {found}", shown(self.key)));
+        let each = if self.element { "each of " } else { "" };
+        faults.error(self.span, format!("{each}`{}` must be {expected}, found {found}", shown(self.key)));
     }
 }
 
@@ -258,28 +283,27 @@ impl<'a> Table<'a> {
     }
 
     fn of(entries: &'a DeTable<'a>, what: &str, span: Span, keys: &Keys, faults: &mut Faults<'_>) -> Self {
+        let mut meant = Vec::new();
         for item in entries.iter().map(Item::of) {
             let key = item.key;
             if keys.known.contains(&key) || faults.is_full() {
                 continue;
             }
             if keys.later.contains(&key) {
-                let later_are = keys.later_are;
-                faults
-                    .error(
-                        item.key_span,
-                        format!("`{key}` in {what}: such {later_are} are not supported by this version"),
-                    )
-                    .help(format!("known keys: {}", keys.known.join(", ")));
+                let is = keys.later_is;
+                let message = format!("the {is} `{key}` in {what} is not supported by this version");
+                let note = faults.error(item.key_span, message);
+                if !keys.instead.is_empty() {
+                    note.help(format!("known {is}s: {}", keys.instead.join(", ")));
+                }
+                meant.extend(keys.instead);
             } else {
-                faults.error(item.key_span, format!("unknown key `{}` in {what}", shown(key))).help(suggestion(
-                    key,
-                    keys.known.iter().copied(),
-                    "known keys",
-                ));
+                let help = suggestion(key, keys.known.iter().copied(), "known keys");
+                faults.error(item.key_span, format!("unknown key `{}` in {what}", shown(key))).help(help);
+                meant.extend(near(key, keys.known.iter().copied()));
             }
         }
-        Self { entries, what: what.to_owned(), span }
+        Self { entries, what: what.to_owned(), span, meant }
     }
 
     /// The value of `key`, where it stands.
@@ -287,10 +311,16 @@ impl<'a> Table<'a> {
         self.entries.get_key_value(key).map(Item::of)
     }
 
+    /// Whether an unknown key, a fault already, probably means one of `keys`: that they are missing is then not
+    /// worth another.
+    pub(super) fn is_meant(&self, keys: &[&str]) -> bool {
+        keys.iter().any(|key| self.meant.contains(key))
+    }
+
     /// The value of `key`, which must stand; `example` shows how.
     pub(super) fn require(&self, key: &str, example: &str, faults: &mut Faults<'_>) -> Option<Item<'a>> {
         let item = self.get(key);
-        if item.is_none() {
+        if item.is_none() && !self.is_meant(&[key]) {
             faults.error(self.span, format!("{} has no `{key}`", self.what)).help(format!("add {key} = {example}"));
         }
         item
