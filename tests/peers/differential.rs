@@ -4,14 +4,13 @@
 //! TTLs, and the addresses of the glue. [`LEEWAY`] lists what may differ, each with its reason; a difference that
 //! is not listed fails the test, and so does a line of the list that no peer needs.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use hickory_proto::op::Message;
 use hickory_proto::rr::{Record, RecordType};
 
 use crate::support::authority::{Authority, Kind};
-use crate::support::client::Client;
+use crate::support::client::{self, Client};
 use crate::support::server::Server;
 
 const ZONE: &str = include_str!("example.com.zone");
@@ -32,6 +31,8 @@ const QUESTIONS: &[(&str, &[RecordType])] = {
         ("wildalias", &[A, TXT, MX]),
         ("into-sub", &[A, CNAME]),
         ("loop-a", &[A, CNAME]),
+        ("into-loop", &[A]),
+        ("x.wildloop", &[A]),
         ("_sip._tcp", &[SRV, A]),
         ("_tcp", &[A, SRV]),
         ("naptr", &[NAPTR, A]),
@@ -62,6 +63,8 @@ const QUESTIONS: &[(&str, &[RecordType])] = {
         ("b.inner", &[A]),
         ("a.b.inner", &[A, AAAA, CNAME]),
         ("x.inner", &[A]),
+        ("x.circle", &[A, CNAME]),
+        (LONG, &[A, CNAME]),
         ("unknown", &[Unknown(65280), A]),
         ("escaped\\.dot", &[A, TXT]),
         ("MiXeDcAsE", &[A]),
@@ -75,6 +78,12 @@ const QUESTIONS: &[(&str, &[RecordType])] = {
         (".", &[NS, SOA]),
     ]
 };
+
+/// A name that its DNAME makes longer than 255 octets.
+const LONG: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.\
+    xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.\
+    xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.\
+    xxxxxxxxxxxxxxxxxxxx.longer";
 
 /// What is compared, one piece each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,21 +100,32 @@ enum Piece {
 struct Leeway {
     peer: Kind,
     /// As in [`QUESTIONS`].
-    name: &'static str,
-    rtype: RecordType,
+    questions: &'static [(&'static str, RecordType)],
     pieces: &'static [Piece],
     /// Why, with the place that allows it.
     why: &'static str,
 }
 
-const LEEWAY: &[Leeway] = &[Leeway {
-    peer: Kind::Bind,
-    name: "loop-a",
-    rtype: RecordType::A,
-    pieces: &[Piece::Rcode],
-    why: "RFC 1034 section 3.6.2 has CNAME loops signalled as an error: BIND says SERVFAIL beside the records, NSD \
-          and Knot leave the signalling to the resolver",
-}];
+const LEEWAY: &[Leeway] = &[
+    Leeway {
+        peer: Kind::Bind,
+        questions: &[
+            ("loop-a", RecordType::A),
+            ("into-loop", RecordType::A),
+            ("x.wildloop", RecordType::A),
+            ("x.circle", RecordType::A),
+        ],
+        pieces: &[Piece::Rcode],
+        why: "RFC 1034 section 3.6.2 has CNAME loops signalled as an error: BIND says SERVFAIL beside the records, \
+              NSD and Knot leave the signalling to the resolver",
+    },
+    Leeway {
+        peer: Kind::Knot,
+        questions: &[("x.circle", RecordType::A)],
+        pieces: &[Piece::Answer],
+        why: "Knot repeats the alias that a DNAME onto itself makes; RFC 2181 section 5 knows no record twice in a set",
+    },
+];
 
 /// What an answer says, in a form that can be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,24 +133,29 @@ struct Said {
     rcode: String,
     authoritative: bool,
     truncated: bool,
-    answer: BTreeSet<String>,
-    authority: BTreeSet<String>,
+    answer: Vec<String>,
+    authority: Vec<String>,
     /// The addresses beside a referral; elsewhere the additional section is a courtesy (RFC 1034 §4.3.2 step 6).
-    glue: BTreeSet<String>,
+    glue: Vec<String>,
 }
 
 impl Said {
     fn of(message: &Message) -> Self {
-        let set = |records: &[Record]| records.iter().map(line_of).collect::<BTreeSet<_>>();
+        // In any order, but each record as often as it came.
+        let set = |records: &[Record]| {
+            let mut lines: Vec<_> = records.iter().map(line_of).collect();
+            lines.sort();
+            lines
+        };
         let referral = !message.metadata.authoritative && message.answers.is_empty() && !message.authorities.is_empty();
         Self {
             rcode: message.metadata.response_code.to_string(),
             authoritative: message.metadata.authoritative,
             truncated: message.metadata.truncation,
             // How much of a cut answer is kept is everybody's own choice (RFC 2181 §9).
-            answer: if message.metadata.truncation { BTreeSet::new() } else { set(&message.answers) },
-            authority: if message.metadata.truncation { BTreeSet::new() } else { set(&message.authorities) },
-            glue: if referral { set(&message.additionals) } else { BTreeSet::new() },
+            answer: if message.metadata.truncation { Vec::new() } else { set(&message.answers) },
+            authority: if message.metadata.truncation { Vec::new() } else { set(&message.authorities) },
+            glue: if referral { set(&message.additionals) } else { Vec::new() },
         }
     }
 
@@ -187,29 +212,32 @@ fn compare(kind: Kind) {
     let Some(peer) = Authority::serving(kind, "example.com", ZONE) else { return };
     let ours = Server::serving(&[("example.com.zone", ZONE)]);
     let (us, them) = (ours.client(), Client::to(peer.address));
-    let mut unused: Vec<_> = LEEWAY.iter().filter(|leeway| leeway.peer == kind).collect();
+    let leeway: Vec<_> = LEEWAY.iter().filter(|leeway| leeway.peer == kind).collect();
+    let mut needed = Vec::new();
     let mut report = String::new();
-    for &(name, rtypes) in QUESTIONS {
-        for &rtype in rtypes {
+    let questions = QUESTIONS.iter().flat_map(|&(name, rtypes)| rtypes.iter().map(move |&rtype| (name, rtype)));
+    for (name, rtype) in questions {
+        for dnssec_ok in [false, true] {
             let qname = full(name);
-            let (our, their) = (Said::of(&us.ask(&qname, rtype)), Said::of(&them.ask(&qname, rtype)));
-            let allowed = |leeway: &&Leeway| (leeway.name, leeway.rtype) == (name, rtype);
+            let mut question = client::question(&qname, rtype);
+            question.edns.get_or_insert_default().set_dnssec_ok(dnssec_ok);
+            let (our, their) = (Said::of(&us.ask_message(&question)), Said::of(&them.ask_message(&question)));
             let mut differences = our.differences(&their);
-            if let Some(at) = unused.iter().position(allowed) {
-                let leeway = unused[at];
-                if differences.iter().any(|piece| leeway.pieces.contains(piece)) {
-                    unused.swap_remove(at);
-                }
-                differences.retain(|piece| !leeway.pieces.contains(piece));
+            for leeway in leeway.iter().filter(|leeway| leeway.questions.contains(&(name, rtype))) {
+                needed.extend(differences.extract_if(.., |piece| leeway.pieces.contains(piece)).map(|_| (name, rtype)));
             }
             if !differences.is_empty() {
-                report += &format!("{qname} {rtype}: {differences:?} differ\n  ours:\n{our}  {kind}:\n{their}");
+                report += &format!(
+                    "{qname} {rtype}, DO {dnssec_ok}: {differences:?} differ\n  ours:\n{our}  {kind}:\n{their}"
+                );
             }
         }
     }
-    for leeway in unused {
-        report +=
-            &format!("{} {}: {kind} agrees, so no leeway is needed ({})\n", leeway.name, leeway.rtype, leeway.why);
+    for (leeway, question) in leeway.iter().flat_map(|leeway| leeway.questions.iter().map(move |asked| (leeway, asked)))
+    {
+        if !needed.contains(question) {
+            report += &format!("{question:?}: {kind} agrees, so no leeway is needed ({})\n", leeway.why);
+        }
     }
     assert!(report.is_empty(), "{report}");
 }
