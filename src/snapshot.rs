@@ -55,6 +55,8 @@ pub struct Balanced {
     pub ttl: TtlRange,
     /// What is answered when nothing lives.
     pub when_all_down: WhenAllDown,
+    /// Whether the client subnet that a resolver tells is heeded.
+    pub ecs: bool,
     /// The lowest pool that it reaches; its cursors are for that one to `root`.
     low: PoolId,
     /// Its first cursor within the zone's, IPv4; as many for IPv6 follow.
@@ -64,7 +66,7 @@ pub struct Balanced {
 impl Balanced {
     /// A balanced name over `root`.
     pub fn new(root: PoolId, answers: Answers, ttl: TtlRange, when_all_down: WhenAllDown) -> Self {
-        Self { root, answers, ttl, when_all_down, low: root, cursors_at: 0 }
+        Self { root, answers, ttl, when_all_down, ecs: true, low: root, cursors_at: 0 }
     }
 
     /// The lowest pool that it reaches: what its first cursor is for.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::Transport;
+use crate::wire::ecs::{ECS, SCOPE_AT};
 use crate::wire::edns::{OPT_OCTETS, PAYLOAD, PAYLOAD_LEAST};
 use crate::wire::header::{AA, HEADER_OCTETS, Rcode, TC};
 use crate::wire::name::Name;
@@ -11,7 +12,7 @@ use crate::wire::rtype::Rtype;
 use crate::zone::{Rrset, Zone};
 
 /// A response in progress.
-pub(super) struct Composer<'b> {
+pub(super) struct Composer<'b, 'q> {
     octets: &'b mut [u8],
     at: usize,
     /// Where records must end; the OPT record's room is already taken off.
@@ -24,6 +25,9 @@ pub(super) struct Composer<'b> {
     apex_at: usize,
     /// Where the rdata of the last answer began.
     rdata_at: usize,
+    /// The client subnet option as it came, to be given back with a scope.
+    ecs: Option<&'q [u8]>,
+    scope: u8,
 }
 
 /// Whose record it is.
@@ -37,6 +41,9 @@ pub(super) enum Owner<'n> {
     BeforeApex(&'n [u8]),
 }
 
+/// Octets of an EDNS option before its data: code and length.
+const OPTION_OCTETS: usize = 4;
+
 /// Octets of a record between its owner and its rdata: type, class, TTL, length.
 const FIXED_OCTETS: usize = 10;
 
@@ -47,16 +54,21 @@ enum Section {
     Additional = 2,
 }
 
-impl<'b> Composer<'b> {
+impl<'b, 'q> Composer<'b, 'q> {
     /// Begins the response to `query` with its question; `None` when not even that has room.
-    pub(super) fn start(octets: &'b mut [u8], query: &Query<'_>, transport: Transport) -> Option<Self> {
+    pub(super) fn start(octets: &'b mut [u8], query: &Query<'q>, transport: Transport) -> Option<Self> {
         let limit = match (transport, query.edns) {
             (Transport::Stream, _) => usize::from(u16::MAX),
             (Transport::Datagram, None) => usize::from(PAYLOAD_LEAST),
             // RFC 6891 §6.2.3: less than 512 is taken as 512.
             (Transport::Datagram, Some(edns)) => usize::from(edns.payload.clamp(PAYLOAD_LEAST, PAYLOAD)),
         };
-        let opt = if query.edns.is_some() { OPT_OCTETS } else { 0 };
+        let ecs = query.edns.and_then(|edns| edns.ecs);
+        let opt = match (query.edns, ecs) {
+            (None, _) => 0,
+            (Some(_), None) => OPT_OCTETS,
+            (Some(_), Some(ecs)) => OPT_OCTETS + OPTION_OCTETS + ecs.len(),
+        };
         let end = octets.len().min(limit).checked_sub(opt)?;
         let at = HEADER_OCTETS + query.question.len();
         if at > end {
@@ -72,12 +84,19 @@ impl<'b> Composer<'b> {
             name_at: HEADER_OCTETS,
             apex_at: HEADER_OCTETS,
             rdata_at: 0,
+            ecs,
+            scope: 0,
         })
     }
 
     /// The answer comes from the zone at `apex`; the qname, of `name_octets`, ends in it.
     pub(super) fn enter_zone(&mut self, name_octets: usize, apex: &Name) {
         self.apex_at = self.name_at + name_octets - apex.as_wire().len();
+    }
+
+    /// The answer depended on so many bits of the client's subnet (RFC 7871 §7.2.1); 0 where this is never said.
+    pub(super) fn announce(&mut self, scope: u8) {
+        self.scope = scope;
     }
 
     /// What follows is from the zone's own authority.
@@ -218,13 +237,8 @@ impl<'b> Composer<'b> {
         let rcode = rcode as u16;
         let mut additional = self.counts[Section::Additional as usize];
         if let Some(edns) = query.edns
-            && let Some(opt) = self.octets.get_mut(self.at..self.at + OPT_OCTETS)
+            && self.write_opt(edns.dnssec_ok, (rcode >> 4) as u8).is_some()
         {
-            let [t, y] = Rtype::OPT.0.to_be_bytes();
-            let [s, z] = PAYLOAD.to_be_bytes();
-            let dnssec_ok = if edns.dnssec_ok { 0x80 } else { 0 };
-            opt.copy_from_slice(&[0, t, y, s, z, (rcode >> 4) as u8, 0, dnssec_ok, 0, 0, 0]);
-            self.at += OPT_OCTETS;
             additional += 1;
         }
         let [i, d] = query.header.id.to_be_bytes();
@@ -236,5 +250,26 @@ impl<'b> Composer<'b> {
             *header = [i, d, f, g, 0, 1, a, n, u, s, x, y];
         }
         self.at
+    }
+
+    /// The OPT record, whose room [`Composer::start`] left.
+    fn write_opt(&mut self, dnssec_ok: bool, rcode_above: u8) -> Option<()> {
+        let options = self.ecs.map_or(0, |ecs| OPTION_OCTETS + ecs.len());
+        let opt = self.octets.get_mut(self.at..self.at + OPT_OCTETS + options)?;
+        let (head, option) = opt.split_first_chunk_mut::<OPT_OCTETS>()?;
+        let [t, y] = Rtype::OPT.0.to_be_bytes();
+        let [s, z] = PAYLOAD.to_be_bytes();
+        let [r, n] = (options as u16).to_be_bytes();
+        *head = [0, t, y, s, z, rcode_above, 0, if dnssec_ok { 0x80 } else { 0 }, 0, r, n];
+        if let Some(ecs) = self.ecs {
+            let (head, data) = option.split_first_chunk_mut::<OPTION_OCTETS>()?;
+            let [c, o] = ECS.to_be_bytes();
+            let [l, e] = (ecs.len() as u16).to_be_bytes();
+            *head = [c, o, l, e];
+            data.copy_from_slice(ecs);
+            *data.get_mut(SCOPE_AT)? = self.scope;
+        }
+        self.at += OPT_OCTETS + options;
+        Some(())
     }
 }

@@ -1,10 +1,10 @@
 //! The algorithm of RFC 1034 §4.3.2, over the names that a zone's tree finds.
 
+use super::Question;
 use super::compose::{Composer, Owner};
 use super::screen::is_any;
 use super::steer;
 use super::worker::Worker;
-use crate::moment::Moment;
 use crate::policy::Family;
 use crate::snapshot::{Served, Snapshot};
 use crate::wire::header::Rcode;
@@ -20,10 +20,10 @@ const CHAIN_MAX: usize = 8;
 pub(super) fn answer(
     snapshot: &Snapshot,
     worker: &mut Worker,
-    now: Moment,
-    qtype: Rtype,
-    composer: &mut Composer<'_>,
+    question: Question,
+    composer: &mut Composer<'_, '_>,
 ) -> Rcode {
+    let qtype = question.qtype;
     let Some(served) = zone_of(snapshot, &worker.qname, qtype) else { return Rcode::Refused };
     composer.enter_zone(worker.qname.octets().len(), served.zone.apex());
     let mut seen = [0; CHAIN_MAX + 1];
@@ -53,7 +53,7 @@ pub(super) fn answer(
             }
             Found::Name(node) => {
                 composer.authoritative();
-                match from_node(served, node, worker, now, qtype, composer) {
+                match from_node(served, node, worker, question, composer) {
                     Step::Done(rcode) => return rcode,
                     Step::Alias => {}
                 }
@@ -85,10 +85,10 @@ fn from_node(
     served: &Served,
     node: Node<'_>,
     worker: &mut Worker,
-    now: Moment,
-    qtype: Rtype,
-    composer: &mut Composer<'_>,
+    question: Question,
+    composer: &mut Composer<'_, '_>,
 ) -> Step {
+    let qtype = question.qtype;
     let zone = &served.zone;
     if let Some(name) = node.balanced().and_then(|index| served.steering.names.get(index as usize)) {
         let family = match qtype {
@@ -99,7 +99,7 @@ fn from_node(
             _ => None,
         };
         if let Some(family) = family {
-            return Step::Done(steer::answer(served, name, worker, now, family, composer));
+            return Step::Done(steer::answer(served, name, worker, question, family, composer));
         }
     }
     let set = if is_any(qtype) { node.rrsets().next() } else { node.rrset(qtype) };
@@ -131,7 +131,7 @@ fn from_node(
 
 /// Redirects a name below a DNAME record: the record, and the alias that it makes of the name (RFC 6672 §3.1),
 /// with the same TTL.
-fn redirect(zone: &Zone, node: Node<'_>, worker: &mut Worker, qtype: Rtype, composer: &mut Composer<'_>) -> Step {
+fn redirect(zone: &Zone, node: Node<'_>, worker: &mut Worker, qtype: Rtype, composer: &mut Composer<'_, '_>) -> Step {
     let Some(set) = node.rrset(Rtype::DNAME) else { return Step::Done(Rcode::ServFail) };
     let Some(record) = set.records().next() else { return Step::Done(Rcode::ServFail) };
     let qname = &mut worker.qname;
@@ -164,7 +164,7 @@ fn redirect(zone: &Zone, node: Node<'_>, worker: &mut Worker, qtype: Rtype, comp
 
 /// A referral: the NS set of the cut and the addresses of those servers that only this zone can give (RFC 9471:
 /// all of them, or TC). A DS set belongs to it only in a signed zone (RFC 4035 §3.1.4.1), which none here is.
-fn refer(cut: Cut<'_>, qname: &Qname, composer: &mut Composer<'_>) {
+fn refer(cut: Cut<'_>, qname: &Qname, composer: &mut Composer<'_, '_>) {
     let above = qname.labels().saturating_sub(cut.node().labels());
     let owner_octets = qname.ancestor(above).map_or(0, |(octets, _)| octets.len());
     let owner = Owner::Suffix(qname.octets().len() - owner_octets);

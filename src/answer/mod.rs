@@ -2,12 +2,13 @@
 //!
 //! No I/O, no clock, no lock, no allocation; time is passed in, and what a query moves is the worker's own.
 //!
-//! The steps, in order: read the message · screen it (opcode, class, version, limits) · look the name up in its
+//! The steps, in order: read the message · find the client · screen (class, version, type) · look the name up in its
 //! zone · steer, if it is balanced · compose.
 //!
 //! Sources: RFC 1034 §4.3.2 (the algorithm), RFC 2308 (negative answers), RFC 4592 (wildcards), RFC 6604 (the
 //! code of a chain), RFC 6891 (EDNS), RFC 8482 (ANY), RFC 9471 (glue).
 
+mod client;
 mod compose;
 mod lookup;
 mod screen;
@@ -20,8 +21,11 @@ pub use worker::{Counters, Worker};
 
 use crate::moment::Moment;
 use crate::snapshot::Snapshot;
+use crate::wire::ecs::Malformed;
 use crate::wire::header::Rcode;
-use crate::wire::query::Query;
+use crate::wire::query::{Query, Unreadable};
+use crate::wire::rtype::Rtype;
+use client::Asker;
 use compose::Composer;
 
 /// Who asks, and through which door.
@@ -113,13 +117,25 @@ fn answer_uncounted(
         Ok(query) => query,
         Err(unreadable) => return screen::refuse_unreadable(unreadable, response),
     };
+    let asker = match Asker::find(peer, query.edns.as_ref()) {
+        Ok(asker) => asker,
+        Err(Malformed) => return screen::refuse_unreadable(Unreadable::Malformed(query.header), response),
+    };
     let Some(mut composer) = Composer::start(response.octets, &query, peer.transport) else {
         return Outcome::Dropped(Reason::NoRoom);
     };
     let rcode = match screen::screen(&query) {
-        Ok(()) => lookup::answer(snapshot, worker, now, query.qtype, &mut composer),
+        Ok(()) => lookup::answer(snapshot, worker, Question { asker, now, qtype: query.qtype }, &mut composer),
         Err(rcode) => rcode,
     };
     response.length = composer.finish(&query, rcode);
     Outcome::Answered(rcode)
+}
+
+/// What is asked, beside the name, which the worker holds.
+#[derive(Clone, Copy)]
+struct Question {
+    asker: Asker,
+    now: Moment,
+    qtype: Rtype,
 }

@@ -1,9 +1,9 @@
 //! A balanced name's answer: which endpoints, and for how long.
 
+use super::Question;
 use super::compose::Composer;
 use super::worker::Worker;
-use crate::moment::Moment;
-use crate::policy::{Cursors, Family, Live, View, Want, WhenAllDown, choose};
+use crate::policy::{Client, Family, Hand, Live, View, Want, WhenAllDown, choose};
 use crate::snapshot::{Balanced, Served};
 use crate::wire::header::Rcode;
 
@@ -12,22 +12,29 @@ pub(super) fn answer(
     served: &Served,
     name: &Balanced,
     worker: &mut Worker,
-    now: Moment,
+    question: Question,
     family: Family,
-    composer: &mut Composer<'_>,
+    composer: &mut Composer<'_, '_>,
 ) -> Rcode {
+    let asker = question.asker;
+    let client = if name.ecs { asker.client } else { asker.resolver };
     let Some(root) = served.live.pool(family, name.root) else { return Rcode::ServFail };
     if !root.is_present() {
         // No endpoint of this family, dead or alive: a fact of the file, so it may be believed as any other.
         composer.deny(&served.zone, served.zone.negative_ttl());
         return Rcode::NoError;
     }
-    if root.is_alive() {
-        pick(served, &served.live, View::Living, name, worker, family);
-        let ttl = name.ttl.at(worker.picks.flip(), now);
-        return write(served, worker, family, ttl, composer);
+    let rcode = if root.is_alive() {
+        pick(served, (&served.live, View::Living), name, worker, client, family);
+        let ttl = name.ttl.at(worker.picks.flip(), question.now);
+        write(served, worker, family, ttl, composer)
+    } else {
+        when_all_down(served, name, worker, client, family, composer)
+    };
+    if name.ecs {
+        composer.announce(asker.scope(worker.picks.scope()));
     }
-    when_all_down(served, name, worker, family, composer)
+    rcode
 }
 
 /// Nothing lives. Whatever is said now should be forgotten soon, so it gets the least TTL.
@@ -35,11 +42,13 @@ fn when_all_down(
     served: &Served,
     name: &Balanced,
     worker: &mut Worker,
+    client: Client,
     family: Family,
-    composer: &mut Composer<'_>,
+    composer: &mut Composer<'_, '_>,
 ) -> Rcode {
+    worker.picks.clear();
     let ttl = name.ttl.min;
-    let no_data = |composer: &mut Composer<'_>| {
+    let no_data = |composer: &mut Composer<'_, '_>| {
         composer.deny(&served.zone, served.zone.negative_ttl().min(ttl));
         Rcode::NoError
     };
@@ -56,27 +65,34 @@ fn when_all_down(
             Rcode::NoError
         }
         WhenAllDown::LastGood => {
-            pick(served, &served.live, View::LastGood, name, worker, family);
+            pick(served, (&served.live, View::LastGood), name, worker, client, family);
             if worker.picks.endpoints().is_empty() {
-                pick(served, &served.steering.all, View::Living, name, worker, family);
+                pick(served, (&served.steering.all, View::Living), name, worker, client, family);
             }
             write(served, worker, family, ttl, composer)
         }
         WhenAllDown::ServeAll => {
-            pick(served, &served.steering.all, View::Living, name, worker, family);
+            pick(served, (&served.steering.all, View::Living), name, worker, client, family);
             write(served, worker, family, ttl, composer)
         }
     }
 }
 
-fn pick(served: &Served, live: &Live, view: View, name: &Balanced, worker: &mut Worker, family: Family) {
+fn pick(
+    served: &Served,
+    (live, view): (&Live, View),
+    name: &Balanced,
+    worker: &mut Worker,
+    client: Client,
+    family: Family,
+) {
     let cursors = worker.cursors.get_mut(served.cursors(name, family)).unwrap_or_default();
-    let cursors = Cursors { low: name.low(), cursors };
+    let hand = Hand { cursors, low: name.low(), random: &mut worker.random, client };
     let want = Want { root: name.root, family, answers: name.answers, view };
-    choose(&served.steering.pools, live, want, cursors, &mut worker.picks);
+    choose(&served.steering.pools, live, want, hand, &mut worker.picks);
 }
 
-fn write(served: &Served, worker: &Worker, family: Family, ttl: u32, composer: &mut Composer<'_>) -> Rcode {
+fn write(served: &Served, worker: &Worker, family: Family, ttl: u32, composer: &mut Composer<'_, '_>) -> Rcode {
     let endpoints = &served.steering.pools.endpoints;
     let chosen = worker.picks.endpoints().iter().filter_map(|id| endpoints.get(id.0 as usize));
     debug_assert!(chosen.clone().all(|endpoint| family.holds(endpoint.address)), "one family an answer");

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Outcome, Reason};
 use crate::policy::{Cursor, Picks};
+use crate::random::Random;
 use crate::snapshot::Snapshot;
 use crate::wire::header::Rcode;
 use crate::wire::qname::Qname;
@@ -20,18 +21,20 @@ pub struct Worker {
     pub(super) qname: Qname,
     pub(super) picks: Picks,
     pub(super) cursors: Vec<Cursor>,
+    pub(super) random: Random,
     rotations: Box<[u32]>,
     generation: Option<u64>,
     counters: Arc<Counters>,
 }
 
 impl Worker {
-    /// A worker that counts into `counters`, which nobody else may count into.
-    pub fn new(counters: Arc<Counters>) -> Self {
+    /// A worker that counts into `counters`, which nobody else may count into, and draws what follows from `seed`.
+    pub fn new(counters: Arc<Counters>, seed: u64) -> Self {
         Self {
             qname: Qname::default(),
             picks: Picks::default(),
             cursors: Vec::new(),
+            random: Random::new(seed),
             rotations: vec![0; ROTATIONS].into(),
             generation: None,
             counters,
@@ -125,7 +128,7 @@ mod tests {
 
     #[test]
     fn each_rotation_comes_in_turn() {
-        let mut worker = Worker::new(Arc::default());
+        let mut worker = Worker::new(Arc::default(), 1);
         let turns: Vec<_> = (0..4).map(|_| worker.rotation(7, Rtype::A, 3)).collect();
         assert_eq!(turns, [0, 1, 2, 0]);
     }

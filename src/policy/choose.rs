@@ -3,10 +3,12 @@
 //! It reads [`Live`], moves the cursors of the worker that asks and nothing else: no lock, no allocation, and a
 //! cost that depends on the answers given and the pools passed through, not on how many members those have.
 
-use super::compiled::{LivePool, Pick};
+use super::client::Client;
+use super::compiled::{Branch, LivePool, Pick};
 use super::live::{Family, Live};
 use super::{ANSWERS_MAX, Answers, EndpointId, Pool, PoolId, Pools, Target};
 use crate::moment::Moment;
+use crate::random::Random;
 
 /// The most that [`Answers::EachMember`] comes to.
 pub const EACH_MEMBER_MAX: usize = 8;
@@ -22,13 +24,18 @@ pub struct Cursor {
     step: u32,
 }
 
-/// The cursors of one name and one family: one for each pool from `low` on.
+/// What a worker lends to one choice, and for whom it is made.
 #[derive(Debug)]
-pub struct Cursors<'w> {
+pub struct Hand<'w> {
+    /// The cursors of this name and family, one for each pool from `low` on. May be short, or empty: a pool
+    /// without a cursor starts every turn at its beginning.
+    pub cursors: &'w mut [Cursor],
     /// The pool that the first cursor is for.
     pub low: PoolId,
-    /// May be short, or empty: a pool without a cursor starts every turn at its beginning.
-    pub cursors: &'w mut [Cursor],
+    /// Draws for `random`.
+    pub random: &'w mut Random,
+    /// For whom.
+    pub client: Client,
 }
 
 /// Which view of the pools a query walks.
@@ -46,11 +53,12 @@ pub struct Picks {
     ids: [EndpointId; ANSWERS_MAX],
     count: usize,
     flip: Moment,
+    scope: u8,
 }
 
 impl Default for Picks {
     fn default() -> Self {
-        Self { ids: [EndpointId(0); ANSWERS_MAX], count: 0, flip: Moment::NEVER }
+        Self { ids: [EndpointId(0); ANSWERS_MAX], count: 0, flip: Moment::NEVER, scope: 0 }
     }
 }
 
@@ -60,9 +68,20 @@ impl Picks {
         &self.ids[..self.count]
     }
 
+    /// Forgets what was chosen.
+    pub fn clear(&mut self) {
+        (self.count, self.flip, self.scope) = (0, Moment::NEVER, 0);
+    }
+
     /// The soonest moment at which this choice could change, over everything that was consulted.
     pub fn flip(&self) -> Moment {
         self.flip
+    }
+
+    /// How many bits of the client's address this choice depended on, over every pool that was consulted; 0 when
+    /// anybody would have got it. At most [`Client::scope_max`].
+    pub fn scope(&self) -> u8 {
+        self.scope
     }
 }
 
@@ -80,13 +99,13 @@ pub struct Want {
 }
 
 /// Chooses the endpoints that `want` says into `picks`. None are chosen when the pool is dead in that view.
-pub fn choose(pools: &Pools, live: &Live, want: Want, cursors: Cursors<'_>, picks: &mut Picks) {
-    picks.count = 0;
-    picks.flip = Moment::NEVER;
-    let mut walk = Walk { pools, live, want, cursors, visits_left: VISITS_MAX, picks };
+pub fn choose(pools: &Pools, live: &Live, want: Want, hand: Hand<'_>, picks: &mut Picks) {
+    picks.clear();
+    let mut walk = Walk { pools, live, want, hand, visits_left: VISITS_MAX, picks };
     match want.answers {
-        Answers::EachMember => walk.each_member(want.root),
+        Answers::EachMember => walk.each_member(want.root, EACH_MEMBER_MAX),
         Answers::Best(count) => walk.best(want.root, usize::from(count).min(ANSWERS_MAX)),
+        Answers::Spread(count) => walk.spread(want.root, usize::from(count).min(ANSWERS_MAX)),
     }
 }
 
@@ -94,39 +113,47 @@ struct Walk<'a> {
     pools: &'a Pools,
     live: &'a Live,
     want: Want,
-    cursors: Cursors<'a>,
+    hand: Hand<'a>,
     visits_left: u32,
     picks: &'a mut Picks,
 }
 
 impl<'a> Walk<'a> {
-    /// One answer from each member of `root` in turn, up to [`EACH_MEMBER_MAX`].
-    fn each_member(&mut self, root: PoolId) {
+    /// One answer from each member of `root` in turn, up to `most`.
+    fn each_member(&mut self, root: PoolId, most: usize) {
         let Some(pool) = self.enter(root) else { return };
-        for target in self.in_order(root, pool) {
-            if self.picks.count >= EACH_MEMBER_MAX {
-                return;
-            }
-            self.visit(target, self.picks.count + 1);
+        self.each_branch(root, pool, |walk, branch| {
+            walk.visit(branch, walk.picks.count + 1);
+            walk.picks.count < most
+        });
+    }
+
+    /// One answer from each member of `root`, then the best of the rest, until there are `wanted`.
+    fn spread(&mut self, root: PoolId, wanted: usize) {
+        let turn = self.cursor(root).copied();
+        self.each_member(root, wanted);
+        if self.picks.count < wanted {
+            // The second pass is part of the same turn.
+            let after = self.cursor(root).copied();
+            self.set_cursor(root, turn);
+            self.best(root, wanted);
+            self.set_cursor(root, after);
         }
     }
 
     /// The best answers from `pool`, until there are `wanted` in all.
     fn best(&mut self, id: PoolId, wanted: usize) {
         let Some(pool) = self.enter(id) else { return };
-        for target in self.in_order(id, pool) {
-            if self.picks.count >= wanted || self.visits_left == 0 {
-                return;
-            }
-            self.visit(target, wanted);
-        }
+        self.each_branch(id, pool, |walk, branch| {
+            walk.visit(branch, wanted);
+            walk.picks.count < wanted && walk.visits_left > 0
+        });
     }
 
-    fn visit(&mut self, target: (Target, Moment), wanted: usize) {
-        let (target, flip) = target;
+    fn visit(&mut self, branch: &Branch, wanted: usize) {
         self.visits_left = self.visits_left.saturating_sub(1);
-        self.picks.flip = self.picks.flip.min(flip);
-        match target {
+        self.picks.flip = self.picks.flip.min(branch.flip);
+        match branch.target {
             Target::Endpoint(endpoint) => self.push(endpoint),
             Target::Pool(pool) => self.best(pool, wanted),
         }
@@ -141,22 +168,69 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The branches of `pool` from the one whose turn it is, in the operator's order and around; each with what
-    /// to add to the TTL's reckoning beyond the pool's own flip.
-    fn in_order(&mut self, id: PoolId, pool: &'a LivePool) -> impl Iterator<Item = (Target, Moment)> + use<'a> {
+    /// Hands the branches of `pool` to `take`, the one whose turn it is first, for as long as it says to go on.
+    fn each_branch(&mut self, id: PoolId, pool: &'a LivePool, mut take: impl FnMut(&mut Self, &Branch) -> bool) {
         let first = match &pool.pick {
             Pick::First => 0,
             Pick::InTurn => self.step(id, pool, pool.branches.len()) as usize,
             Pick::Scheduled(schedule) => schedule.member(self.step(id, pool, schedule.len())),
+            Pick::AtRandom => self.hand.random.below(pool.branches.len() as u64) as usize,
+            Pick::Ranked(ranking) => {
+                let (ranked, slot, bits) = ranking.ranked(self.hand.client.address());
+                if self.each_ranked(pool, ranked, bits, &mut take) {
+                    return;
+                }
+                // All that the slot ranks are dead.
+                let lives = |number: u16| pool.branch(number).is_some();
+                ranking
+                    .best(slot, lives)
+                    .and_then(|number| pool.seat(number))
+                    .map_or(0, |seat| usize::from(seat.branch))
+            }
         };
         let (before, after) = pool.branches.split_at_checked(first).unwrap_or((&[], &pool.branches));
-        after.iter().chain(before).map(|branch| (branch.target, branch.flip))
+        for branch in after.iter().chain(before) {
+            if !take(self, branch) {
+                return;
+            }
+        }
+    }
+
+    /// Hands the living of the `ranked` members to `take`. What was met of the dead counts for the TTL too: it
+    /// might come back. Says whether that was enough.
+    fn each_ranked(
+        &mut self,
+        pool: &'a LivePool,
+        ranked: &[u16],
+        bits: u8,
+        take: &mut impl FnMut(&mut Self, &Branch) -> bool,
+    ) -> bool {
+        self.picks.scope = self.picks.scope.max(bits.min(self.hand.client.scope_max()));
+        for &number in ranked {
+            let Some(seat) = pool.seat(number) else { continue };
+            self.picks.flip = self.picks.flip.min(seat.flip);
+            if let Some(branch) = pool.branch(number)
+                && !take(self, branch)
+            {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn cursor(&mut self, id: PoolId) -> Option<&mut Cursor> {
+        self.hand.cursors.get_mut(id.0.wrapping_sub(self.hand.low.0) as usize)
+    }
+
+    fn set_cursor(&mut self, id: PoolId, value: Option<Cursor>) {
+        if let (Some(cursor), Some(value)) = (self.cursor(id), value) {
+            *cursor = value;
+        }
     }
 
     /// The step of `pool`'s turn, `steps` long, that this query is; the next query gets the next.
     fn step(&mut self, id: PoolId, pool: &LivePool, steps: usize) -> u32 {
-        let at = id.0.wrapping_sub(self.cursors.low.0) as usize;
-        let Some(cursor) = self.cursors.cursors.get_mut(at) else { return 0 };
+        let Some(cursor) = self.cursor(id) else { return 0 };
         if cursor.version != pool.version || cursor.step as usize >= steps {
             *cursor = Cursor { version: pool.version, step: 0 };
         }
@@ -213,8 +287,11 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::Arc;
 
-    use super::super::{Endpoint, Member, MinAlive, Policy};
+    use super::super::client::SCOPE_V4_MAX;
+    use super::super::{Endpoint, HASH_BITS, Member, MinAlive, Policy, Ranking};
     use super::*;
     use crate::health::{Board, Health, ProbeId};
 
@@ -251,6 +328,11 @@ mod tests {
             let policy = match policy {
                 "rr" => Policy::RoundRobin,
                 "weighted" => Policy::Weighted,
+                "random" => Policy::Random,
+                "hash" => {
+                    let names = line.split(' ').skip(2).map(|member| (member, 1));
+                    Policy::Hash(Arc::new(Ranking::new(names, HASH_BITS)))
+                }
                 _ => Policy::Failover,
             };
             let min_alive = match min_alive.strip_suffix('%') {
@@ -267,6 +349,8 @@ mod tests {
         board: Board,
         live: Live,
         cursors: Vec<Cursor>,
+        random: Random,
+        client: Client,
     }
 
     impl Case {
@@ -275,7 +359,8 @@ mod tests {
             let board = Board::new();
             let live = Live::compile(&pools, &board, None);
             let cursors = vec![Cursor::default(); pools.pools.len()];
-            Self { pools, board, live, cursors }
+            let client = Client::new(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            Self { pools, board, live, cursors, random: Random::new(1), client }
         }
 
         fn set(&mut self, name: &str, health: Health) -> &mut Self {
@@ -289,8 +374,9 @@ mod tests {
         fn picks(&mut self, view: View, family: Family, answers: Answers) -> Picks {
             let root = PoolId(self.pools.pools.len() as u32 - 1);
             let mut picks = Picks::default();
-            let cursors = Cursors { low: PoolId(0), cursors: &mut self.cursors };
-            choose(&self.pools, &self.live, Want { root, family, answers, view }, cursors, &mut picks);
+            let (low, client) = (PoolId(0), self.client);
+            let hand = Hand { cursors: &mut self.cursors, low, random: &mut self.random, client };
+            choose(&self.pools, &self.live, Want { root, family, answers, view }, hand, &mut picks);
             picks
         }
 
@@ -431,5 +517,60 @@ mod tests {
         case.set("4", Health::DOWN);
         case.set("3", Health { alive: true, flip: Moment::from_nanos(5) });
         assert_eq!(case.ask(Family::V4, ONE, 2), "2 3");
+    }
+
+    #[test]
+    fn an_even_draw() {
+        let mut case = Case::new(&["p random/1 1 2 3"]);
+        let asked = case.ask(Family::V4, ONE, 3_000);
+        for name in ["1", "2", "3"] {
+            let count = asked.split(' ').filter(|&asked| asked == name).count();
+            assert!((900..1_100).contains(&count), "{name} was drawn {count} times of 3,000");
+        }
+        case.set("2", Health::DOWN);
+        assert!(!case.ask(Family::V4, ONE, 100).contains('2'));
+        assert_eq!(case.ask(Family::V4, Answers::EachMember, 1).len(), 3);
+    }
+
+    #[test]
+    fn a_hashed_client_stays_and_the_scope_says_so() {
+        let mut case = Case::new(&["p hash/1 1 2 3 4 5 6 7 8"]);
+        let mut first_of = |last: u8, down: Option<&str>| {
+            case.client = Client::new(IpAddr::V4(Ipv4Addr::new(198, 51, last, 7)));
+            if let Some(down) = down {
+                case.set(down, Health::DOWN);
+            }
+            assert_eq!(case.picks(View::Living, Family::V4, ONE).scope(), SCOPE_V4_MAX);
+            case.ask(Family::V4, ONE, 1)
+        };
+        let before: Vec<String> = (0..100).map(|last| first_of(last, None)).collect();
+        let after: Vec<String> = (0..100).map(|last| first_of(last, Some("3"))).collect();
+        assert!(before.iter().zip(&after).all(|(before, after)| before == after || before == "3"));
+        assert!(!after.contains(&"3".to_owned()) && before.contains(&"3".to_owned()));
+        for name in ["1", "2", "4", "5", "6", "7"] {
+            case.set(name, Health::DOWN);
+        }
+        assert_eq!(case.ask(Family::V4, ONE, 2), "8 8");
+    }
+
+    #[test]
+    fn what_is_the_same_for_all_has_no_scope() {
+        let mut case = Case::new(&["a hash/1 1 2", "b rr/1 3", "t failover/1 b a"]);
+        assert_eq!(case.picks(View::Living, Family::V4, ONE).scope(), 0);
+        case.set("3", Health::DOWN);
+        assert_eq!(case.picks(View::Living, Family::V4, ONE).scope(), SCOPE_V4_MAX);
+    }
+
+    #[test]
+    fn answers_spread_over_branches_first() {
+        let sites = &["a rr/1 1 2 3", "b rr/1 4 5", "t failover/1 a b"];
+        let check = |answers, expected: &str| {
+            let mut case = Case::new(sites);
+            assert_eq!(case.ask(Family::V4, answers, expected.split(' ').count()), expected);
+        };
+        check(Answers::Best(3), "1+2+3 2+3+1");
+        check(Answers::Spread(2), "1+4 2+5 3+4");
+        check(Answers::Spread(3), "1+4+2");
+        check(Answers::Spread(9), "1+4+2+3+5");
     }
 }

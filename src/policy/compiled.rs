@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use super::Target;
+use super::hash::Ranking;
 use super::schedule::Schedule;
 use crate::moment::Moment;
 
 /// One pool in one family at one moment. Dead when it has no branch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LivePool {
     /// The living members that answer, in the operator's order.
     pub(super) branches: Box<[Branch]>,
+    /// For a pick by the client's network, how each member of the file stands, by its number there: such a query
+    /// looks members up by number, dead ones too. Empty for the rest.
+    pub(super) seats: Box<[Seat]>,
     /// How the first of them is found.
     pub(super) pick: Pick,
     /// The soonest moment at which this pool's answer could change: [`Moment::NEVER`] while nothing forms.
@@ -30,8 +34,21 @@ pub(super) struct Branch {
     pub(super) flip: Moment,
 }
 
+/// How a member stands for a query that looks it up by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seat {
+    /// Its branch; [`Seat::EMPTY`] while it is dead, or of another family.
+    pub(super) branch: u16,
+    /// When its verdict could turn.
+    pub(super) flip: Moment,
+}
+
+impl Seat {
+    pub(super) const EMPTY: u16 = u16::MAX;
+}
+
 /// How a pool finds the first of its answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Pick {
     /// The first branch.
     First,
@@ -39,11 +56,29 @@ pub(super) enum Pick {
     InTurn,
     /// As the schedule says.
     Scheduled(Schedule),
+    /// Any branch, drawn by the query.
+    AtRandom,
+    /// The first living member in the ranking of the client's network.
+    Ranked(Arc<Ranking>),
+}
+
+/// Whether two picks take the same turns. A ranking is made once a load, so it is the same or it is another.
+impl PartialEq for Pick {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::First, Self::First) | (Self::InTurn, Self::InTurn) | (Self::AtRandom, Self::AtRandom) => true,
+            (Self::Scheduled(one), Self::Scheduled(other)) => one == other,
+            (Self::Ranked(one), Self::Ranked(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
 }
 
 /// How a member stands: what a policy is compiled from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Standing {
+    /// Its number in the pool.
+    pub(super) number: u16,
     pub(super) target: Target,
     pub(super) weight: u32,
     pub(super) alive: bool,
@@ -63,12 +98,38 @@ pub(super) fn soonest<'m>(members: impl IntoIterator<Item = &'m Standing>) -> Mo
 
 impl LivePool {
     pub(super) fn new(branches: Box<[Branch]>, pick: Pick, flip: Moment) -> Self {
-        Self { branches, pick, flip, version: 0, present: true, last_good: None }
+        Self { branches, seats: Box::default(), pick, flip, version: 0, present: true, last_good: None }
+    }
+
+    /// A pool whose members are looked up by number. Its own flip is never: what a query meets counts.
+    pub(super) fn ranked(members: &[Standing], pick: Pick) -> Self {
+        let seats = members.last().map_or(0, |last| usize::from(last.number) + 1);
+        let mut seats = vec![Seat { branch: Seat::EMPTY, flip: Moment::NEVER }; seats];
+        let mut branches = Vec::new();
+        for member in members {
+            let Some(seat) = seats.get_mut(usize::from(member.number)) else { continue };
+            seat.flip = member.flip;
+            if member.alive {
+                seat.branch = u16::try_from(branches.len()).unwrap_or(Seat::EMPTY);
+                branches.push(Branch::of(member));
+            }
+        }
+        Self { seats: seats.into(), ..Self::new(branches.into(), pick, Moment::NEVER) }
     }
 
     /// A pool that nothing answers for, with or without endpoints of this family.
     pub(super) fn dead(present: bool, flip: Moment) -> Self {
         Self { present, ..Self::new(Box::default(), Pick::First, flip) }
+    }
+
+    /// How the member with this number of the file stands.
+    pub(super) fn seat(&self, number: u16) -> Option<&Seat> {
+        self.seats.get(usize::from(number))
+    }
+
+    /// That member's branch, while it lives.
+    pub(super) fn branch(&self, number: u16) -> Option<&Branch> {
+        self.branches.get(usize::from(self.seat(number)?.branch))
     }
 
     /// Whether anything of it answers.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::compiled::{LivePool, Standing, soonest};
-use super::{EndpointId, MinAlive, Policy, Pool, PoolId, Pools, Target, failover, round_robin, weighted};
+use super::{EndpointId, MinAlive, Policy, Pool, PoolId, Pools, Target, failover, hash, random, round_robin, weighted};
 use crate::health::{Board, Health};
 
 /// An address family: what A asks for, or AAAA.
@@ -83,19 +83,20 @@ impl Live {
 }
 
 fn compile_pool(pool: &Pool, standing: impl Fn(Target) -> Option<Health>) -> LivePool {
-    let members: Vec<Standing> = pool
-        .members
-        .iter()
-        .filter_map(|member| {
+    let members: Vec<Standing> = (0..)
+        .zip(&pool.members)
+        .filter_map(|(number, member)| {
             let Health { alive, flip } = standing(member.target)?;
-            Some(Standing { target: member.target, weight: member.weight, alive, flip })
+            Some(Standing { number, target: member.target, weight: member.weight, alive, flip })
         })
         .collect();
     let alive = members.iter().filter(|member| member.alive).count();
-    let compiled = match pool.policy {
+    let compiled = match &pool.policy {
         Policy::RoundRobin => round_robin::compile(&members),
         Policy::Weighted => weighted::compile(&members),
+        Policy::Random => random::compile(&members),
         Policy::Failover => failover::compile(&members),
+        Policy::Hash(ranking) => hash::compile(&members, ranking),
     };
     if alive < pool.min_alive.of(members.len()) {
         // Dead as a whole; any member's verdict may bring it back.

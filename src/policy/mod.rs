@@ -4,17 +4,23 @@
 //! what that comes to under the verdicts of one moment, recomputed when one turns; a query only walks it.
 
 mod choose;
-mod compiled;
-mod failover;
 mod live;
+mod compiled;
 mod round_robin;
-mod schedule;
 mod weighted;
+mod schedule;
+mod random;
+mod failover;
+mod hash;
+mod client;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-pub use choose::{Cursor, Cursors, EACH_MEMBER_MAX, Picks, View, Want, choose};
+pub use choose::{Cursor, EACH_MEMBER_MAX, Hand, Picks, View, Want, choose};
+pub use client::{Client, SCOPE_V4_MAX, SCOPE_V6_MAX};
 pub use compiled::LivePool;
+pub use hash::{HASH_BITS, Ranking};
 pub use live::{Family, Live};
 pub use schedule::gcd;
 
@@ -29,14 +35,27 @@ pub struct PoolId(pub u32);
 pub struct EndpointId(pub u32);
 
 /// How a pool picks among its living members.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// What a policy needs beside its members and is costly to make comes with it, shared.
+#[derive(Clone, Debug)]
 pub enum Policy {
     /// Each living member in turn; the rest follow in rotated order.
     RoundRobin,
     /// In exact proportion to weight, smoothly interleaved; weight 0 as a last resort.
     Weighted,
+    /// Uniformly at random.
+    Random,
     /// The first living member.
     Failover,
+    /// By the client's network: each stays with its member.
+    Hash(Arc<Ranking>),
+}
+
+/// Whether two pools pick alike from equal members. What is derived from those members is not compared.
+impl PartialEq for Policy {
+    fn eq(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
 }
 
 /// An endpoint or another pool, inside a pool.
@@ -78,7 +97,7 @@ pub struct Endpoint {
 }
 
 /// A policy over members.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Pool {
     /// The operator's name for it.
     pub name: Box<str>,
@@ -92,7 +111,7 @@ pub struct Pool {
 
 /// All pools of one zone, children before their parents: what a pool's members name always stands before it,
 /// so there is no loop and one pass from the front computes everything.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pools {
     /// By [`PoolId`].
     pub pools: Box<[Pool]>,
@@ -124,6 +143,9 @@ pub enum Answers {
     EachMember,
     /// The best so many, 1 to [`ANSWERS_MAX`].
     Best(u8),
+    /// So many, 1 to [`ANSWERS_MAX`]: one from each member of the name's pool first, then the best of the rest, so
+    /// that a client's own failover crosses sites (`spread = true`).
+    Spread(u8),
 }
 
 /// What is answered when nothing of a name's pool lives.

@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::answer::{Counters, Worker};
 use crate::diagnostic::Diagnostic;
-use crate::system::Clock;
+use crate::system::{Clock, seed};
 use crate::transport::{self, stream, udp};
 use keeper::Keeper;
 
@@ -173,12 +173,12 @@ pub async fn run(
     let mut counted = counters.iter();
     for (socket, counters) in sockets.into_iter().zip(&mut counted) {
         let (snapshots, stopping) = (Arc::clone(&snapshots), Arc::clone(&stopping));
-        let worker = Worker::new(Arc::clone(counters));
+        let worker = Worker::new(Arc::clone(counters), seed());
         let thread = thread::Builder::new().name("udp".to_owned());
         let thread = thread.spawn(move || udp::serve(&socket, snapshots, worker, clock, &stopping));
         threads.push(thread.map_err(system("start a thread"))?);
     }
-    let stream_worker = Worker::new(counted.next().map(Arc::clone).unwrap_or_default());
+    let stream_worker = Worker::new(counted.next().map(Arc::clone).unwrap_or_default(), seed());
     let (listen, listeners) = listeners.into_iter().unzip();
     let mut streams = stream::serve(listeners, snapshots, stream_worker, clock);
     audience.ready(&keeper.ready(listen, workers));

@@ -4,6 +4,8 @@
 //! owner . | TYPE 41 | CLASS payload size | TTL: extended RCODE, version, DO, Z | RDLEN | {code, length, data}…
 //! ```
 
+use super::ecs::ECS;
+
 /// What the requestor's OPT record says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edns<'a> {
@@ -15,6 +17,8 @@ pub struct Edns<'a> {
     pub dnssec_ok: bool,
     /// The options, checked to be whole: walk them with [`options`].
     pub options: &'a [u8],
+    /// The data of the client subnet option, as it came; the first, if there are several.
+    pub ecs: Option<&'a [u8]>,
 }
 
 /// Octets of an OPT record without options.
@@ -31,11 +35,16 @@ pub const PAYLOAD_LEAST: u16 = 512;
 impl<'a> Edns<'a> {
     /// Reads an OPT record from its class, TTL and rdata; `None` when its options are not whole.
     pub fn read(class: u16, ttl: u32, rdata: &'a [u8]) -> Option<Self> {
+        let mut ecs = None;
         let mut walk = options(rdata);
-        while walk.next().is_some() {}
+        for (code, data) in &mut walk {
+            if code == ECS && ecs.is_none() {
+                ecs = Some(data);
+            }
+        }
         walk.rest.is_empty().then(|| {
             let [_, version, flags, _] = ttl.to_be_bytes();
-            Self { payload: class, version, dnssec_ok: flags & 0x80 != 0, options: rdata }
+            Self { payload: class, version, dnssec_ok: flags & 0x80 != 0, options: rdata, ecs }
         })
     }
 }

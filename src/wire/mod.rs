@@ -4,6 +4,7 @@ pub mod header;
 pub mod query;
 pub mod qname;
 pub mod edns;
+pub mod ecs;
 pub mod name;
 pub mod rtype;
 pub mod rdata;

@@ -1,0 +1,113 @@
+//! Who the answer is for: the subnet that the resolver told, or the resolver (RFC 7871 §7.1, §7.2).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::Peer;
+use crate::policy::Client;
+use crate::wire::ecs::{Malformed, Subnet};
+use crate::wire::edns::Edns;
+
+/// A query's client, and what may be announced of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asker {
+    /// Where names heed the client subnet.
+    pub(super) client: Client,
+    /// Where they do not: the resolver.
+    pub(super) resolver: Client,
+    /// What the resolver told.
+    pub(super) told: Told,
+}
+
+/// What a resolver told of its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// No option.
+    Nothing,
+    /// A subnet that can be located; its scope is what the answer depended on.
+    Subnet,
+    /// A subnet that nobody can locate: private, loopback, documentation. The answer is for the resolver, and is
+    /// announced for no more than that subnet.
+    Useless {
+        /// Bits of the subnet.
+        source: u8,
+    },
+    /// That nothing is to be told (source 0): the answer goes for everybody (§7.1.2).
+    OptedOut,
+}
+
+impl Asker {
+    /// Finds the client of a query.
+    ///
+    /// # Errors
+    /// A client subnet option that is to be answered with FORMERR.
+    pub(super) fn find(peer: Peer, edns: Option<&Edns<'_>>) -> Result<Self, Malformed> {
+        let resolver = Client::new(peer.address.to_canonical());
+        let Some(data) = edns.and_then(|edns| edns.ecs) else {
+            return Ok(Self { client: resolver, resolver, told: Told::Nothing });
+        };
+        let subnet = Subnet::read(data)?;
+        Ok(match subnet.address {
+            None => Self { client: resolver, resolver, told: Told::OptedOut },
+            Some(address) if is_locatable(address) => {
+                Self { client: Client::new(address), resolver, told: Told::Subnet }
+            }
+            Some(_) => Self { client: resolver, resolver, told: Told::Useless { source: subnet.bits } },
+        })
+    }
+
+    /// The scope to announce for an answer that depended on so many bits of the client, or on none.
+    pub(super) fn scope(&self, depended: u8) -> u8 {
+        match self.told {
+            Told::Nothing | Told::OptedOut => 0,
+            Told::Subnet => depended,
+            Told::Useless { .. } if depended == 0 => 0,
+            Told::Useless { source } => source,
+        }
+    }
+}
+
+/// Whether an address is of the public Internet, so that a place can be known of it. Public resolvers are known
+/// to pass private subnets on. The documentation prefixes are allowed: operators try their rules with them.
+fn is_locatable(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            let shared = a == 100 && b & 0xc0 == 64; // RFC 6598
+            let reserved = a == 0 || a >= 224; // RFC 1122 §3.2.1.3, RFC 1112
+            !(v4.is_private()
+                || v4.is_loopback()
+                || v4.is_link_local()
+                || shared
+                || reserved
+                || v4 == Ipv4Addr::BROADCAST)
+        }
+        IpAddr::V6(v6) => {
+            let [first, ..] = v6.segments();
+            let local = first & 0xfe00 == 0xfc00 || first & 0xffc0 == 0xfe80; // RFC 4193, RFC 4291 §2.5.6
+            !(v6 == Ipv6Addr::LOCALHOST || v6 == Ipv6Addr::UNSPECIFIED || v6.is_multicast() || local)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn useless_subnets_are_told_apart() {
+        let check = |address: &str, expected: bool| {
+            assert_eq!(is_locatable(address.parse().expect("an address")), expected, "{address}");
+        };
+        for address in
+            ["192.0.2.0", "203.0.113.0", "8.0.0.0", "172.32.0.0", "100.128.0.0", "2001:db8::", "64:ff9b::808:808"]
+        {
+            check(address, true);
+        }
+        for address in ["10.0.0.0", "172.16.0.0", "192.168.1.0", "127.0.0.0", "169.254.0.0", "100.64.0.0", "0.0.0.0"] {
+            check(address, false);
+        }
+        for address in ["224.0.0.0", "255.255.255.255", "::", "::1", "fe80::", "fd00::", "ff02::", "::ffff:10.0.0.0"] {
+            check(address, false);
+        }
+    }
+}
