@@ -244,11 +244,11 @@ impl Show {
                 println!("{}   {NAME}: {line}", self.time());
                 self.shown = Some(line);
             }
-            let elapsed = self.clock.now().since(begin);
-            if done(&answers.into_iter().collect()) && elapsed >= ACT {
+            let age = self.clock.now().since(begin);
+            if done(&answers.into_iter().collect()) && age >= ACT {
                 return Ok(());
             }
-            if elapsed > CHANGE_MAX {
+            if age > CHANGE_MAX {
                 return Err(format!("the answers did not move within {CHANGE_MAX:?}"));
             }
             sleep(LOOK).await;

@@ -6,7 +6,6 @@ use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
 use super::{
     Apex, Balanced, FILE_OCTETS_MAX, Policies, Server, ZoneFiles, list_zones, read_policies, read_server_file,
@@ -15,6 +14,7 @@ use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::health::ProbeId;
 use crate::policy::Pools;
 use crate::probe::Target;
+use crate::system::unix_seconds;
 use crate::wire::rtype::Rtype;
 use crate::zone::{Builder, Fault, Origin, Zone, master};
 
@@ -175,12 +175,10 @@ fn add_apex(builder: &mut Builder, files: &ZoneFiles, apex: &Apex, policy_file: 
     }
 }
 
-/// A serial that grows whenever the file is saved: its time of modification, seconds since 1970 (RFC 1982
-/// arithmetic holds until 2106 and over).
+/// A serial that grows whenever the file is saved: its time of modification, in seconds since 1970 modulo 2³²,
+/// which serial arithmetic takes in its stride (RFC 1982).
 fn saved_at(file: &Path) -> u32 {
-    let modified = fs::metadata(file).and_then(|metadata| metadata.modified()).ok();
-    let since = modified.and_then(|modified| modified.duration_since(UNIX_EPOCH).ok());
-    since.map_or(1, |since| since.as_secs() as u32)
+    fs::metadata(file).and_then(|metadata| metadata.modified()).map_or(1, |modified| unix_seconds(modified) as u32)
 }
 
 /// Where the origins of one zone's records are.
