@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::policy::{Answers, Live, PoolId, Pools, WhenAllDown};
+use crate::policy::{Answers, Ecs, Live, PoolId, Pools, WhenAllDown};
 use crate::ttl::TtlRange;
 use crate::wire::qname::{Qname, hash_name};
 use crate::zone::{Table, Zone};
@@ -56,7 +56,7 @@ pub struct Balanced {
     /// What is answered when nothing lives.
     pub when_all_down: WhenAllDown,
     /// Whether the client subnet that a resolver tells is heeded.
-    pub ecs: bool,
+    pub ecs: Ecs,
     /// The lowest pool that it reaches; its cursors are for that one to `root`.
     low: PoolId,
     /// Its first cursor within the zone's, IPv4; as many for IPv6 follow.
@@ -65,8 +65,8 @@ pub struct Balanced {
 
 impl Balanced {
     /// A balanced name over `root`.
-    pub fn new(root: PoolId, answers: Answers, ttl: TtlRange, when_all_down: WhenAllDown) -> Self {
-        Self { root, answers, ttl, when_all_down, ecs: true, low: root, cursors_at: 0 }
+    pub fn new(root: PoolId, answers: Answers, ttl: TtlRange, when_all_down: WhenAllDown, ecs: Ecs) -> Self {
+        Self { root, answers, ttl, when_all_down, ecs, low: root, cursors_at: 0 }
     }
 
     /// The lowest pool that it reaches: what its first cursor is for.

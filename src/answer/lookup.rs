@@ -13,8 +13,8 @@ use crate::wire::qname::Qname;
 use crate::wire::rtype::Rtype;
 use crate::zone::{Cut, Found, Node, Zone};
 
-/// Aliases followed in one answer. BIND follows 16, and no honest chain is half as long.
-const CHAIN_MAX: usize = 8;
+/// Aliases followed in one answer, as many as BIND follows.
+const CHAIN_MAX: usize = 16;
 
 /// Answers the question in the worker's qname, and says with which code.
 pub(super) fn answer(

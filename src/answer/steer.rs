@@ -3,7 +3,7 @@
 use super::Question;
 use super::compose::Composer;
 use super::worker::Worker;
-use crate::policy::{Client, Family, Hand, Live, View, Want, WhenAllDown, choose};
+use crate::policy::{Client, Ecs, Family, Hand, Live, View, Want, WhenAllDown, choose};
 use crate::snapshot::{Balanced, Served};
 use crate::wire::header::Rcode;
 
@@ -17,7 +17,10 @@ pub(super) fn answer(
     composer: &mut Composer<'_, '_>,
 ) -> Rcode {
     let asker = question.asker;
-    let client = if name.ecs { asker.client } else { asker.resolver };
+    let client = match name.ecs {
+        Ecs::Heeded => asker.client,
+        Ecs::Ignored => asker.resolver,
+    };
     let Some(root) = served.live.pool(family, name.root) else { return Rcode::ServFail };
     if !root.is_present() {
         // No endpoint of this family, dead or alive: a fact of the file, so it may be believed as any other.
@@ -31,7 +34,7 @@ pub(super) fn answer(
     } else {
         when_all_down(served, name, worker, client, family, composer)
     };
-    if name.ecs {
+    if name.ecs == Ecs::Heeded {
         composer.announce(asker.scope(worker.picks.scope()));
     }
     rcode

@@ -10,7 +10,7 @@ use super::pools::{Draft, unknown};
 use super::table::{Item, Keys, Table};
 use super::words::{Seen, addresses};
 use crate::diagnostic::Place;
-use crate::policy::{ANSWERS_MAX, Answers, Policy, PoolId, WhenAllDown};
+use crate::policy::{ANSWERS_MAX, Answers, Ecs, PoolId, WhenAllDown};
 use crate::ttl::{Plan, TTL_LEAST, TTL_MOST, Wish, plan};
 use crate::wire::name::Name;
 
@@ -27,11 +27,13 @@ pub struct Balanced {
     pub answers: Answers,
     /// What is answered when nothing lives.
     pub when_all_down: WhenAllDown,
+    /// Whether the client subnet that a resolver tells is heeded (RFC 7871).
+    pub ecs: Ecs,
     /// The TTLs, and the promise that they keep.
     pub plan: Plan,
 }
 
-const NAME: Keys = Keys::only(&["pool", "failover", "ttl-min", "ttl", "answers", "when-all-down"]);
+const NAME: Keys = Keys::only(&["pool", "failover", "ttl-min", "ttl", "answers", "spread", "when-all-down", "ecs"]);
 
 const TTL: Keys = Keys::only(&["min", "max"]);
 
@@ -57,6 +59,8 @@ pub(super) struct Zone<'z> {
     pub(super) apex: &'z Name,
     pub(super) drafts: &'z [Draft<'z>],
     pub(super) nesting: &'z Nesting<'z>,
+    /// What the file says of client subnets for all of its names.
+    pub(super) ecs: Ecs,
 }
 
 /// Reads all names, in the order of the file, those without faults.
@@ -115,7 +119,7 @@ fn balanced(item: Item<'_>, owner: Option<Name>, zone: &Zone<'_>, faults: &mut F
         let plan = Wishes::default().plan(item.key_span, zone, Some(root), faults)?;
         let answers = answers_default(root, zone);
         let (place, when_all_down) = (faults.place(item.key_span), WhenAllDown::ServeAll);
-        return Some(Balanced { owner: owner?, place, root, answers, when_all_down, plan });
+        return Some(Balanced { owner: owner?, place, root, answers, when_all_down, ecs: zone.ecs, plan });
     }
     let what = format!("name \"{}\"", shown(item.key));
     let table = item.table(&what, &NAME, NAME_EXAMPLE, faults)?;
@@ -124,14 +128,21 @@ fn balanced(item: Item<'_>, owner: Option<Name>, zone: &Zone<'_>, faults: &mut F
     let answers = table.get("answers").map(|item| answers(item, faults));
     let when_all_down =
         table.get("when-all-down").map_or(Some(WhenAllDown::ServeAll), |item| when_all_down(item, faults));
+    let ecs = table.get("ecs").map_or(Some(zone.ecs), |item| ecs(item, faults));
+    let spread = table.get("spread").map_or(Some(false), |item| spread(item, answers, faults));
     let root = root?;
     let answers = answers.unwrap_or_else(|| Some(answers_default(root, zone)));
+    let answers = match answers? {
+        Answers::Best(count) if spread? => Answers::Spread(count),
+        answers => answers,
+    };
     Some(Balanced {
         owner: owner?,
         place: faults.place(item.key_span),
         root,
-        answers: answers?,
+        answers,
         when_all_down: when_all_down?,
+        ecs: ecs?,
         plan: plan?,
     })
 }
@@ -147,7 +158,7 @@ fn root(item: Item<'_>, zone: &Zone<'_>, faults: &mut Faults<'_>) -> Option<Pool
 
 fn answers_default(root: PoolId, zone: &Zone<'_>) -> Answers {
     match zone.drafts[zone.nesting.order[root.0 as usize]].policy {
-        Some(Policy::RoundRobin) => Answers::EachMember,
+        Some(policy) if policy.answers_each_member() => Answers::EachMember,
         _ => Answers::Best(1),
     }
 }
@@ -163,6 +174,22 @@ fn answers(item: Item<'_>, faults: &mut Faults<'_>) -> Option<Answers> {
             None
         }
     }
+}
+
+/// Whether the client subnet is heeded.
+pub(super) fn ecs(item: Item<'_>, faults: &mut Faults<'_>) -> Option<Ecs> {
+    item.boolean(faults).map(|heeded| if heeded { Ecs::Heeded } else { Ecs::Ignored })
+}
+
+/// Whether several answers come from different members of the name's pool first.
+fn spread(item: Item<'_>, answers: Option<Option<Answers>>, faults: &mut Faults<'_>) -> Option<bool> {
+    let spread = item.boolean(faults)?;
+    if spread && matches!(answers, None | Some(Some(Answers::Best(1)))) {
+        faults
+            .warning(item.key_span, "`spread` has no effect without several answers")
+            .help("say how many: answers = 2, or \"all\"");
+    }
+    Some(spread)
 }
 
 fn when_all_down(item: Item<'_>, faults: &mut Faults<'_>) -> Option<WhenAllDown> {

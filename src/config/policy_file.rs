@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use toml::de::DeTable;
 
@@ -11,16 +12,16 @@ use super::faults::Faults;
 use super::monitors::{self, Entry};
 use super::names::{self, Balanced, Zone};
 use super::nesting::{Nesting, nest};
-use super::pools::{self, Draft, DraftTarget};
+use super::pools::{self, Draft, DraftMember, DraftTarget};
 use super::table::{Keys, Table, parse};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::health::ProbeId;
-use crate::policy::{Endpoint, EndpointId, Member, Pool, Pools, Target};
+use crate::policy::{Ecs, Endpoint, EndpointId, Member, Policy, PolicyName, Pool, Pools, Ranking, Target};
 use crate::probe;
 use crate::wire::name::Name;
 
 /// What one policy file says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Policies {
     /// `[zone]`, where it stands.
     pub apex: Option<Apex>,
@@ -31,7 +32,7 @@ pub struct Policies {
     pub names: Vec<Balanced>,
 }
 
-const FILE: Keys = Keys::only(&["zone", "monitors", "pools", "names"]);
+const FILE: Keys = Keys::only(&["ecs", "zone", "monitors", "pools", "names"]);
 
 /// Reads `text`, the policy file of the zone `apex`; `file` is what it is called in faults.
 ///
@@ -65,7 +66,8 @@ fn policies(
     let monitors = monitors::read(table.get("monitors"), faults);
     let drafts = pools::read(table.get("pools"), &monitors, faults);
     let nesting = nest(&drafts, faults);
-    let names = names::read(table.get("names"), &Zone { apex, drafts: &drafts, nesting: &nesting }, faults);
+    let ecs = table.get("ecs").and_then(|item| names::ecs(item, faults)).unwrap_or(Ecs::Heeded);
+    let names = names::read(table.get("names"), &Zone { apex, drafts: &drafts, nesting: &nesting, ecs }, faults);
     if faults.any_error() {
         return None;
     }
@@ -121,10 +123,29 @@ fn build(
         }
         pools.push(Pool {
             name: draft.name.into(),
-            policy: draft.policy?,
+            policy: policy(draft)?,
             members: members.into(),
             min_alive: draft.min_alive,
         });
     }
     Some(Pools { pools: pools.into(), endpoints: endpoints.into() })
+}
+
+/// The policy with what it needs. A hashed member is known by its name and address, wherever it stands.
+fn policy(draft: &Draft<'_>) -> Option<Policy> {
+    Some(match draft.policy? {
+        PolicyName::RoundRobin => Policy::RoundRobin,
+        PolicyName::Weighted => Policy::Weighted,
+        PolicyName::Random => Policy::Random,
+        PolicyName::Failover => Policy::Failover,
+        PolicyName::Hash => {
+            let known_by = |member: &DraftMember<'_>| match &member.target {
+                DraftTarget::Endpoint { name, address } => format!("{name}/{address}"),
+                DraftTarget::Pool(name) => (*name).to_owned(),
+            };
+            let members: Vec<_> = draft.members.iter().map(|member| (known_by(member), member.weight)).collect();
+            let members = members.iter().map(|(name, weight)| (name.as_str(), *weight));
+            Policy::Hash(Arc::new(Ranking::new(members, draft.prefix)))
+        }
+    })
 }

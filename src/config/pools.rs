@@ -12,12 +12,12 @@ use super::faults::{Faults, Span, shown, suggestion};
 use super::monitors::Entry;
 use super::table::{Item, Keys, Table};
 use super::words::{Seen, address, check_label};
-use crate::policy::{MEMBERS_MAX, MinAlive, Policy, WEIGHT_MAX, WEIGHT_TOTAL_MAX};
+use crate::policy::{HASH_BITS, MEMBERS_MAX, MinAlive, PolicyName, WEIGHT_MAX, WEIGHT_TOTAL_MAX};
 use crate::probe::Monitor;
 
 const POOL: Keys = Keys {
     later: &["otherwise", "tolerance"],
-    ..Keys::only(&["policy", "monitor", "endpoints", "members", "min-alive", "place"])
+    ..Keys::only(&["policy", "monitor", "endpoints", "members", "min-alive", "place", "prefix"])
 };
 
 const ENDPOINT: Keys = Keys { later: CLAIMS, ..Keys::only(&["name", "address", "weight"]) };
@@ -29,12 +29,10 @@ const CLAIMS: &[&str] = &["continents", "countries", "subdivisions", "networks",
 
 const PLACE: Keys = Keys::only(&["latitude", "longitude"]);
 
-/// The policies that can be had.
-const POLICIES: [(&str, Policy); 3] =
-    [("round-robin", Policy::RoundRobin), ("weighted", Policy::Weighted), ("failover", Policy::Failover)];
+const PREFIX: Keys = Keys::only(&["ipv4", "ipv6"]);
 
 /// The policies of the files' contract that cannot be had yet.
-const POLICIES_LATER: [&str; 6] = ["random", "geo", "nearest", "latency", "hash", "least-load"];
+const POLICIES_LATER: [&str; 4] = ["geo", "nearest", "latency", "least-load"];
 
 /// A pool as it stands in the file. One with faults keeps its name and what could be read of it, so that what
 /// uses it is not faulted too.
@@ -42,9 +40,11 @@ pub(super) struct Draft<'a> {
     pub(super) name: &'a str,
     pub(super) key_span: Span,
     /// `None` when it is missing or faulty.
-    pub(super) policy: Option<Policy>,
+    pub(super) policy: Option<PolicyName>,
     pub(super) members: Vec<DraftMember<'a>>,
     pub(super) min_alive: MinAlive,
+    /// Of a `hash` pool: how much of an IPv4 and of an IPv6 address makes up a session.
+    pub(super) prefix: (u8, u8),
     /// What judges its own endpoints. Pools that are its members are judged by their own monitors: a pool means
     /// the same wherever it is used.
     pub(super) monitor: Option<Judge>,
@@ -83,6 +83,7 @@ pub(super) fn read<'a>(
         policy: None,
         members: Vec::new(),
         min_alive: MinAlive::Count(1),
+        prefix: HASH_BITS,
         monitor: None,
     };
     entries.into_iter().map(|item| pool(item, monitors, faults).unwrap_or_else(|| nothing(item))).collect()
@@ -110,17 +111,18 @@ fn pool<'a>(item: Item<'a>, monitors: &HashMap<&str, Entry>, faults: &mut Faults
         check_place(place, faults);
     }
     let min_alive = table.get("min-alive").and_then(|item| min_alive(item, sound.then_some(members.len()), faults));
-    if policy == Some(Policy::Weighted) {
+    let prefix = table.get("prefix").and_then(|item| prefix(item, policy, faults)).unwrap_or(HASH_BITS);
+    if policy == Some(PolicyName::Weighted) {
         check_weights(&what, item.key_span, &members, faults);
     }
     let min_alive = min_alive.unwrap_or(MinAlive::Count(1));
-    Some(Draft { name: item.key, key_span: item.key_span, policy, members, min_alive, monitor })
+    Some(Draft { name: item.key, key_span: item.key_span, policy, members, min_alive, prefix, monitor })
 }
 
-fn policy(item: Item<'_>, faults: &mut Faults<'_>) -> Option<Policy> {
+fn policy(item: Item<'_>, faults: &mut Faults<'_>) -> Option<PolicyName> {
     let text = item.string("round-robin", faults)?;
-    let found = POLICIES.iter().find(|(word, _)| *word == text).map(|&(_, policy)| policy);
-    let known = POLICIES.iter().map(|&(word, _)| word);
+    let found = PolicyName::ALL.iter().find(|(word, _)| *word == text).map(|&(_, policy)| policy);
+    let known = PolicyName::ALL.iter().map(|&(word, _)| word);
     if found.is_none() && POLICIES_LATER.contains(&text) {
         let known: Vec<_> = known.collect();
         faults
@@ -167,7 +169,7 @@ pub(super) fn unknown<'w>(
 }
 
 /// Endpoints, then pools; and whether all of them could be read.
-fn members<'a>(table: &Table<'a>, policy: Option<Policy>, faults: &mut Faults<'_>) -> (Vec<DraftMember<'a>>, bool) {
+fn members<'a>(table: &Table<'a>, policy: Option<PolicyName>, faults: &mut Faults<'_>) -> (Vec<DraftMember<'a>>, bool) {
     let mut reader = Members { policy, seen: Seen::default(), list: Vec::new(), sound: true };
     let mut elements = |key, example, faults: &mut Faults<'_>| {
         let elements = table.get(key).map_or(Some(Vec::new()), |item| item.elements(example, faults));
@@ -192,7 +194,7 @@ fn members<'a>(table: &Table<'a>, policy: Option<Policy>, faults: &mut Faults<'_
 }
 
 struct Members<'a> {
-    policy: Option<Policy>,
+    policy: Option<PolicyName>,
     seen: Seen<Word<'a>>,
     list: Vec<DraftMember<'a>>,
     sound: bool,
@@ -249,7 +251,7 @@ impl<'a> Members<'a> {
 
     fn weight(&self, table: &Table<'_>, faults: &mut Faults<'_>) -> Option<u32> {
         let Some(item) = table.get("weight") else { return Some(1) };
-        if self.policy.is_some_and(|policy| policy != Policy::Weighted) {
+        if self.policy.is_some_and(|policy| !policy.heeds_weights()) {
             faults
                 .warning(item.key_span, "`weight` has no effect: the policy of this pool ignores it")
                 .help("write policy = \"weighted\", or leave the weight out");
@@ -319,4 +321,17 @@ fn check_place(item: Item<'_>, faults: &mut Faults<'_>) {
             item.number(-most..=most, faults);
         }
     }
+}
+
+/// How much of a client's address makes up a session: `{ ipv4 = 24, ipv6 = 56 }`.
+fn prefix(item: Item<'_>, policy: Option<PolicyName>, faults: &mut Faults<'_>) -> Option<(u8, u8)> {
+    if policy.is_some_and(|policy| policy != PolicyName::Hash) {
+        faults
+            .warning(item.key_span, "`prefix` has no effect: the policy of this pool ignores it")
+            .help("write policy = \"hash\", or leave the prefix out");
+    }
+    let table = item.table("a prefix", &PREFIX, "{ ipv4 = 24, ipv6 = 56 }", faults)?;
+    let mut bits = |key, most| table.get(key).map_or(Some(most), |item| item.integer(1..=most, faults));
+    let (ipv4, ipv6) = (bits("ipv4", HASH_BITS.0), bits("ipv6", HASH_BITS.1));
+    Some((ipv4?, ipv6?))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Target;
-use super::hash::Ranking;
+use super::ranking::Ranking;
 use super::schedule::Schedule;
 use crate::moment::Moment;
 

@@ -12,6 +12,7 @@ mod schedule;
 mod random;
 mod failover;
 mod hash;
+mod ranking;
 mod client;
 
 use std::net::IpAddr;
@@ -20,8 +21,8 @@ use std::sync::Arc;
 pub use choose::{Cursor, EACH_MEMBER_MAX, Hand, Picks, View, Want, choose};
 pub use client::{Client, SCOPE_V4_MAX, SCOPE_V6_MAX};
 pub use compiled::LivePool;
-pub use hash::{HASH_BITS, Ranking};
 pub use live::{Family, Live};
+pub use ranking::{HASH_BITS, Ranking};
 pub use schedule::gcd;
 
 use crate::health::ProbeId;
@@ -54,7 +55,52 @@ pub enum Policy {
 /// Whether two pools pick alike from equal members. What is derived from those members is not compared.
 impl PartialEq for Policy {
     fn eq(&self, other: &Self) -> bool {
-        std::mem::discriminant(self) == std::mem::discriminant(other)
+        self.name() == other.name()
+    }
+}
+
+impl Policy {
+    /// Which it is.
+    pub const fn name(&self) -> PolicyName {
+        match self {
+            Self::RoundRobin => PolicyName::RoundRobin,
+            Self::Weighted => PolicyName::Weighted,
+            Self::Random => PolicyName::Random,
+            Self::Failover => PolicyName::Failover,
+            Self::Hash(_) => PolicyName::Hash,
+        }
+    }
+}
+
+/// A policy as files name it, without what it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "they are the policies")]
+pub enum PolicyName {
+    RoundRobin,
+    Weighted,
+    Random,
+    Failover,
+    Hash,
+}
+
+impl PolicyName {
+    /// All of them, with the words of the files.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("round-robin", Self::RoundRobin),
+        ("weighted", Self::Weighted),
+        ("random", Self::Random),
+        ("failover", Self::Failover),
+        ("hash", Self::Hash),
+    ];
+
+    /// Whether members' weights count.
+    pub const fn heeds_weights(self) -> bool {
+        matches!(self, Self::Weighted | Self::Hash)
+    }
+
+    /// Whether a name over such a pool answers with all of its members unless it says how many.
+    pub const fn answers_each_member(self) -> bool {
+        matches!(self, Self::RoundRobin | Self::Random)
     }
 }
 
@@ -146,6 +192,15 @@ pub enum Answers {
     /// So many, 1 to [`ANSWERS_MAX`]: one from each member of the name's pool first, then the best of the rest, so
     /// that a client's own failover crosses sites (`spread = true`).
     Spread(u8),
+}
+
+/// Whether a name's answers heed the client subnet that a resolver tells (RFC 7871), or only the resolver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ecs {
+    /// They do.
+    Heeded,
+    /// They do not, and say that they go for everybody.
+    Ignored,
 }
 
 /// What is answered when nothing of a name's pool lives.

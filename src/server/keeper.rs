@@ -173,7 +173,7 @@ impl Keeper {
             let names = zone
                 .names
                 .into_iter()
-                .map(|name| Balanced::new(name.root, name.answers, name.plan.range, name.when_all_down));
+                .map(|name| Balanced::new(name.root, name.answers, name.plan.range, name.when_all_down, name.ecs));
             (zone.zone, names.collect(), pools)
         });
         self.pending = Some(Pending {

@@ -12,7 +12,7 @@ use bellwether::diagnostic::Severity;
 use bellwether::health::{Board, Health, ProbeId};
 use bellwether::moment::Moment;
 use bellwether::policy::{
-    Answers, Endpoint, EndpointId, Live, Member, MinAlive, Policy, Pool, PoolId, Pools, Target, WhenAllDown,
+    Answers, Ecs, Endpoint, EndpointId, Live, Member, MinAlive, Policy, Pool, PoolId, Pools, Target, WhenAllDown,
 };
 use bellwether::snapshot::{Balanced, Served, Snapshot, Steering};
 use bellwether::ttl::TtlRange;
@@ -118,7 +118,7 @@ fn balanced<'w>(line: &'w str, pools: &Pools) -> (&'w str, Balanced) {
         }
     };
     let ttl = TtlRange { min: min.parse().expect("seconds"), max: max.parse().expect("seconds") };
-    (owner, Balanced::new(PoolId(root as u32), answers, ttl, when_all_down))
+    (owner, Balanced::new(PoolId(root as u32), answers, ttl, when_all_down, Ecs::Heeded))
 }
 
 /// A snapshot and a worker to ask.
@@ -132,7 +132,7 @@ pub(crate) struct Desk {
 impl Desk {
     pub(crate) fn new(served: Vec<Served>) -> Self {
         let snapshot = Snapshot::new(1, served);
-        let mut worker = Worker::new(Arc::new(Counters::default()));
+        let mut worker = Worker::new(Arc::new(Counters::default()), 1);
         worker.adopt(&snapshot);
         Self { snapshot, worker, now: Moment::START, buffer: vec![0; usize::from(u16::MAX)].into() }
     }

@@ -7,8 +7,8 @@ fn the_file_has_four_tables() {
     check("zone = 1\n", &["1:8 `zone` must be a table such as { nameservers ="]);
     check("[name]\n", &["1:2 unknown key `name` in the policy file / did you mean `names`?"]);
     check("[monitor.web]\n", &["1:2 unknown key `monitor` in the policy file / did you mean `monitors`?"]);
-    check("[zebras]\n", &["1:2 unknown key `zebras` in the policy file / known keys: zone, monitors, pools,"]);
-    check("\"\" = 1\n", &["1:1 unknown key `` in the policy file / known keys: zone, monitors, pools,"]);
+    check("[zebras]\n", &["1:2 unknown key `zebras` in the policy file / known keys: ecs, zone, monitors, pools,"]);
+    check("\"\" = 1\n", &["1:1 unknown key `` in the policy file / known keys: ecs, zone, monitors, pools,"]);
     check("names = \"www\"\n", &["1:9 `names` must be a table, which a line [names]"]);
     check("pools = []\n", &["1:9 `pools` must be a table, which a line [pools.world]"]);
 }

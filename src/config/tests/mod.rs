@@ -13,7 +13,7 @@ use super::{Apex, Nameserver, Policies, read_policies};
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::health::{ProbeId, Timing};
 use crate::policy::{
-    Answers, DEPTH_MAX, EndpointId, MEMBERS_MAX, Member, MinAlive, Policy, PoolId, Target, WhenAllDown,
+    Answers, DEPTH_MAX, EndpointId, MEMBERS_MAX, Member, MinAlive, PolicyName, PoolId, Target, WhenAllDown,
 };
 use crate::probe::{self, HttpProbe, Monitor, Probe, TlsCheck};
 use crate::ttl::TtlRange;
@@ -142,14 +142,14 @@ fn the_example_means_what_it_says() {
         .pools
         .pools
         .iter()
-        .map(|pool| (&*pool.name, pool.policy, pool.members.len(), pool.min_alive))
+        .map(|pool| (&*pool.name, pool.policy.name(), pool.members.len(), pool.min_alive))
         .collect();
     assert_eq!(
         pools,
         [
-            ("frankfurt", Policy::Weighted, 3, MinAlive::Count(1)),
-            ("virginia", Policy::RoundRobin, 2, MinAlive::Count(1)),
-            ("world", Policy::Failover, 2, MinAlive::Count(1)),
+            ("frankfurt", PolicyName::Weighted, 3, MinAlive::Count(1)),
+            ("virginia", PolicyName::RoundRobin, 2, MinAlive::Count(1)),
+            ("world", PolicyName::Failover, 2, MinAlive::Count(1)),
         ]
     );
     let weights: Vec<_> = policies.pools.pools[0].members.iter().map(|member| member.weight).collect();
