@@ -102,13 +102,17 @@ fn from_node(
         }
         let Some(target) = alias.records().next() else { return Step::Done(Rcode::NoError) };
         // Only a target within the zone is followed: what lies outside, the resolver asks for itself.
-        return match target.name() {
-            (labels, true) if worker.qname.join(labels, zone.apex().as_wire()).is_ok() => {
-                composer.follow_alias();
-                Step::Alias
-            }
-            _ => Step::Done(Rcode::NoError),
+        let (labels, apex) = match target.name() {
+            (labels, true) => (labels, zone.apex().as_wire()),
+            // Within the root all names are, and they stand in full: no pointer would be shorter.
+            (name, false) if zone.apex().is_root() => (name, &[][..]),
+            _ => return Step::Done(Rcode::NoError),
         };
+        if worker.qname.join(labels, apex).is_err() {
+            return Step::Done(Rcode::NoError);
+        }
+        composer.follow_alias();
+        return Step::Alias;
     }
     composer.deny(zone, zone.negative_ttl());
     Step::Done(Rcode::NoError)
