@@ -5,7 +5,7 @@ use super::screen::is_any;
 use super::steer;
 use super::worker::Worker;
 use crate::moment::Moment;
-use crate::policy::Family;
+use crate::policy::{Family, LivePool};
 use crate::snapshot::{Served, Snapshot};
 use crate::wire::header::Rcode;
 use crate::wire::qname::Qname;
@@ -79,8 +79,10 @@ fn from_node(
         let family = match qtype {
             Rtype::A => Some(Family::V4),
             Rtype::AAAA => Some(Family::V6),
-            // RFC 8482 §4.1: any one set will do.
-            _ if is_any(qtype) && node.rrsets().next().is_none() => Some(Family::V4),
+            // RFC 8482 §4.1: any one set will do, of the family that there is.
+            _ if is_any(qtype) && node.rrsets().next().is_none() => Family::BOTH
+                .into_iter()
+                .find(|&family| served.live.pool(family, name.root).is_some_and(LivePool::is_present)),
             _ => None,
         };
         if let Some(family) = family {
