@@ -57,9 +57,13 @@ impl Place {
         }
     }
 
-    /// A whole file, for what has no line: a file that is missing, say.
+    /// A whole file, for what has no line: a file that is missing, say. Its line and column are 0.
     pub fn of_file(file: &Path) -> Self {
-        Self { file: file.to_owned(), line: 1, column: 1, length: 1, text: String::new() }
+        Self { file: file.to_owned(), line: 0, column: 0, length: 0, text: String::new() }
+    }
+
+    fn is_whole_file(&self) -> bool {
+        self.line == 0
     }
 }
 
@@ -107,8 +111,12 @@ impl Diagnostic {
         self
     }
 
-    /// As a block of text with the line shown and the fault underlined, in colour when asked.
+    /// As a block of text with the line shown and the fault underlined, in colour when asked; as one line where
+    /// there is no line to show.
     pub fn render(&self, colour: bool) -> String {
+        if self.place.is_whole_file() {
+            return self.to_string();
+        }
         let level = match self.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
@@ -116,7 +124,9 @@ impl Diagnostic {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let mut group =
             level.primary_title(self.message.as_str()).element(snippet(&self.place, AnnotationKind::Primary, None));
-        if let Some((place, label)) = &self.other {
+        if let Some((place, label)) = &self.other
+            && !place.is_whole_file()
+        {
             group = group.element(snippet(place, AnnotationKind::Context, Some(label)));
         }
         if let Some(help) = &self.help {
@@ -141,7 +151,7 @@ fn snippet<'a>(
         .annotation(kind.span(start..end.max(start)).label(label))
 }
 
-/// One line, without the source: `file:line:column: error: message (help)`.
+/// One line, without the source: `file:line:column: error: message (help)`; `file: error: …` for a whole file.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Place { file, line, column, .. } = &self.place;
@@ -149,7 +159,11 @@ impl fmt::Display for Diagnostic {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        write!(f, "{}:{line}:{column}: {severity}: {}", file.display(), self.message)?;
+        write!(f, "{}:", file.display())?;
+        if !self.place.is_whole_file() {
+            write!(f, "{line}:{column}:")?;
+        }
+        write!(f, " {severity}: {}", self.message)?;
         if let Some(help) = &self.help {
             write!(f, " ({help})")?;
         }
@@ -195,6 +209,9 @@ mod tests {
             assert!(text.contains(part), "{part:?} is not in:\n{text}");
         }
         assert_eq!(diagnostic.to_string(), "a.toml:1:1: error: unknown key `polcy` (did you mean `policy`?)");
+        let diagnostic = Diagnostic::error(Place::of_file(Path::new("zones")), "no such folder");
+        assert_eq!(diagnostic.to_string(), "zones: error: no such folder");
+        assert_eq!(diagnostic.render(false), diagnostic.to_string());
     }
 
     #[test]

@@ -15,12 +15,15 @@
 //! - A faulty file changes nothing: the last good state keeps serving.
 //! - Only [`system`] asks for time or entropy, only `transport::socket` is unsafe.
 
+pub mod cli;
+pub mod server;
 pub mod transport;
 pub mod answer;
 pub mod snapshot;
 pub mod zone;
 pub mod policy;
 pub mod ttl;
+pub mod config;
 pub mod probe;
 pub mod health;
 pub mod wire;

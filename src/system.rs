@@ -3,7 +3,7 @@
 //! Everything else is handed a [`Moment`] or a seed, and can be tested without waiting.
 
 use std::hash::{BuildHasher, RandomState};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::moment::Moment;
 
@@ -35,4 +35,9 @@ impl Clock {
 /// is read here; good for spreading load, not for secrets.
 pub fn seed() -> u64 {
     RandomState::new().hash_one(0_u64)
+}
+
+/// Seconds from 1970 to `time`, of a file say; 0 when it is before.
+pub fn unix_seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

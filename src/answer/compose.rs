@@ -95,6 +95,27 @@ impl<'b> Composer<'b> {
         self.set(Section::Answer, Owner::Suffix(0), set, set.ttl, rotation)
     }
 
+    /// Answers with `set` under another owner. Says whether it fitted.
+    pub(super) fn answer_owned(&mut self, owner: Owner<'_>, set: Rrset<'_>) -> bool {
+        self.set(Section::Answer, owner, set, set.ttl, 0)
+    }
+
+    /// Answers with an alias to `target`, a name in full. Says whether it fitted.
+    pub(super) fn answer_alias(&mut self, ttl: u32, target: &[u8]) -> bool {
+        let start = self.at;
+        match self.record(Owner::Suffix(0), Rtype::CNAME, ttl, target) {
+            Some(rdata_at) => {
+                self.rdata_at = rdata_at;
+                self.counts[Section::Answer as usize] += 1;
+                true
+            }
+            None => {
+                self.cut_back(start);
+                false
+            }
+        }
+    }
+
     /// Adds `set` to the authority section.
     pub(super) fn authority_set(&mut self, owner: Owner<'_>, set: Rrset<'_>, ttl: u32) {
         self.set(Section::Authority, owner, set, ttl, 0);

@@ -8,9 +8,10 @@ use crate::moment::Moment;
 use crate::policy::{Family, LivePool};
 use crate::snapshot::{Served, Snapshot};
 use crate::wire::header::Rcode;
+use crate::wire::name::NAME_OCTETS_MAX;
 use crate::wire::qname::Qname;
 use crate::wire::rtype::Rtype;
-use crate::zone::{Cut, Found, Node};
+use crate::zone::{Cut, Found, Node, Zone};
 
 /// Aliases followed in one answer. BIND follows 16, and no honest chain is half as long.
 const CHAIN_MAX: usize = 8;
@@ -25,11 +26,25 @@ pub(super) fn answer(
 ) -> Rcode {
     let Some(served) = zone_of(snapshot, &worker.qname, qtype) else { return Rcode::Refused };
     composer.enter_zone(worker.qname.octets().len(), served.zone.apex());
-    for _ in 0..=CHAIN_MAX {
+    let mut seen = [0; CHAIN_MAX + 1];
+    for step in 0..seen.len() {
+        let hash = worker.qname.ancestor(0).map_or(0, |(_, hash)| hash);
+        // A chain that bites its tail has been told in full; its records must not come twice.
+        if seen[..step].contains(&hash) {
+            return Rcode::NoError;
+        }
+        seen[step] = hash;
         match served.zone.find(&worker.qname, qtype) {
             Found::Cut(cut) => {
                 refer(cut, &worker.qname, composer);
                 return Rcode::NoError;
+            }
+            Found::Dname(node) => {
+                composer.authoritative();
+                match redirect(&served.zone, node, worker, qtype, composer) {
+                    Step::Done(rcode) => return rcode,
+                    Step::Alias => {}
+                }
             }
             Found::Missing => {
                 composer.authoritative();
@@ -45,7 +60,7 @@ pub(super) fn answer(
             }
         }
     }
-    // A chain without an end gets what was followed of it, as from BIND.
+    // A longer chain gets what was followed of it; the resolver asks for the rest.
     Rcode::NoError
 }
 
@@ -120,16 +135,47 @@ fn from_node(
     Step::Done(Rcode::NoError)
 }
 
-/// A referral: the NS set of the cut, a DS set if there is one, and the addresses of those servers that only
-/// this zone can give (RFC 9471: all of them, or TC).
+/// Redirects a name below a DNAME record: the record, and the alias that it makes of the name (RFC 6672 §3.1),
+/// with the same TTL.
+fn redirect(zone: &Zone, node: Node<'_>, worker: &mut Worker, qtype: Rtype, composer: &mut Composer<'_>) -> Step {
+    let Some(set) = node.rrset(Rtype::DNAME) else { return Step::Done(Rcode::ServFail) };
+    let Some(record) = set.records().next() else { return Step::Done(Rcode::ServFail) };
+    let qname = &mut worker.qname;
+    let owner = qname.ancestor(qname.labels() - node.labels()).map_or(0, |(octets, _)| octets.len());
+    let above = qname.octets().len() - owner;
+    if !composer.answer_owned(Owner::Suffix(above), set) {
+        return Step::Done(Rcode::NoError);
+    }
+    let mut prefix = [0; NAME_OCTETS_MAX];
+    let (Some(target), Some(labels)) = (prefix.get_mut(..above), qname.octets().get(..above)) else {
+        return Step::Done(Rcode::ServFail);
+    };
+    target.copy_from_slice(labels);
+    if qname.join(target, record.rdata).is_err() {
+        return Step::Done(Rcode::YxDomain);
+    }
+    // Where the alias itself was asked for, it is the answer.
+    if !composer.answer_alias(set.ttl, qname.octets()) || qtype == Rtype::CNAME || is_any(qtype) {
+        return Step::Done(Rcode::NoError);
+    }
+    let within = qname.labels().checked_sub(zone.apex_labels()).and_then(|skip| qname.ancestor(skip));
+    match within {
+        Some((ancestor, _)) if ancestor == zone.apex().as_wire() => {
+            composer.follow_alias();
+            Step::Alias
+        }
+        _ => Step::Done(Rcode::NoError),
+    }
+}
+
+/// A referral: the NS set of the cut and the addresses of those servers that only this zone can give (RFC 9471:
+/// all of them, or TC). A DS set belongs to it only in a signed zone (RFC 4035 §3.1.4.1), which none here is.
 fn refer(cut: Cut<'_>, qname: &Qname, composer: &mut Composer<'_>) {
     let above = qname.labels().saturating_sub(cut.node().labels());
     let owner_octets = qname.ancestor(above).map_or(0, |(octets, _)| octets.len());
     let owner = Owner::Suffix(qname.octets().len() - owner_octets);
-    for rtype in [Rtype::NS, Rtype::DS] {
-        if let Some(set) = cut.node().rrset(rtype) {
-            composer.authority_set(owner, set, set.ttl);
-        }
+    if let Some(set) = cut.node().rrset(Rtype::NS) {
+        composer.authority_set(owner, set, set.ttl);
     }
     for server in cut.glue() {
         for rtype in [Rtype::A, Rtype::AAAA] {

@@ -70,7 +70,7 @@ pub struct Counters {
 }
 
 /// Every outcome, in the order of the counters.
-const OUTCOMES: [(Outcome, &str); 10] = [
+const OUTCOMES: [(Outcome, &str); 11] = [
     (Outcome::Answered(Rcode::NoError), "noerror"),
     (Outcome::Answered(Rcode::NxDomain), "nxdomain"),
     (Outcome::Answered(Rcode::Refused), "refused"),
@@ -78,6 +78,7 @@ const OUTCOMES: [(Outcome, &str); 10] = [
     (Outcome::Answered(Rcode::FormErr), "formerr"),
     (Outcome::Answered(Rcode::NotImp), "notimp"),
     (Outcome::Answered(Rcode::BadVers), "badvers"),
+    (Outcome::Answered(Rcode::YxDomain), "yxdomain"),
     (Outcome::Dropped(Reason::Short), "dropped-short"),
     (Outcome::Dropped(Reason::Response), "dropped-response"),
     (Outcome::Dropped(Reason::NoRoom), "dropped-no-room"),
@@ -93,9 +94,10 @@ impl Counters {
             Outcome::Answered(Rcode::FormErr) => 4,
             Outcome::Answered(Rcode::NotImp) => 5,
             Outcome::Answered(Rcode::BadVers) => 6,
-            Outcome::Dropped(Reason::Short) => 7,
-            Outcome::Dropped(Reason::Response) => 8,
-            Outcome::Dropped(Reason::NoRoom) => 9,
+            Outcome::Answered(Rcode::YxDomain) => 7,
+            Outcome::Dropped(Reason::Short) => 8,
+            Outcome::Dropped(Reason::Response) => 9,
+            Outcome::Dropped(Reason::NoRoom) => 10,
         };
         let counter = &self.outcomes[at];
         counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);

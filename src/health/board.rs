@@ -1,5 +1,7 @@
 //! What is known of every probed endpoint at one moment: the only thing of health that policies read.
 
+use std::collections::HashSet;
+
 use crate::moment::Moment;
 
 /// Which probe: an index into the [`Board`]. Stable for as long as anything is probed by it, over reloads too.
@@ -48,10 +50,12 @@ impl Board {
         self.0[at] = Some(health);
     }
 
-    /// Forgets `probe`, whose number may be given out anew.
-    pub fn clear(&mut self, probe: ProbeId) {
-        if let Some(entry) = self.0.get_mut(probe.0 as usize) {
-            *entry = None;
+    /// Forgets every probe that is not in `keep`; their numbers may be given out anew.
+    pub fn keep_only(&mut self, keep: &HashSet<ProbeId>) {
+        for (number, entry) in (0..).zip(&mut self.0) {
+            if !keep.contains(&ProbeId(number)) {
+                *entry = None;
+            }
         }
     }
 }

@@ -164,6 +164,22 @@ pub(super) fn want_destination(socket: &UdpSocket, v6: bool) -> io::Result<()> {
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Raises the limit of open files to the most that this process may have, and returns it: every probe under way
+/// and every stream is one, and the usual limit of 1,024 is for programs that use `select(2)`, which this is not.
+pub(super) fn raise_open_files() -> io::Result<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a structure of ours that the call fills in.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: the pointer is to a structure of ours that the call only reads.
+    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(limit.rlim_cur)
+}
+
 /// Leaves the interface of an IPv4 reply to the routing table: a reply need not leave where the request came in.
 /// The source address stays the one that was asked (`ipi_spec_dst`). IPv6 keeps the interface, which link-local
 /// addresses need.

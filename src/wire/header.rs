@@ -88,6 +88,8 @@ pub enum Rcode {
     NotImp = 4,
     /// Not for this server to answer.
     Refused = 5,
+    /// A DNAME record leads to a name that is too long (RFC 6672 §2.2).
+    YxDomain = 6,
     /// An EDNS version that is not spoken here.
     BadVers = 16,
 }

@@ -68,6 +68,8 @@ pub enum Kind {
     DigestType,
     /// One octet that sets the length of a ZONEMD digest.
     ZoneDigestType,
+    /// One octet that sets the length of an SSHFP fingerprint.
+    FingerprintType,
     /// One octet, in text a number or `NOTIFY` (RFC 9859).
     SyncScheme,
     /// Two octets, in text a number or a mnemonic of RFC 4398 §2.1.
@@ -124,11 +126,12 @@ fn digest_fits(before: Option<(Kind, u8)>, length: usize) -> bool {
         && !(matches!(before, Some((Kind::ZoneDigestType, _))) && length < 12)
 }
 
-/// The octets of a digest, given the field before it (RFC 4034, 4509, 5933, 6605; RFC 8976 §5.3).
+/// The octets of a digest, given the field before it (RFC 4034, 4509, 5933, 6605; RFC 8976 §5.3; RFC 4255 §3.1.2,
+/// RFC 6594).
 pub fn digest_length(before: Option<(Kind, u8)>) -> Option<usize> {
     match before? {
-        (Kind::DigestType, 1) => Some(20),
-        (Kind::DigestType, 2 | 3) => Some(32),
+        (Kind::DigestType | Kind::FingerprintType, 1) => Some(20),
+        (Kind::DigestType, 2 | 3) | (Kind::FingerprintType, 2) => Some(32),
         (Kind::DigestType, 4) | (Kind::ZoneDigestType, 1) => Some(48),
         (Kind::ZoneDigestType, 2) => Some(64),
         _ => None,
@@ -169,9 +172,13 @@ fn length(kind: Kind, rest: &[u8]) -> Option<usize> {
     let all = rest.len();
     match kind {
         Kind::CompressibleName | Kind::Name => name_length(rest),
-        Kind::U8 | Kind::Algorithm | Kind::DigestType | Kind::ZoneDigestType | Kind::SyncScheme | Kind::Protocol => {
-            Some(1)
-        }
+        Kind::U8
+        | Kind::Algorithm
+        | Kind::DigestType
+        | Kind::ZoneDigestType
+        | Kind::FingerprintType
+        | Kind::SyncScheme
+        | Kind::Protocol => Some(1),
         Kind::U16 | Kind::CertificateType | Kind::Type => Some(2),
         Kind::U32 | Kind::Period | Kind::Time | Kind::Ip4 => Some(4),
         Kind::Eui48 => Some(6),
@@ -317,14 +324,17 @@ pub fn parameter(key: u16, value: &[u8]) -> bool {
     match key {
         0 => {
             let keys = value.chunks(2);
-            !value.is_empty() && value.len() % 2 == 0 && keys.is_sorted_by(|a, b| a < b) && !value.starts_with(&[0, 0])
+            !value.is_empty()
+                && value.len().is_multiple_of(2)
+                && keys.is_sorted_by(|a, b| a < b)
+                && !value.starts_with(&[0, 0])
         }
         1 => char_strs(value) && !empty_string_in(value),
         2 | 8 => value.is_empty(),
         3 => value.len() == 2,
-        4 => !value.is_empty() && value.len() % 4 == 0,
+        4 => !value.is_empty() && value.len().is_multiple_of(4),
         5 => !value.is_empty(),
-        6 => !value.is_empty() && value.len() % 16 == 0,
+        6 => !value.is_empty() && value.len().is_multiple_of(16),
         7 => std::str::from_utf8(value).is_ok_and(|path| path.starts_with('/') && path.contains("dns")),
         _ => true,
     }

@@ -64,6 +64,7 @@ pub struct Builder {
     records: Vec<Pending>,
     rdata: Vec<u8>,
     balanced: Vec<(u32, Origin)>,
+    has_dname: bool,
     /// The owner of the last record: master files go by owner, so most records find it here.
     last: Option<u32>,
     qname: Box<Qname>,
@@ -95,6 +96,7 @@ impl Builder {
             records: Vec::new(),
             rdata: Vec::new(),
             balanced: Vec::new(),
+            has_dname: false,
             last: None,
             qname: Box::default(),
         };
@@ -111,6 +113,10 @@ impl Builder {
             _ => self.entry(owner),
         };
         self.last = Some(entry);
+        if rtype == Rtype::DNAME {
+            self.has_dname = true;
+            self.entries[entry as usize].has_dname = true;
+        }
         let head = &mut self.heads[entry as usize];
         self.records.push(Pending {
             next: *head,
@@ -224,6 +230,7 @@ impl Builder {
             sets: 0,
             kind: Kind::Plain,
             has_wildcard: false,
+            has_dname: false,
         });
         self.heads.push(NONE);
         self.names.extend_from_slice(octets);
@@ -292,13 +299,18 @@ impl Builder {
 
     /// The highest delegation above an entry: what is below it is not this zone's, further delegations included.
     fn cut_above(&self, id: usize) -> Option<u32> {
+        self.highest_above(id, |entry| entry.kind == Kind::Cut)
+    }
+
+    /// The highest ancestor within the zone, the apex included, of which `wanted` holds.
+    fn highest_above(&self, id: usize, wanted: impl Fn(&Entry) -> bool) -> Option<u32> {
         let mut qname = Qname::default();
         qname.read(self.name(number(id))).ok()?;
         let apex_labels = usize::from(self.entries[0].labels);
-        (1..qname.labels().saturating_sub(apex_labels)).rev().find_map(|skip| {
+        (1..=qname.labels().saturating_sub(apex_labels)).rev().find_map(|skip| {
             let (octets, hash) = qname.ancestor(skip)?;
             let ancestor = self.slots.find(hash, |other| self.name(other) == octets)?;
-            (self.entries[ancestor as usize].kind == Kind::Cut).then_some(ancestor)
+            wanted(&self.entries[ancestor as usize]).then_some(ancestor)
         })
     }
 
@@ -338,6 +350,15 @@ impl Builder {
         if let (Some(ns), true) = (first(Rtype::NS), self.name(number(id)).starts_with(b"\x01*")) {
             let message = format!("a delegation at the wildcard {}", self.text(id));
             faults.push(Fault::error(Some(ns.origin), message).help("its meaning is undefined (RFC 4592 §4.2)"));
+        }
+        if self.has_dname
+            && let (Some(record), Some(above)) = (records.first(), self.highest_above(id, |entry| entry.has_dname))
+        {
+            let message = format!("{} is below the DNAME record of {}", self.text(id), self.text(above as usize));
+            faults.push(
+                Fault::error(Some(record.origin), message)
+                    .help("a DNAME record redirects every name below it (RFC 6672 §2.4)"),
+            );
         }
         self.check_balanced(id, records, faults);
     }
@@ -537,6 +558,8 @@ mod tests {
             &["4: x.example.org. has more than one CNAME"],
         );
         check(&[("*", Rtype::NS, 60, NS)], &[], &["3: a delegation at the wildcard"]);
+        let below = &["4: a.x.example.org. is below the DNAME record of x.example.org."];
+        check(&[("x", Rtype::DNAME, 60, NS), ("a.x", Rtype::A, 60, a)], &[], below);
         check(
             &[("x", Rtype::NS, 60, b"\x02ns\x01x\x07example\x03org\x00")],
             &[],

@@ -52,6 +52,7 @@ pub(super) struct Entry {
     pub(super) sets: u8,
     pub(super) kind: Kind,
     pub(super) has_wildcard: bool,
+    pub(super) has_dname: bool,
 }
 
 /// A delegation: where it is and which addresses of its servers this zone knows.
@@ -68,6 +69,8 @@ pub enum Found<'z> {
     Name(Node<'z>),
     /// Somebody else's: a referral.
     Cut(Cut<'z>),
+    /// Below a DNAME record, which stands at this node: redirected (RFC 6672).
+    Dname(Node<'z>),
     /// No such name.
     Missing,
 }
@@ -134,6 +137,7 @@ impl Zone {
             let Some(encloser) = self.entry(Some((ancestor, hash))) else { continue };
             return match encloser.kind {
                 Kind::Cut | Kind::Below => self.cut(encloser),
+                _ if encloser.has_dname => Found::Dname(Node { zone: self, entry: encloser }),
                 _ if encloser.has_wildcard => self.wildcard(ancestor, hash),
                 _ => Found::Missing,
             };
@@ -303,6 +307,7 @@ mod tests {
             ("sub", Rtype::DS, &[0; 24]),
             ("sub.sub", Rtype::NS, b"\x02ns\x07example\x03net\x00"),
             ("zub", Rtype::NS, b"\x02ns\x07example\x03net\x00"),
+            ("moved", Rtype::DNAME, b"\x07example\x03net\x00"),
         ]);
         let check = |text: &str, qtype: Rtype, expected: &str| {
             let mut qname = Qname::default();
@@ -311,6 +316,7 @@ mod tests {
             let got = match zone.find(&qname, qtype) {
                 Found::Name(node) => format!("{} sets at {} labels", node.rrsets().count(), node.labels()),
                 Found::Cut(cut) => format!("cut, {} glue", cut.glue().count()),
+                Found::Dname(node) => format!("redirected at {} labels", node.labels()),
                 Found::Missing => "missing".to_owned(),
             };
             assert_eq!(got, expected, "{text} {qtype:?}");
@@ -334,6 +340,8 @@ mod tests {
         check("deep.er.sub.example.org", Rtype::DS, "cut, 1 glue");
         check("x.sub.sub.example.org", a, "cut, 1 glue");
         check("x.zub.example.org", a, "cut, 0 glue");
+        check("moved.example.org", a, "1 sets at 3 labels");
+        check("y.x.moved.example.org", a, "redirected at 3 labels");
         check(&format!("{}example.org", "x.".repeat(100)), a, "missing");
         check(&format!("{}sub.example.org", "x.".repeat(100)), a, "cut, 1 glue");
     }

@@ -10,7 +10,7 @@ use crate::source::{File, House};
 /// is not built yet is passed over.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["config", "diagnostic", "server"]),
+    ("cli", &["config", "diagnostic", "moment", "server", "system", "ttl"]),
     (
         "server",
         &[
@@ -27,7 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "zone",
         ],
     ),
-    ("config", &["diagnostic", "health", "policy", "probe", "ttl", "wire", "zone"]),
+    ("config", &["diagnostic", "health", "policy", "probe", "system", "ttl", "wire", "zone"]),
     ("transport", &["answer", "snapshot", "system"]),
     ("answer", &["moment", "policy", "snapshot", "wire", "zone"]),
     ("snapshot", &["policy", "ttl", "wire", "zone"]),

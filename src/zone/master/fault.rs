@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::diagnostic::{Diagnostic, Place, Severity};
 
-/// Faults that are listed one by one; what comes after them is only counted.
+/// Errors that are listed one by one, and warnings likewise; what comes after them is only counted.
 pub const FAULTS_MAX: usize = 100;
 
 /// Octets of a line that are shown; a longer line is cut, or not shown when the fault lies beyond.
@@ -45,17 +45,23 @@ impl Fault {
     }
 }
 
-/// The faults of a file and of all that it includes.
+/// The faults of a file and of all that it includes, in the order of reading.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     listed: Vec<Diagnostic>,
-    more: u64,
+    errors: usize,
+    warnings: usize,
 }
 
 impl Faults {
+    /// Lists a fault, or counts it where there are too many of its severity.
     pub(super) fn add(&mut self, file: &Path, text: &[u8], fault: Fault) {
-        if self.listed.len() >= FAULTS_MAX {
-            self.more += 1;
+        let count = match fault.severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        *count += 1;
+        if *count > FAULTS_MAX {
             return;
         }
         let place = place_of(file, text, fault.start, fault.end);
@@ -69,9 +75,13 @@ impl Faults {
     }
 
     pub(super) fn into_diagnostics(mut self, file: &Path) -> Vec<Diagnostic> {
-        if self.more > 0 {
-            let message = format!("and {} more faults after the first {FAULTS_MAX}", self.more);
-            self.listed.push(Diagnostic::error(Place::of_file(file), message));
+        let place = || Place::of_file(file);
+        if let Some(more @ 1..) = self.errors.checked_sub(FAULTS_MAX) {
+            self.listed.push(Diagnostic::error(place(), format!("and {more} more errors after these {FAULTS_MAX}")));
+        }
+        if let Some(more @ 1..) = self.warnings.checked_sub(FAULTS_MAX) {
+            self.listed
+                .push(Diagnostic::warning(place(), format!("and {more} more warnings after these {FAULTS_MAX}")));
         }
         self.listed
     }

@@ -101,7 +101,7 @@ impl<'a> Fields<'_, 'a> {
             Kind::Type => self.rtype_number(),
             Kind::Algorithm => self.coded(ALGORITHMS, 0xff),
             Kind::DigestType => self.coded(DIGEST_TYPES, 0xff),
-            Kind::ZoneDigestType => self.coded(&[], 0xff),
+            Kind::ZoneDigestType | Kind::FingerprintType => self.coded(&[], 0xff),
             Kind::SyncScheme => self.coded(&[("NOTIFY", 1)], 0xff),
             Kind::CertificateType => self.coded(CERTIFICATE_TYPES, 0xffff),
             Kind::Protocol => self.coded(&[("TCP", 6), ("UDP", 17)], 0xff),
@@ -257,13 +257,9 @@ impl<'a> Fields<'_, 'a> {
     /// Appends the octets that a string stands for.
     pub(super) fn unescape(&mut self, token: Token<'_>) -> Reading<()> {
         let mut rest = token.text;
-        while let Some(at) = rest.iter().position(|&octet| octet == b'\\' || (octet == b'"' && !token.quoted)) {
+        while let Some(at) = rest.iter().position(|&octet| octet == b'\\') {
             let (plain, from) = rest.split_at(at);
             self.out.extend_from_slice(plain);
-            if from.starts_with(b"\"") {
-                let help = "put quotes around the whole string, and write a `\"` inside of it as `\\\"`";
-                return Err(self.refuse(token, "quoted as a whole").help(help));
-            }
             let Some((octet, after)) = escaped(&from[1..]) else {
                 let expected = "free of a backslash that neither a character nor three digits up to 255 follow";
                 return Err(self.refuse(token, expected).help("a backslash itself is written `\\\\`"));
@@ -290,7 +286,7 @@ impl<'a> Fields<'_, 'a> {
         self.digits(HEX)?;
         let octets = self.out.len() - at;
         let fault = |expected: String| {
-            let message = format!("{} digest must be {expected}, not {octets}", self.rtype);
+            let message = format!("{} {} must be {expected}, not {octets}", self.rtype, self.field);
             Err(Fault::at(first, self.end, message))
         };
         match (rdata::digest_length(before), before) {
@@ -403,15 +399,16 @@ impl<'a> Fields<'_, 'a> {
         if needed {
             self.pushed = Some(self.required()?);
         }
-        let mut bits = [0_u8; 8192];
+        let (mut bits, mut highest) = ([0_u8; 8192], 0);
         while let Some(token) = self.next()? {
             let rtype = self.rtype_of(token)?;
             if rtype.is_meta() {
                 return Err(self.refuse(token, "types that a zone can hold (RFC 4034 §4.1.2)"));
             }
             bits[usize::from(rtype.0 / 8)] |= 0x80 >> (rtype.0 % 8);
+            highest = rtype.0.max(highest);
         }
-        for (window, bits) in (0_u8..=255).zip(bits.chunks(32)) {
+        for (window, bits) in (0..=highest.to_be_bytes()[0]).zip(bits.chunks(32)) {
             let length = bits.iter().rposition(|&octet| octet != 0).map_or(0, |last| last + 1);
             if let (1.., Ok(octets)) = (length, u8::try_from(length)) {
                 self.out.extend_from_slice(&[window, octets]);

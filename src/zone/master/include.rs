@@ -10,7 +10,7 @@ pub const DEPTH_MAX: usize = 10;
 pub const INCLUDES_MAX: u32 = 1_000;
 
 /// Octets that a zone's files may have together. A million A records are about 30 MB.
-pub const OCTETS_MAX: u64 = 4 << 30;
+pub const OCTETS_MAX: u64 = 2 << 30;
 
 /// An open file of the chain that ends with the file being read.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(super) struct Includes {
     /// The zones folder with every symbolic link followed; `None` where there are no files at all.
     folder: Option<PathBuf>,
     open: Vec<Open>,
+    /// Every file that was read, with every symbolic link followed: its place here is its number.
+    read: Vec<PathBuf>,
     followed: u32,
     octets_left: u64,
 }
@@ -34,7 +36,7 @@ pub(super) struct Includes {
 impl Includes {
     pub(super) fn new(folder: Option<&Path>) -> Self {
         let folder = folder.and_then(|folder| fs::canonicalize(folder).ok());
-        Self { folder, open: Vec::new(), followed: 0, octets_left: OCTETS_MAX }
+        Self { folder, open: Vec::new(), read: Vec::new(), followed: 0, octets_left: OCTETS_MAX }
     }
 
     /// Opens the zone's own file, which is not held against the folder: it was named by the operator.
@@ -77,6 +79,12 @@ impl Includes {
         self.open.last().map_or(Path::new(""), |open| &open.path)
     }
 
+    /// The number of the file that was opened last, counted from 0 in the order of first opening.
+    pub(super) fn number(&self) -> usize {
+        let last = self.open.last();
+        self.read.iter().position(|real| last.is_some_and(|open| open.real == *real)).unwrap_or(0)
+    }
+
     fn read(&mut self, open: Open) -> Result<Vec<u8>, String> {
         let fault = |error: std::io::Error| format!("{} cannot be read: {error}", open.path.display());
         let metadata = fs::metadata(&open.real).map_err(fault)?;
@@ -88,6 +96,9 @@ impl Includes {
             .checked_sub(metadata.len())
             .ok_or_else(|| format!("the files of a zone may have {OCTETS_MAX} octets together"))?;
         let text = fs::read(&open.real).map_err(fault)?;
+        if !self.read.contains(&open.real) {
+            self.read.push(open.real.clone());
+        }
         self.open.push(open);
         Ok(text)
     }

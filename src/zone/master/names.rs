@@ -30,7 +30,7 @@ pub(super) struct Names {
     pub(super) origin: NameBuffer,
     apex: Name,
     /// Warnings about the names of the entry in progress.
-    pub(super) notes: Vec<Box<Fault>>,
+    pub(super) notes: Vec<Fault>,
 }
 
 impl Names {
@@ -48,7 +48,8 @@ impl Names {
         if token.text.last() != Some(&b'.') && self.is_doubled(&octets[..length]) {
             let written = shown(token.text);
             let message = format!("`{written}` has no final dot, so it means {}", text_of(&octets[..length]));
-            self.notes.push(token.fault(message).warning().help(format!("did you mean `{written}.`?")));
+            let note = token.fault(message).warning().help(format!("did you mean `{written}.`?"));
+            self.notes.push(*note);
         }
         Ok(length)
     }

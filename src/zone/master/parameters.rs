@@ -60,17 +60,23 @@ impl<'a> Fields<'_, 'a> {
         Ok(())
     }
 
-    fn parameter(&self, token: Token<'a>) -> Reading<Parameter<'a>> {
-        let (name, text) = match token.text.iter().position(|&octet| octet == b'=') {
-            Some(at) => (&token.text[..at], Some(&token.text[at + 1..])),
-            None => (token.text, None),
+    fn parameter(&mut self, token: Token<'a>) -> Reading<Parameter<'a>> {
+        let (name, mut text) = match token.text.iter().position(|&octet| octet == b'=') {
+            Some(at) => (&token.text[..at], &token.text[at + 1..]),
+            None => (token.text, &[][..]),
         };
         let key = self.parameter_key(token, name)?;
+        // key="value": to the scanner two tokens, but without white space between them.
+        let end = token.end();
+        if token.text.last() == Some(&b'=')
+            && let Some(value) = self.peek()?.filter(|next| next.quoted && next.start == end + 1)
+        {
+            text = value.text;
+            self.pushed = None;
+        }
         let mut plain = Vec::new();
-        let bare = text.map(|text| text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or(text));
-        decode(bare.unwrap_or_default(), &mut plain)
-            .ok_or_else(|| self.refuse(token, "free of a backslash that no escape follows"))?;
-        let generic = name.first().is_some_and(|octet| octet.eq_ignore_ascii_case(&b'k'));
+        decode(text, &mut plain).ok_or_else(|| self.refuse(token, "free of a backslash that no escape follows"))?;
+        let generic = !KEYS.iter().any(|known| known.as_bytes() == name);
         let value = if generic { Some(plain) } else { value(key, &plain) };
         let valid = value.filter(|value| parameter(key, value));
         let value = valid.ok_or_else(|| self.refuse(token, expected(key)))?;

@@ -87,7 +87,7 @@ impl<'s> Reader<'s> {
                 self.faults.add(path, text, *fault);
             }
             for note in self.names.notes.drain(..) {
-                self.faults.add(path, text, *note);
+                self.faults.add(path, text, note);
             }
             if scanner.is_hopeless() {
                 let at = scanner.position();
@@ -151,7 +151,14 @@ impl<'s> Reader<'s> {
         self.rdata.clear();
         let Self { names, rdata, .. } = self;
         let end = header.token.end();
-        Fields { scanner, names, rtype: header.rtype, end, out: rdata, field: "type", pushed: None }.read()?;
+        let fields = Fields { scanner, names, rtype: header.rtype, end, out: rdata, field: "type", pushed: None };
+        let read = fields.read();
+        self.ttl_last = header.ttl.or(self.ttl_last);
+        if read.is_err() && header.rtype == Rtype::SOA {
+            // Its minimum might have been the TTL of what follows, which is not faulted for want of one.
+            self.ttl_last.get_or_insert(0);
+        }
+        read?;
         let ttl = self.ttl(header)?;
         if let Some(owner) = &self.owner {
             let owner = owner.as_wire();
@@ -163,7 +170,6 @@ impl<'s> Reader<'s> {
     /// The stated TTL, else `$TTL`, else the last stated one, else for the SOA its minimum, which then counts
     /// as `$TTL`: what BIND does.
     fn ttl(&mut self, header: &Header<'_>) -> Reading<u32> {
-        self.ttl_last = header.ttl.or(self.ttl_last);
         if let Some(ttl) = header.ttl.or(self.ttl_default).or(self.ttl_last) {
             return Ok(ttl);
         }
@@ -190,7 +196,10 @@ impl<'s> Reader<'s> {
         } else if word.is("$TTL") {
             let token = argument(scanner, word, "TTL")?;
             finish(scanner, word)?;
-            self.ttl_default = Some(ttl(token)?);
+            let read = ttl(token);
+            // After a faulty one, records are not faulted for want of a TTL.
+            self.ttl_default = Some(read.as_ref().copied().unwrap_or(0));
+            read?;
         } else if word.is("$INCLUDE") {
             return self.include(scanner, word);
         } else if word.is("$GENERATE") {
@@ -223,10 +232,10 @@ impl<'s> Reader<'s> {
         finish(scanner, word)?;
         let text = self.includes.open(token.text).map_err(|message| token.fault(message))?;
         let path = self.includes.path().to_owned();
-        let at = self.files.iter().position(|file| *file == path).unwrap_or_else(|| {
+        let at = self.includes.number();
+        if at == self.files.len() {
             self.files.push(path.clone());
-            self.files.len() - 1
-        });
+        }
         // INCLUDES_MAX keeps the index within 16 bits.
         let file = std::mem::replace(&mut self.file, u16::try_from(at).unwrap_or(u16::MAX));
         let outer_origin = std::mem::replace(&mut self.names.origin, origin);

@@ -118,7 +118,7 @@ impl<'a> Scanner<'a> {
             match self.text.get(self.at)? {
                 b'\n' => {
                     self.at += 1;
-                    self.line += 1;
+                    self.line = self.line.saturating_add(1);
                 }
                 b';' => self.skip(|octet| octet != b'\n'),
                 _ => return Some(Entry { line: self.line, indented }),
@@ -140,7 +140,7 @@ impl<'a> Scanner<'a> {
                 Class::LineEnd if self.depth == 0 => return Ok(None),
                 Class::LineEnd => {
                     self.at += 1;
-                    self.line += 1;
+                    self.line = self.line.saturating_add(1);
                 }
                 Class::Comment => self.skip(|octet| octet != b'\n'),
                 Class::Open => {
@@ -164,7 +164,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Leaves the entry. Gives the fault of a parenthesis that is never closed: then the entry is taken to end
-    /// with the line of that parenthesis, so that the faults after it are still found.
+    /// with the line of that parenthesis and the indented ones after it, so that later faults are still found.
     pub(super) fn skip_entry(&mut self) -> Option<Box<Fault>> {
         let unclosed = self.unclosed;
         loop {
@@ -189,10 +189,6 @@ impl<'a> Scanner<'a> {
                 Class::Escape => {
                     let lone = matches!(self.text.get(self.at + 1), None | Some(b'\n'));
                     self.at += if lone { 1 } else { 2 };
-                }
-                // key="value" is one token (RFC 9460 §2.1); the quotes stay in it.
-                Class::Quote if self.at > start && self.text[self.at - 1] == b'=' => {
-                    self.quoted()?;
                 }
                 Class::Control => return Err(self.control()),
                 _ => break,
@@ -234,7 +230,15 @@ impl<'a> Scanner<'a> {
         }
         let (opened, line) = self.opened;
         (self.at, self.line, self.depth) = (opened, line, 0);
-        self.skip(|octet| octet != b'\n');
+        // Indented lines that follow were meant to be inside.
+        loop {
+            self.skip(|octet| octet != b'\n');
+            if !matches!(self.text.get(self.at + 1), Some(b' ' | b'\t')) {
+                break;
+            }
+            self.at += 1;
+            self.line = self.line.saturating_add(1);
+        }
         self.unclosed += 1;
         Err(Fault::at(opened, opened + 1, "this `(` is never closed"))
     }

@@ -1,0 +1,130 @@
+//! The commands: what a person types and reads. The only room that prints.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to the terminal")]
+
+mod check;
+mod demo;
+mod serve;
+mod terminal;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Server};
+use crate::server::Settings;
+
+/// Everything is valid and was done.
+const DONE: u8 = 0;
+/// The files have faults, or the system refused something.
+const FAILED: u8 = 1;
+
+/// Runs the command of the arguments of this process. Wrong usage ends the process with 2, as clap does.
+pub fn run() -> ExitCode {
+    let code = match Arguments::parse().command {
+        Command::Serve(serve) => serve::run(&serve),
+        Command::Check(check) => check::run(&check),
+        Command::Demo => demo::run(),
+    };
+    ExitCode::from(code)
+}
+
+/// An authoritative DNS server that balances load across the globe.
+///
+/// Delegate a zone to it; for the names that you balance it answers A and AAAA with the endpoints that are alive,
+/// and a dead endpoint is gone from every honest cache within the budget that you chose.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = FIRST_STEPS)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const FIRST_STEPS: &str = "\
+First steps:
+  bellwether demo                        see it work; needs nothing
+  bellwether check --zones zones         read the files, print every fault and each name's timing
+  bellwether serve --zones zones         serve them on 127.0.0.1:5300 and [::1]:5300
+  dig @127.0.0.1 -p 5300 www.example.com";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the zones of a folder
+    #[command(after_help = SERVE_HELP)]
+    Serve(ServeArguments),
+    /// Read all files, list every fault, print the derived timing of each balanced name
+    #[command(after_help = CHECK_HELP)]
+    Check(FileArguments),
+    /// Show it work: a sample zone over a few tiny endpoints on loopback, one of which dies and comes back
+    Demo,
+}
+
+const SERVE_HELP: &str = "\
+Once every socket is bound and every endpoint has been probed, a line that begins with `ready` goes to stderr.
+Saving a file in the zones folder, or SIGHUP, reloads all of them at once; a faulty file is reported and changes
+nothing. SIGINT or SIGTERM stops. BELLWETHER_LOG=debug logs more (error, warn, info, debug, trace).
+
+Exit codes: 0 stopped by a signal · 1 faulty files, or a socket that cannot be bound · 2 wrong usage";
+
+const CHECK_HELP: &str = "\
+For each balanced name: the longest from an endpoint's death to its verdict, the range of TTLs, and the longest
+until it is gone from every honest cache. Faults go to stderr, the rest to stdout.
+
+Exit codes: 0 valid · 1 faults, all of them listed · 2 wrong usage";
+
+#[derive(Args, Debug)]
+struct FileArguments {
+    /// The server file [default: bellwether.toml, if there is one here]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder of zone files: NAME.zone (a master file), NAME.toml (what is balanced), or both [default: zones]
+    #[arg(long, value_name = "DIR")]
+    zones: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+struct ServeArguments {
+    #[command(flatten)]
+    files: FileArguments,
+    /// Where to answer, over UDP and TCP; may be repeated [default: 127.0.0.1:5300 and [::1]:5300]
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Vec<SocketAddr>,
+    /// UDP threads for each address; 0 for one a core [default: 0]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=i64::from(config::WORKERS_MAX)))]
+    workers: Option<u16>,
+}
+
+/// The server file that is read when none is named and it is there.
+const CONFIG: &str = "bellwether.toml";
+
+impl FileArguments {
+    /// The server file, or what goes without one; its faults are printed. `None` when one of them is an error.
+    fn server(&self) -> Option<Server> {
+        let file = match &self.config {
+            Some(file) => file.clone(),
+            None if Path::new(CONFIG).is_file() => CONFIG.into(),
+            None => return Some(Server::default()),
+        };
+        let (server, faults) = config::load_server_file(&file);
+        terminal::print_faults(&faults);
+        server
+    }
+
+    /// The zones folder: the flag's over the server file's.
+    fn zones(&self, server: &Server) -> PathBuf {
+        self.zones.clone().unwrap_or_else(|| server.zones.clone())
+    }
+}
+
+impl ServeArguments {
+    /// Flags over the server file.
+    fn settings(&self, server: Server) -> Settings {
+        Settings {
+            zones: self.files.zones(&server),
+            listen: if self.listen.is_empty() { server.listen } else { self.listen.clone() },
+            workers: self.workers.map_or(server.workers, usize::from),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What every command prints alike.
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::diagnostic::Diagnostic;
+
+/// Prints faults to stderr, in colour on a terminal.
+pub(super) fn print_faults(faults: &[Diagnostic]) {
+    let colour = io::stderr().is_terminal();
+    for fault in faults {
+        eprintln!("{}\n", fault.render(colour));
+    }
+}
+
+/// Logs to stderr, at `level` where BELLWETHER_LOG says nothing. hickory-server logs each request at `info`,
+/// which is for nobody.
+pub(super) fn start_log(level: &str) {
+    let filter = std::env::var("BELLWETHER_LOG").unwrap_or_else(|_| level.to_owned());
+    let filter = EnvFilter::builder().parse_lossy(format!("hickory_server=warn,{filter}"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+}
+
+/// A span as a policy file would state it: `500ms`, `13s`, `1m30s`, `2h`.
+pub(super) fn span(span: Duration) -> String {
+    let (seconds, milliseconds) = (span.as_secs(), span.subsec_millis());
+    if milliseconds > 0 {
+        return match seconds {
+            0 => format!("{milliseconds}ms"),
+            _ => format!("{}s", span.as_secs_f64()),
+        };
+    }
+    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+    let text: String =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_read_as_they_are_written() {
+        for (milliseconds, text) in
+            [(0, "0s"), (500, "500ms"), (1500, "1.5s"), (13_000, "13s"), (90_000, "1m30s"), (7_200_000, "2h")]
+        {
+            assert_eq!(span(Duration::from_millis(milliseconds)), text);
+        }
+    }
+}

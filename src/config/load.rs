@@ -1,0 +1,213 @@
+//! A zones folder → every zone in it, or every fault in it.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{
+    Apex, Balanced, FILE_OCTETS_MAX, Policies, Server, ZoneFiles, list_zones, read_policies, read_server_file,
+};
+use crate::diagnostic::{Diagnostic, Place, Severity};
+use crate::health::ProbeId;
+use crate::policy::Pools;
+use crate::probe::Target;
+use crate::system::unix_seconds;
+use crate::wire::rtype::Rtype;
+use crate::zone::{Builder, Fault, Origin, Zone, master};
+
+/// What a zones folder says.
+#[derive(Debug)]
+pub struct Loaded {
+    /// In the order of their names.
+    pub zones: Vec<LoadedZone>,
+    /// Everything that is probed, once; the pools' probes are numbers of this list.
+    pub targets: Vec<Target>,
+}
+
+/// One zone.
+#[derive(Debug)]
+pub struct LoadedZone {
+    /// Its names and records.
+    pub zone: Arc<Zone>,
+    /// What is balanced, by the numbers that the zone's nodes bear.
+    pub names: Vec<Balanced>,
+    /// Over what.
+    pub pools: Pools,
+}
+
+/// Reads every zone of `folder`. `None` when any of it is at fault: a folder is served whole or not at all.
+pub fn load(folder: &Path) -> (Option<Loaded>, Vec<Diagnostic>) {
+    let (files, mut faults) = list_zones(folder);
+    let mut targets = Targets::default();
+    let mut zones = Vec::with_capacity(files.len());
+    for files in &files {
+        let (zone, found) = load_zone(folder, files, &mut targets);
+        faults.extend(found);
+        zones.extend(zone);
+    }
+    let valid = faults.iter().all(|fault| fault.severity != Severity::Error);
+    (valid.then_some(Loaded { zones, targets: targets.list }), faults)
+}
+
+/// Gives equal targets one number.
+#[derive(Default)]
+struct Targets {
+    ids: HashMap<Target, ProbeId>,
+    list: Vec<Target>,
+}
+
+impl Targets {
+    fn register(&mut self, target: Target) -> ProbeId {
+        let next = ProbeId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
+        *self.ids.entry(target).or_insert_with_key(|target| {
+            self.list.push(target.clone());
+            next
+        })
+    }
+}
+
+/// The number of the policy file among a zone's files; an origin's line there is the number of a balanced name.
+const POLICY_FILE: u16 = u16::MAX;
+
+/// The number of what [zone] makes.
+const APEX_TABLE: u16 = u16::MAX - 1;
+
+fn load_zone(folder: &Path, files: &ZoneFiles, targets: &mut Targets) -> (Option<LoadedZone>, Vec<Diagnostic>) {
+    let mut builder = Builder::new(&files.apex);
+    let mut faults = Vec::new();
+    let mut sources = Vec::new();
+    if let Some(master) = &files.master {
+        let outcome = master::read(master, folder, &files.apex, &mut |record| {
+            let origin = Origin { file: record.file, line: record.line };
+            builder.add(record.owner, record.rtype, record.ttl, record.rdata, origin);
+        });
+        faults.extend(outcome.diagnostics);
+        sources = outcome.files;
+    }
+    let policies = match &files.policy {
+        Some(file) => {
+            let (policies, found) = load_policies(file, files, targets);
+            faults.extend(found);
+            policies
+        }
+        None => Some(Policies::default()),
+    };
+    let Some(policies) = policies else { return (None, faults) };
+    let policy_file = files.policy.as_deref().unwrap_or(folder);
+    match (&files.master, &policies.apex) {
+        (None, Some(apex)) => add_apex(&mut builder, files, apex, policy_file),
+        (None, None) => {
+            let message =
+                format!("there is neither a [zone] table here nor a master file {}zone beside it", files.apex);
+            let help = "say who serves the zone: [zone] with nameservers and contact";
+            faults.push(Diagnostic::error(Place::of_file(policy_file), message).help(help));
+            return (None, faults);
+        }
+        (Some(master), Some(apex)) => {
+            let message = format!("[zone] is said here, but the master file {} already says it", master.display());
+            faults.push(Diagnostic::error(apex.place.clone(), message).help("take the [zone] table out"));
+        }
+        (Some(_), None) => {}
+    }
+    for (index, name) in (0..).zip(&policies.names) {
+        builder.balance(&name.owner, index, Origin { file: POLICY_FILE, line: index });
+    }
+    let (zone, found) = builder.finish();
+    let places = Places { sources: &sources, names: &policies.names, apex: policies.apex.as_ref(), files, policy_file };
+    faults.extend(found.into_iter().map(|fault| places.diagnostic(fault)));
+    let loaded = zone.map(|zone| LoadedZone { zone: Arc::new(zone), names: policies.names, pools: policies.pools });
+    (loaded, faults)
+}
+
+/// Reads the server file.
+pub fn load_server_file(file: &Path) -> (Option<Server>, Vec<Diagnostic>) {
+    match read_text(file) {
+        Ok(text) => read_server_file(file, &text),
+        Err(message) => (None, vec![Diagnostic::error(Place::of_file(file), message)]),
+    }
+}
+
+fn load_policies(file: &Path, files: &ZoneFiles, targets: &mut Targets) -> (Option<Policies>, Vec<Diagnostic>) {
+    match read_text(file) {
+        Ok(text) => read_policies(file, &text, &files.apex, &mut |target| targets.register(target)),
+        Err(message) => (None, vec![Diagnostic::error(Place::of_file(file), message)]),
+    }
+}
+
+/// The text of a file that a person wrote.
+fn read_text(file: &Path) -> Result<String, String> {
+    let said = |error: io::Error| format!("cannot be read: {error}");
+    let mut octets = Vec::new();
+    // One octet more than there may be, so that too long a file is told from one that just fits.
+    File::open(file).map_err(said)?.take(FILE_OCTETS_MAX as u64 + 1).read_to_end(&mut octets).map_err(said)?;
+    if octets.len() > FILE_OCTETS_MAX {
+        return Err(format!("is longer than {FILE_OCTETS_MAX} octets"));
+    }
+    String::from_utf8(octets).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes().iter().take(at).filter(|&&octet| octet == b'\n').count() + 1;
+        format!("is not UTF-8: see line {line}")
+    })
+}
+
+/// The records that [zone] stands for: SOA, NS, and addresses of those servers that have some.
+fn add_apex(builder: &mut Builder, files: &ZoneFiles, apex: &Apex, policy_file: &Path) {
+    let origin = Origin { file: APEX_TABLE, line: 1 };
+    let owner = files.apex.as_wire();
+    let primary = apex.nameservers.first().map_or(owner, |server| server.name.as_wire());
+    let serial = apex.serial.unwrap_or_else(|| saved_at(policy_file));
+    let mut soa = [primary, apex.contact.as_wire()].concat();
+    for field in [serial, apex.refresh, apex.retry, apex.expire, apex.negative_ttl] {
+        soa.extend_from_slice(&field.to_be_bytes());
+    }
+    builder.add(owner, Rtype::SOA, apex.ttl, &soa, origin);
+    for server in &apex.nameservers {
+        builder.add(owner, Rtype::NS, apex.ttl, server.name.as_wire(), origin);
+        for address in &server.addresses {
+            match address {
+                IpAddr::V4(v4) => builder.add(server.name.as_wire(), Rtype::A, apex.ttl, &v4.octets(), origin),
+                IpAddr::V6(v6) => builder.add(server.name.as_wire(), Rtype::AAAA, apex.ttl, &v6.octets(), origin),
+            }
+        }
+    }
+}
+
+/// A serial that grows whenever the file is saved: its time of modification, in seconds since 1970 modulo 2³²,
+/// which serial arithmetic takes in its stride (RFC 1982).
+fn saved_at(file: &Path) -> u32 {
+    fs::metadata(file).and_then(|metadata| metadata.modified()).map_or(1, |modified| unix_seconds(modified) as u32)
+}
+
+/// Where the origins of one zone's records are.
+struct Places<'a> {
+    sources: &'a [PathBuf],
+    names: &'a [Balanced],
+    apex: Option<&'a Apex>,
+    files: &'a ZoneFiles,
+    policy_file: &'a Path,
+}
+
+impl Places<'_> {
+    fn place(&self, origin: Option<Origin>) -> Place {
+        let whole = || Place::of_file(self.files.master.as_deref().unwrap_or(self.policy_file));
+        let Some(Origin { file, line }) = origin else { return whole() };
+        match file {
+            POLICY_FILE => self.names.get(line as usize).map_or_else(whole, |name| name.place.clone()),
+            APEX_TABLE => self.apex.map_or_else(whole, |apex| apex.place.clone()),
+            _ => self.sources.get(usize::from(file)).map_or_else(whole, |file| master::place(file, line)),
+        }
+    }
+
+    fn diagnostic(&self, fault: Fault) -> Diagnostic {
+        Diagnostic {
+            severity: fault.severity,
+            place: self.place(fault.at),
+            message: fault.message,
+            other: fault.other.map(|(origin, label)| (self.place(Some(origin)), label)),
+            help: fault.help,
+        }
+    }
+}

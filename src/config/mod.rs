@@ -1,0 +1,43 @@
+//! Files → meaning: policy files, the server file, the zones folder.
+//!
+//! | file | what for |
+//! |---|---|
+//! | `faults` | collects what is wrong, bounded |
+//! | `table` | walks TOML whose values know their places: unknown keys, types, ranges |
+//! | `duration`, `words` | what operators write: times, names, addresses |
+//! | `apex`, `monitors`, `pools`, `nesting`, `names` | the tables of a policy file, in the order in which they build on each other |
+//! | `policy_file`, `server_file`, `zones_folder` | the three things that are read |
+//! | `load` | a whole zones folder: master files and policy files put together, checked as zones |
+//!
+//! The text goes in and meaning comes out, with every fault listed; only `load` and `zones_folder` touch the file
+//! system.
+//! Knows neither sockets nor octets of messages.
+
+mod apex;
+mod duration;
+mod faults;
+mod load;
+mod monitors;
+mod names;
+mod nesting;
+mod policy_file;
+mod pools;
+mod server_file;
+mod table;
+mod words;
+mod zones_folder;
+
+#[cfg(test)]
+mod tests;
+
+pub use apex::{Apex, Nameserver};
+pub use load::{Loaded, LoadedZone, load, load_server_file};
+pub use names::Balanced;
+pub use policy_file::{Policies, read_policies};
+pub use server_file::{Server, WORKERS_MAX, read_server_file};
+pub use zones_folder::{ZoneFiles, list_zones};
+
+/// Octets of a policy file or of the server file, at the most: 64 MiB. A line for each of a million balanced
+/// names fits, and everything read from it can be numbered in 32 bits. Readers of files stop there; the functions
+/// here refuse a longer text.
+pub const FILE_OCTETS_MAX: usize = 64 << 20;

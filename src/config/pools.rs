@@ -1,0 +1,322 @@
+//! `[pools.NAME]`: policies over members, as they stand in the file.
+//!
+//! What a pool says of other pools is only names here; `nesting` makes a tree of them.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use toml::de::DeValue;
+
+use super::faults::{Faults, Span, shown, suggestion};
+use super::monitors::Entry;
+use super::table::{Item, Keys, Table};
+use super::words::{Seen, address, check_label};
+use crate::policy::{MEMBERS_MAX, MinAlive, Policy, WEIGHT_MAX, WEIGHT_TOTAL_MAX};
+use crate::probe::Monitor;
+
+const POOL: Keys = Keys {
+    later: &["otherwise", "tolerance"],
+    ..Keys::only(&["policy", "monitor", "endpoints", "members", "min-alive", "place"])
+};
+
+const ENDPOINT: Keys = Keys { later: CLAIMS, ..Keys::only(&["name", "address", "weight"]) };
+
+const MEMBER: Keys = Keys { later: CLAIMS, ..Keys::only(&["pool", "weight"]) };
+
+/// What members of `geo` and `nearest` pools say of clients.
+const CLAIMS: &[&str] = &["continents", "countries", "subdivisions", "networks", "asns", "bias"];
+
+const PLACE: Keys = Keys::only(&["latitude", "longitude"]);
+
+/// The policies that can be had.
+const POLICIES: [(&str, Policy); 3] =
+    [("round-robin", Policy::RoundRobin), ("weighted", Policy::Weighted), ("failover", Policy::Failover)];
+
+/// The policies of the files' contract that cannot be had yet.
+const POLICIES_LATER: [&str; 6] = ["random", "geo", "nearest", "latency", "hash", "least-load"];
+
+/// A pool as it stands in the file. One with faults keeps its name and what could be read of it, so that what
+/// uses it is not faulted too.
+pub(super) struct Draft<'a> {
+    pub(super) name: &'a str,
+    pub(super) key_span: Span,
+    /// `None` when it is missing or faulty.
+    pub(super) policy: Option<Policy>,
+    pub(super) members: Vec<DraftMember<'a>>,
+    pub(super) min_alive: MinAlive,
+    /// What judges its own endpoints. Pools that are its members are judged by their own monitors: a pool means
+    /// the same wherever it is used.
+    pub(super) monitor: Option<Judge>,
+}
+
+/// A monitor and where it stands.
+#[derive(Clone)]
+pub(super) struct Judge {
+    pub(super) monitor: Arc<Monitor>,
+    pub(super) key_span: Span,
+}
+
+/// A member with its weight.
+pub(super) struct DraftMember<'a> {
+    pub(super) target: DraftTarget<'a>,
+    pub(super) weight: u32,
+    pub(super) span: Span,
+}
+
+/// What a member is.
+pub(super) enum DraftTarget<'a> {
+    Endpoint { name: Box<str>, address: IpAddr },
+    Pool(&'a str),
+}
+
+/// Reads all pools, in the order of the file.
+pub(super) fn read<'a>(
+    pools: Option<Item<'a>>,
+    monitors: &HashMap<&str, Entry>,
+    faults: &mut Faults<'_>,
+) -> Vec<Draft<'a>> {
+    let entries = pools.map(|item| item.entries("[pools.world]", faults)).unwrap_or_default();
+    let nothing = |item: Item<'a>| Draft {
+        name: item.key,
+        key_span: item.key_span,
+        policy: None,
+        members: Vec::new(),
+        min_alive: MinAlive::Count(1),
+        monitor: None,
+    };
+    entries.into_iter().map(|item| pool(item, monitors, faults).unwrap_or_else(|| nothing(item))).collect()
+}
+
+fn pool<'a>(item: Item<'a>, monitors: &HashMap<&str, Entry>, faults: &mut Faults<'_>) -> Option<Draft<'a>> {
+    let what = format!("pool `{}`", shown(item.key));
+    check_label(item.key, item.key_span, "a pool", faults);
+    let table = item.table(&what, &POOL, r#"{ policy = "round-robin", endpoints = ["192.0.2.10"] }"#, faults)?;
+    let policy = table.require("policy", "\"round-robin\"", faults).and_then(|item| policy(item, faults));
+    let (members, sound) = members(&table, policy, faults);
+    let monitor = table.get("monitor").and_then(|item| monitor(item, monitors, faults));
+    if members.is_empty() && sound && !table.is_meant(&["endpoints", "members"]) {
+        faults
+            .error(item.key_span, format!("{what} has no members"))
+            .help("give it endpoints = [\"192.0.2.10\"] or members = [{ pool = \"another\" }]");
+    }
+    let has_endpoints = members.iter().any(|member| matches!(member.target, DraftTarget::Endpoint { .. }));
+    if has_endpoints && table.get("monitor").is_none() {
+        faults
+            .warning(item.key_span, format!("{what} has no monitor: its endpoints always count as alive"))
+            .help("give it monitor = \"NAME\", the name of a [monitors.NAME]");
+    }
+    if let Some(place) = table.get("place") {
+        check_place(place, faults);
+    }
+    let min_alive = table.get("min-alive").and_then(|item| min_alive(item, sound.then_some(members.len()), faults));
+    if policy == Some(Policy::Weighted) {
+        check_weights(&what, item.key_span, &members, faults);
+    }
+    let min_alive = min_alive.unwrap_or(MinAlive::Count(1));
+    Some(Draft { name: item.key, key_span: item.key_span, policy, members, min_alive, monitor })
+}
+
+fn policy(item: Item<'_>, faults: &mut Faults<'_>) -> Option<Policy> {
+    let text = item.string("round-robin", faults)?;
+    let found = POLICIES.iter().find(|(word, _)| *word == text).map(|&(_, policy)| policy);
+    let known = POLICIES.iter().map(|&(word, _)| word);
+    if found.is_none() && POLICIES_LATER.contains(&text) {
+        let known: Vec<_> = known.collect();
+        faults
+            .error(item.span, format!("the policy `{text}` is not supported by this version"))
+            .help(format!("known policies: {}", known.join(", ")));
+    } else if found.is_none() {
+        faults.error(item.span, format!("unknown policy \"{}\"", shown(text))).help(suggestion(
+            text,
+            known,
+            "known policies",
+        ));
+    }
+    found
+}
+
+fn monitor(item: Item<'_>, monitors: &HashMap<&str, Entry>, faults: &mut Faults<'_>) -> Option<Judge> {
+    let name = item.string("web", faults)?;
+    if let Some(entry) = monitors.get(name) {
+        return entry.monitor.clone().map(|monitor| Judge { monitor, key_span: entry.key_span });
+    }
+    unknown(item.span, name, "monitor", monitors.keys().copied(), faults);
+    None
+}
+
+/// Names that all faults of a file together are compared with, about: half a second's worth. Among a hundred
+/// thousand pools the nearest is dear to find, and nobody reads the hundredth suggestion.
+const SOUGHT_MAX: usize = 1_000_000;
+
+/// Enters that nothing is called `name` of those that are `known`.
+pub(super) fn unknown<'w>(
+    span: Span,
+    name: &str,
+    what: &str,
+    known: impl IntoIterator<Item = &'w str>,
+    faults: &mut Faults<'_>,
+) {
+    let mut known: Vec<_> = if faults.is_full() { Vec::new() } else { known.into_iter().collect() };
+    let worthwhile = known.len().saturating_mul(faults.errors()) <= SOUGHT_MAX;
+    let note = faults.error(span, format!("there is no {what} `{}`", shown(name)));
+    if worthwhile {
+        known.sort_unstable();
+        note.help(suggestion(name, known, &format!("the {what}s of this file")));
+    }
+}
+
+/// Endpoints, then pools; and whether all of them could be read.
+fn members<'a>(table: &Table<'a>, policy: Option<Policy>, faults: &mut Faults<'_>) -> (Vec<DraftMember<'a>>, bool) {
+    let mut reader = Members { policy, seen: Seen::default(), list: Vec::new(), sound: true };
+    let mut elements = |key, example, faults: &mut Faults<'_>| {
+        let elements = table.get(key).map_or(Some(Vec::new()), |item| item.elements(example, faults));
+        reader.sound &= elements.is_some();
+        elements.unwrap_or_default()
+    };
+    let endpoints = elements("endpoints", r#"["192.0.2.10", { address = "192.0.2.11", weight = 2 }]"#, faults);
+    let pools = elements("members", r#"[{ pool = "frankfurt", weight = 2 }, "virginia"]"#, faults);
+    for element in endpoints {
+        reader.sound &= reader.endpoint(element, faults).is_some();
+    }
+    for element in pools {
+        reader.sound &= reader.pool(element, faults).is_some();
+    }
+    if reader.list.len() > MEMBERS_MAX {
+        let count = reader.list.len();
+        faults
+            .error(table.span, format!("a pool can have {MEMBERS_MAX} members, found {count}"))
+            .help("part it into pools that are members of one pool");
+    }
+    (reader.list, reader.sound)
+}
+
+struct Members<'a> {
+    policy: Option<Policy>,
+    seen: Seen<Word<'a>>,
+    list: Vec<DraftMember<'a>>,
+    sound: bool,
+}
+
+/// What may stand only once in a pool.
+#[derive(PartialEq, Eq, Hash)]
+enum Word<'a> {
+    Address(IpAddr),
+    Endpoint(Box<str>),
+    Pool(&'a str),
+}
+
+impl<'a> Members<'a> {
+    /// `"192.0.2.10"`, or `{ name = "fra1", address = "192.0.2.10", weight = 4 }`.
+    fn endpoint(&mut self, item: Item<'a>, faults: &mut Faults<'_>) -> Option<()> {
+        let (name, address, weight) = if matches!(item.value, DeValue::Table(_)) {
+            let table = item.table("an endpoint", &ENDPOINT, "", faults)?;
+            let weight = self.weight(&table, faults);
+            let name = table.get("name").map(|item| {
+                let text = item.string("fra1", faults)?;
+                check_label(text, item.span, "an endpoint", faults).then_some(text)
+            });
+            let address = table.require("address", "\"192.0.2.10\"", faults).and_then(|item| address(item, faults));
+            (name, address?, weight?)
+        } else {
+            (None, address(item, faults)?, 1)
+        };
+        let name: Box<str> = match name {
+            Some(name) => name?.into(),
+            None => address.to_string().into(),
+        };
+        let what = format!("the address {address}");
+        let once = self.seen.enter(Word::Address(address), item.span, &what, faults)
+            && self.seen.enter(Word::Endpoint(name.clone()), item.span, &format!("the endpoint `{name}`"), faults);
+        self.list.push(DraftMember { target: DraftTarget::Endpoint { name, address }, weight, span: item.span });
+        once.then_some(())
+    }
+
+    /// `"frankfurt"`, or `{ pool = "frankfurt", weight = 2 }`.
+    fn pool(&mut self, item: Item<'a>, faults: &mut Faults<'_>) -> Option<()> {
+        let (pool, span, weight) = if let DeValue::Table(_) = item.value {
+            let table = item.table("a member", &MEMBER, "", faults)?;
+            let weight = self.weight(&table, faults);
+            let pool = table.require("pool", "\"frankfurt\"", faults)?;
+            (pool.string("frankfurt", faults)?, pool.span, weight?)
+        } else {
+            (item.string("frankfurt", faults)?, item.span, 1)
+        };
+        let once = self.seen.enter(Word::Pool(pool), span, &format!("the member `{}`", shown(pool)), faults);
+        self.list.push(DraftMember { target: DraftTarget::Pool(pool), weight, span });
+        once.then_some(())
+    }
+
+    fn weight(&self, table: &Table<'_>, faults: &mut Faults<'_>) -> Option<u32> {
+        let Some(item) = table.get("weight") else { return Some(1) };
+        if self.policy.is_some_and(|policy| policy != Policy::Weighted) {
+            faults
+                .warning(item.key_span, "`weight` has no effect: the policy of this pool ignores it")
+                .help("write policy = \"weighted\", or leave the weight out");
+        }
+        item.integer(0..=WEIGHT_MAX, faults)
+    }
+}
+
+/// A turn of the schedule is as long as the weights' sum, once their common factor is taken out.
+fn check_weights(what: &str, span: Span, members: &[DraftMember<'_>], faults: &mut Faults<'_>) {
+    let weights = || members.iter().map(|member| u64::from(member.weight));
+    let sum: u64 = weights().sum();
+    let common = weights().fold(0, greatest_common_divisor).max(1);
+    if sum / common > WEIGHT_TOTAL_MAX {
+        let factor =
+            if common > 1 { format!(", {} without their common factor {common}", sum / common) } else { String::new() };
+        faults
+            .error(span, format!("the weights of {what} sum to {sum}{factor}: more than {WEIGHT_TOTAL_MAX}"))
+            .help("use smaller weights in about the same proportion");
+    }
+}
+
+fn greatest_common_divisor(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
+/// `2`, or `"50%"`. `members` is how many there are, where that is known.
+fn min_alive(item: Item<'_>, members: Option<usize>, faults: &mut Faults<'_>) -> Option<MinAlive> {
+    let Some(text) = item.value.as_str() else {
+        if item.value.as_integer().is_none() {
+            item.mismatch("a number of members such as 2 or a share of them such as \"50%\"", faults);
+            return None;
+        }
+        let most = u32::try_from(MEMBERS_MAX).unwrap_or(u32::MAX);
+        let count = item.integer(1..=most, faults)?;
+        if let Some(members) = members.filter(|&members| members < count as usize) {
+            faults
+                .error(
+                    item.span,
+                    format!("`min-alive` is {count}, but the pool has {members} members: it could never be alive"),
+                )
+                .help(format!("give 1 to {members}, or a share such as \"50%\""));
+            return None;
+        }
+        return Some(MinAlive::Count(count));
+    };
+    let percent = text.strip_suffix('%').filter(|digits| digits.bytes().all(|octet| octet.is_ascii_digit()));
+    let percent = percent.and_then(|digits| digits.parse().ok()).filter(|percent| (1..=100).contains(percent));
+    if percent.is_none() {
+        faults
+            .error(
+                item.span,
+                format!("`min-alive` must be a count or a share from \"1%\" to \"100%\", found \"{}\"", shown(text)),
+            )
+            .help("write 2 for two members, \"50%\" for half of them");
+    }
+    percent.map(MinAlive::Percent)
+}
+
+/// Where the pool stands, in degrees. Read by the policies to come; checked now, so that a file that is valid
+/// stays so.
+fn check_place(item: Item<'_>, faults: &mut Faults<'_>) {
+    let example = "{ latitude = 50.1, longitude = 8.7 }";
+    let Some(table) = item.table("a place", &PLACE, example, faults) else { return };
+    for (key, example, most) in [("latitude", "50.1", 90.0), ("longitude", "8.7", 180.0)] {
+        if let Some(item) = table.require(key, example, faults) {
+            item.number(-most..=most, faults);
+        }
+    }
+}

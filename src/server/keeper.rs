@@ -1,0 +1,237 @@
+//! Keeps the snapshot true: verdicts into live pools, files into zones, both into the swap.
+
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::task::JoinHandle;
+use tokio::time::sleep_until;
+
+use super::{Audience, Ready, Reload, StartError};
+use crate::config::{self, Loaded};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::health::{Board, ProbeId};
+use crate::moment::Moment;
+use crate::policy::{Live, Pools};
+use crate::probe::{Change, Changes, Prober};
+use crate::snapshot::{Balanced, Served, Snapshot, Steering};
+use crate::system::{Clock, seed};
+use crate::zone::Zone;
+
+/// The one writer of the snapshot.
+pub(super) struct Keeper {
+    folder: PathBuf,
+    clock: Clock,
+    audience: Arc<dyn Audience>,
+    prober: Prober,
+    changes: Changes,
+    board: Board,
+    snapshots: Arc<ArcSwap<Snapshot>>,
+    /// Which zones, by their place in the snapshot, a probe's verdict touches.
+    touched: HashMap<ProbeId, Vec<usize>>,
+    reading: Option<JoinHandle<(Option<Loaded>, Vec<Diagnostic>)>>,
+    /// The files changed again while they were being read.
+    read_again: bool,
+    pending: Option<Pending>,
+}
+
+/// Zones that were read and wait for the first round of their new probes.
+struct Pending {
+    zones: Vec<(Arc<Zone>, Vec<Balanced>, Pools)>,
+    probes: HashSet<ProbeId>,
+    deadline: Moment,
+}
+
+impl Keeper {
+    /// Reads the zones and waits for the first probe round.
+    pub(super) async fn start(folder: PathBuf, clock: Clock, audience: Arc<dyn Audience>) -> Result<Self, StartError> {
+        let (prober, changes) = Prober::start(clock, seed());
+        let mut keeper = Self {
+            folder,
+            clock,
+            audience,
+            prober,
+            changes,
+            board: Board::new(),
+            snapshots: Arc::new(ArcSwap::from_pointee(Snapshot::new(0, Vec::new()))),
+            touched: HashMap::new(),
+            reading: None,
+            read_again: false,
+            pending: None,
+        };
+        let (loaded, faults) = config::load(&keeper.folder);
+        keeper.audience.faults(&faults);
+        let Some(loaded) = loaded else { return Err(StartError::Faults { errors: errors(&faults) }) };
+        keeper.adopt(loaded);
+        while keeper.pending.is_some() {
+            keeper.attend().await;
+        }
+        Ok(keeper)
+    }
+
+    /// Where the workers read.
+    pub(super) fn snapshots(&self) -> Arc<ArcSwap<Snapshot>> {
+        Arc::clone(&self.snapshots)
+    }
+
+    /// What is served now.
+    pub(super) fn ready(&self, listen: Vec<SocketAddr>, workers: usize) -> Ready {
+        let snapshot = self.snapshots.load();
+        let names = names(&snapshot);
+        Ready { zones: snapshot.served().len(), names, probes: self.touched.len(), workers, listen }
+    }
+
+    /// Reads all files anew, off the runtime's own threads; [`Keeper::attend`] takes it from there.
+    pub(super) fn reload(&mut self, why: &str) {
+        tracing::info!("reloading: {why}");
+        if self.reading.is_some() {
+            self.read_again = true;
+            return;
+        }
+        let folder = self.folder.clone();
+        self.reading = Some(tokio::task::spawn_blocking(move || config::load(&folder)));
+    }
+
+    /// Waits for one thing to do and does it. May be dropped while it waits without losing anything.
+    pub(super) async fn attend(&mut self) {
+        let deadline = self.pending.as_ref().map(|pending| pending.deadline);
+        let clock = self.clock;
+        let overdue = async {
+            match deadline {
+                Some(deadline) => sleep_until(clock.instant(deadline).into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let read = async {
+            match &mut self.reading {
+                Some(reading) => reading.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            change = self.changes.recv() => {
+                if let Some(change) = change {
+                    self.take(change);
+                }
+            }
+            read = read => {
+                self.reading = None;
+                match read {
+                    Ok((loaded, faults)) => self.have_read(loaded, &faults),
+                    Err(error) => tracing::error!(%error, "reading the zone files was broken off; the last good state keeps serving"),
+                }
+            }
+            () = overdue => {}
+        }
+        self.publish_pending();
+    }
+
+    /// Enters `change` and all others that wait, and publishes the pools that they touch in one swap.
+    fn take(&mut self, change: Change) {
+        let mut touched = HashSet::new();
+        let mut next = Some(change);
+        while let Some(change) = next {
+            self.board.set(change.probe, change.health);
+            touched.extend(self.touched.get(&change.probe).into_iter().flatten().copied());
+            next = self.changes.try_recv();
+        }
+        if touched.is_empty() {
+            return;
+        }
+        let snapshot = self.snapshots.load();
+        let mut place = 0..;
+        let next = snapshot.with_live(|served| {
+            let touched = place.next().is_some_and(|place| touched.contains(&place));
+            touched.then(|| Arc::new(Live::compile(&served.steering.pools, &self.board, Some(&served.live))))
+        });
+        self.snapshots.store(Arc::new(next));
+    }
+
+    fn have_read(&mut self, loaded: Option<Loaded>, faults: &[Diagnostic]) {
+        if std::mem::take(&mut self.read_again) {
+            // What was read is already old.
+            self.reload("the zones folder changed while it was being read");
+            return;
+        }
+        self.audience.faults(faults);
+        match loaded {
+            Some(loaded) => self.adopt(loaded),
+            None => self.audience.reloaded(&Reload::Refused { errors: errors(faults) }),
+        }
+    }
+
+    /// Begins to probe what is new; what was read is published once those probes have their first result.
+    fn adopt(&mut self, loaded: Loaded) {
+        let ids: Vec<ProbeId> = loaded.targets.into_iter().map(|target| self.prober.watch(target)).collect();
+        let zones = loaded.zones.into_iter().map(|zone| {
+            let mut pools = zone.pools;
+            for endpoint in &mut pools.endpoints {
+                endpoint.probe = endpoint.probe.and_then(|local| ids.get(local.0 as usize).copied());
+            }
+            let names = zone
+                .names
+                .into_iter()
+                .map(|name| Balanced::new(name.root, name.answers, name.plan.range, name.when_all_down));
+            (zone.zone, names.collect(), pools)
+        });
+        self.pending = Some(Pending {
+            zones: zones.collect(),
+            probes: ids.into_iter().collect(),
+            deadline: self.prober.first_round_end(),
+        });
+        self.publish_pending();
+    }
+
+    /// Publishes what was read, if all its probes have a result or their time is up.
+    fn publish_pending(&mut self) {
+        let waiting = self.pending.as_ref().is_none_or(|pending| {
+            let known = |&probe: &ProbeId| self.board.get(probe).is_some();
+            pending.deadline > self.clock.now() && !pending.probes.iter().all(known)
+        });
+        let Some(pending) = (if waiting { None } else { self.pending.take() }) else { return };
+        let before = self.snapshots.load_full();
+        let served = pending.zones.into_iter().map(|(zone, names, pools)| {
+            // Pools that stayed as they were go on where they are, with what they last were when they lived.
+            let same = before.served().iter().find(|old| old.zone.apex() == zone.apex() && old.steering.pools == pools);
+            let live = Live::compile(&pools, &self.board, same.map(|old| &*old.live));
+            Served::new(zone, Arc::new(Steering::new(names, pools)), Arc::new(live))
+        });
+        let snapshot = Snapshot::new(before.generation() + 1, served.collect());
+        self.touched = touched(&snapshot);
+        for &probe in self.touched.keys().filter(|probe| self.board.get(**probe).is_none()) {
+            tracing::error!(probe = probe.0, "a first probe could not be sent in time; its endpoint counts as up");
+        }
+        self.prober.keep_only(&pending.probes);
+        self.board.keep_only(&pending.probes);
+        let first = before.generation() == 0;
+        let (zones, names) = (snapshot.served().len(), names(&snapshot));
+        self.snapshots.store(Arc::new(snapshot));
+        if !first {
+            self.audience.reloaded(&Reload::Done { zones, names });
+        }
+    }
+}
+
+/// Which zones each probe's verdict touches.
+fn touched(snapshot: &Snapshot) -> HashMap<ProbeId, Vec<usize>> {
+    let mut touched: HashMap<ProbeId, Vec<usize>> = HashMap::new();
+    for (place, served) in snapshot.served().iter().enumerate() {
+        for probe in served.steering.pools.endpoints.iter().filter_map(|endpoint| endpoint.probe) {
+            let places = touched.entry(probe).or_default();
+            if places.last() != Some(&place) {
+                places.push(place);
+            }
+        }
+    }
+    touched
+}
+
+fn names(snapshot: &Snapshot) -> usize {
+    snapshot.served().iter().map(|served| served.steering.names.len()).sum()
+}
+
+fn errors(faults: &[Diagnostic]) -> usize {
+    faults.iter().filter(|fault| fault.severity == Severity::Error).count()
+}

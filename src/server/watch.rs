@@ -1,0 +1,70 @@
+//! Tells when a file in the zones folder was saved, once for all that is saved together.
+
+use std::path::Path;
+use std::time::Duration;
+
+use notify::event::{AccessKind, AccessMode, EventKind};
+use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// How long the folder must be quiet: an editor writes, renames and removes within milliseconds, a deploy tool
+/// copies file after file.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// How long a folder that is never quiet is waited for.
+const QUIET_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// A watch on a folder and all that is in it.
+pub(super) struct Saved {
+    /// Holds the watch; `None` when the system refused it, and then only SIGHUP reloads.
+    _watcher: Option<RecommendedWatcher>,
+    saved: mpsc::Receiver<()>,
+}
+
+impl Saved {
+    /// Watches `folder`, on the current runtime.
+    pub(super) fn new(folder: &Path) -> Self {
+        // One place is enough: an event says that something changed, and all of it is read anew.
+        let (sender, mut events) = mpsc::channel(1);
+        let heard = move |event: notify::Result<Event>| {
+            if event.as_ref().map_or(true, changes_files) {
+                let _ = sender.try_send(());
+            }
+        };
+        let watcher = notify::recommended_watcher(heard).and_then(|mut watcher| {
+            watcher.watch(folder, RecursiveMode::Recursive)?;
+            Ok(watcher)
+        });
+        let watcher = watcher.inspect_err(|error| {
+            tracing::warn!(%error, folder = %folder.display(), "cannot watch the zones folder: only SIGHUP reloads it");
+        });
+        let (settled, saved) = mpsc::channel(1);
+        tokio::spawn(async move {
+            while events.recv().await.is_some() {
+                let quiet = async { while let Ok(Some(())) = timeout(QUIET, events.recv()).await {} };
+                let _ = timeout(QUIET_WAIT_MAX, quiet).await;
+                if settled.send(()).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Self { _watcher: watcher.ok(), saved }
+    }
+
+    /// Waits until something was saved and the folder is quiet again. May be dropped while it waits.
+    pub(super) async fn next(&mut self) {
+        if self.saved.recv().await.is_none() {
+            // There is no watch, and never will be.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Whether an event can have changed what the files say. Opening and reading do not; we do so ourselves.
+fn changes_files(event: &Event) -> bool {
+    match event.kind {
+        EventKind::Access(kind) => kind == AccessKind::Close(AccessMode::Write),
+        _ => true,
+    }
+}

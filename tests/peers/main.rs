@@ -1,0 +1,25 @@
+//! The server between real programs: `dig`, `kdig`, Unbound, nginx, BIND, NSD and Knot.
+//!
+//! `cargo test --test peers` runs these; plain `cargo test` leaves them out, since they need programs that not
+//! everybody has. A missing program is named and its tests do nothing, except under CI, where they fail. The tests
+//! that wait for caches to forget do so side by side: the whole takes little longer than the longest budget.
+//!
+//! A machine that confines `named` or `unbound` to their system folders (AppArmor) must be told to let them read
+//! the temporary folder.
+
+#[cfg(test)]
+mod clients;
+#[cfg(test)]
+mod differential;
+#[cfg(test)]
+mod endpoints;
+#[cfg(test)]
+mod failover;
+#[cfg(test)]
+mod reload;
+#[cfg(test)]
+mod weighted;
+
+#[cfg(test)]
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,136 @@
+//! The program under test, serving a zones folder of its own.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use super::address;
+use super::client::Client;
+use super::process::{Process, Signal};
+
+/// The program that cargo built for these tests.
+pub(crate) const BELLWETHER: &str = env!("CARGO_BIN_EXE_bellwether");
+
+/// What to serve and how; [`start`](Self::start) starts it.
+pub(crate) struct Launch {
+    zones: Zones,
+    listen: Vec<SocketAddr>,
+    workers: usize,
+    environment: Vec<(String, String)>,
+}
+
+/// A running server. It ends when dropped.
+pub(crate) struct Server {
+    /// The folder that it serves.
+    pub(crate) zones: Zones,
+    /// The first address that it listens on.
+    pub(crate) address: SocketAddr,
+    /// The process.
+    pub(crate) process: Process,
+}
+
+/// A zones folder that is deleted when dropped.
+pub(crate) struct Zones(tempfile::TempDir);
+
+impl Launch {
+    /// One worker on an address of its own, no zones yet.
+    pub(crate) fn new() -> Self {
+        Self { zones: Zones::new(), listen: Vec::new(), workers: 1, environment: Vec::new() }
+    }
+
+    /// Puts a file into the zones folder.
+    #[must_use]
+    pub(crate) fn file(self, name: &str, text: &str) -> Self {
+        self.zones.write(name, text);
+        self
+    }
+
+    /// Listens there too; the first takes the place of the address of its own.
+    #[must_use]
+    pub(crate) fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen.push(address);
+        self
+    }
+
+    /// How many threads answer.
+    #[must_use]
+    pub(crate) fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// Sets a variable of the server's environment.
+    #[must_use]
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts the server and waits until it says that it is ready.
+    pub(crate) fn start(mut self) -> Server {
+        if self.listen.is_empty() {
+            self.listen.push(address::own_dns());
+        }
+        let mut command = Command::new(BELLWETHER);
+        command.arg("serve").arg("--zones").arg(self.zones.path());
+        command.arg("--workers").arg(self.workers.to_string());
+        for address in &self.listen {
+            command.arg("--listen").arg(address.to_string());
+        }
+        command.envs(self.environment).current_dir(self.zones.path());
+        let mut process = Process::spawn("bellwether", &mut command);
+        process.await_line(0, "that it is ready", |line| line.starts_with("ready"));
+        Server { zones: self.zones, address: self.listen[0], process }
+    }
+}
+
+impl Server {
+    /// Serves these files with one worker on an address of its own.
+    pub(crate) fn serving(files: &[(&str, &str)]) -> Self {
+        files.iter().fold(Launch::new(), |launch, (name, text)| launch.file(name, text)).start()
+    }
+
+    /// A client of our own that asks this server.
+    pub(crate) fn client(&self) -> Client {
+        Client::to(self.address)
+    }
+
+    /// Has it load its files again, as `kill -HUP` does.
+    pub(crate) fn hang_up(&self) {
+        self.process.signal(Signal::Hup);
+    }
+}
+
+impl Zones {
+    /// An empty folder.
+    pub(crate) fn new() -> Self {
+        Self(tempfile::Builder::new().prefix("bellwether-zones-").tempdir().expect("a folder can be made"))
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Writes a file as an editor does: to a temporary name, then renamed over the old one. Written in place,
+    /// a reader could see half of it.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        // The leading dot and the ending keep it from being taken for a zone.
+        let draft = self.path().join(format!(".{name}.draft"));
+        fs::write(&draft, text).expect("the zones folder takes files");
+        fs::rename(&draft, &path).expect("a draft can be renamed");
+        path
+    }
+}
+
+/// Runs the program to its end with these arguments, in `folder`.
+pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(BELLWETHER)
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program that cargo built runs")
+}
