@@ -5,8 +5,10 @@
 use bellwether::answer::{Outcome, Reason, Transport};
 use bellwether::health::Board;
 use bellwether::wire::header::Rcode;
+use bellwether::wire::name::Name;
 use bellwether::wire::rtype::Rtype;
 use hickory_proto::op::{Message, MessageType, ResponseCode};
+use hickory_proto::rr::RData;
 
 use crate::served::{Desk, Words, query, served};
 
@@ -66,8 +68,14 @@ pub(crate) fn lines(request: &[u8], response: &[u8]) -> Vec<String> {
     let mut lines = vec![head];
     for (section, records) in [("an", &message.answers), ("ns", &message.authorities), ("ar", &message.additionals)] {
         for record in records {
-            let record_type = record.record_type();
-            lines.push(format!("{section} {} {} {record_type} {}", record.name, record.ttl, record.data));
+            let (rtype, rdata) = match &record.data {
+                // Unknown to the decoder; its name is never compressed (RFC 6672 §2.5).
+                RData::Unknown { code, rdata } if u16::from(*code) == Rtype::DNAME.0 => {
+                    ("DNAME".to_owned(), Name::from_wire(&rdata.anything).expect("a name in full").to_string())
+                }
+                data => (record.record_type().to_string(), data.to_string()),
+            };
+            lines.push(format!("{section} {} {} {rtype} {rdata}", record.name, record.ttl));
         }
     }
     if let Some(edns) = &message.edns {
@@ -107,6 +115,10 @@ alias2   60 CNAME alias
 far      CNAME  www.example.net.
 loop     CNAME  loop2
 loop2    CNAME  loop
+self     CNAME  self
+old      DNAME  ent
+away     DNAME  example.net.
+a        DNAME  longerlongerlongerlongerlongerlongerlongerlonger
 nowhere  CNAME  nope
 tosub    CNAME  host.sub
 tobal    60 CNAME bal
@@ -201,7 +213,6 @@ fn aliases_are_followed_within_the_zone() {
             "an tosub.example.com. 300 CNAME host.sub.example.com.",
             "ns sub.example.com. 300 NS ns.sub.example.com.",
             "ns sub.example.com. 300 NS ns3.example.net.",
-            DS,
             "ar ns.sub.example.com. 300 A 192.0.2.54",
             "ar ns.sub.example.com. 300 AAAA 2001:db8::54",
         ],
@@ -215,15 +226,50 @@ fn aliases_are_followed_within_the_zone() {
             "an bal.example.com. 30 A 192.0.2.11",
         ],
     );
-    for transport in BOTH {
-        let mut desk = Desk::new(vec![served(EXAMPLE, &Board::new())]);
-        let request = request("loop.example.com. A");
-        let (outcome, response) = desk.ask(transport, &request);
-        let lines = lines(&request, response);
-        assert_eq!(outcome, Outcome::Answered(Rcode::NoError));
-        assert!((3..=20).contains(&lines.len()), "a loop ends: {lines:?}");
-        assert!(lines[1..].iter().all(|line| line.contains("CNAME loop")), "{lines:?}");
-    }
+    // A loop is told once around.
+    check(
+        "loop.example.com. A",
+        &[
+            "NoError aa",
+            "an loop.example.com. 300 CNAME loop2.example.com.",
+            "an loop2.example.com. 300 CNAME loop.example.com.",
+        ],
+    );
+    check("self.example.com. A", &["NoError aa", "an self.example.com. 300 CNAME self.example.com."]);
+}
+
+/// RFC 6672: the record, the alias that it makes, and what that leads to.
+#[test]
+fn names_below_a_dname_are_redirected() {
+    let check = |text: &str, expected: &[&str]| check(&[EXAMPLE], text, expected);
+    let old = "an old.example.com. 300 DNAME ent.example.com.";
+    check(
+        "a.old.example.com. A",
+        &[
+            "NoError aa",
+            old,
+            "an a.old.example.com. 300 CNAME a.ent.example.com.",
+            "an a.ent.example.com. 300 A 192.0.2.2",
+        ],
+    );
+    check("x.old.example.com. A", &["NXDomain aa", old, "an x.old.example.com. 300 CNAME x.ent.example.com.", SOA]);
+    check(
+        "a.away.example.com. A",
+        &[
+            "NoError aa",
+            "an away.example.com. 300 DNAME example.net.",
+            "an a.away.example.com. 300 CNAME a.example.net.",
+        ],
+    );
+    check("a.old.example.com. CNAME", &["NoError aa", old, "an a.old.example.com. 300 CNAME a.ent.example.com."]);
+    // The owner itself is not redirected.
+    check("old.example.com. DNAME", &["NoError aa", old]);
+    check("old.example.com. A", &["NoError aa", SOA]);
+    // RFC 6672 §2.2: a name that would be too long.
+    let label = "x".repeat(55);
+    let long = format!("{label}.{label}.{label}.{label}.a.example.com. A");
+    let [dname, labels] = ["an a.example.com. 300 DNAME".to_owned(), "longer".repeat(8)];
+    check(&long, &["YXDomain aa", &format!("{dname} {labels}.example.com.")]);
 }
 
 #[test]
@@ -233,11 +279,12 @@ fn delegations_are_referred() {
         "NoError",
         "ns sub.example.com. 300 NS ns.sub.example.com.",
         "ns sub.example.com. 300 NS ns3.example.net.",
-        DS,
         "ar ns.sub.example.com. 300 A 192.0.2.54",
         "ar ns.sub.example.com. 300 AAAA 2001:db8::54",
     ];
     check("sub.example.com. A", &referral);
+    // No DS in it, DO or not: the zone is not signed (RFC 4035 §3.1.4.1).
+    check("sub.example.com. A do", &[&referral[..], &["opt 1232 do"]].concat());
     check("sub.example.com. NS", &referral);
     check("sub.example.com. ANY", &referral);
     check("host.sub.example.com. A", &referral);
