@@ -7,3 +7,4 @@ pub mod edns;
 pub mod name;
 pub mod rtype;
 pub mod rdata;
+pub mod field;
