@@ -233,13 +233,17 @@ impl<'b, 'q> Composer<'b, 'q> {
     }
 
     /// Adds the OPT record and the header, and says how long the response is.
-    pub(super) fn finish(mut self, query: &Query<'_>, rcode: Rcode) -> usize {
-        let rcode = rcode as u16;
+    pub(super) fn finish(mut self, query: &Query<'_>, code: Rcode) -> usize {
+        let rcode = code as u16;
         let mut additional = self.counts[Section::Additional as usize];
         if let Some(edns) = query.edns
             && self.write_opt(edns.dnssec_ok, (rcode >> 4) as u8).is_some()
         {
             additional += 1;
+        }
+        // A failure or a refusal is nobody's authority.
+        if matches!(code, Rcode::ServFail | Rcode::Refused) {
+            self.flags &= !AA;
         }
         let [i, d] = query.header.id.to_be_bytes();
         let [f, g] = (self.flags | rcode & 0xf).to_be_bytes();

@@ -1,11 +1,13 @@
 //! The algorithm of RFC 1034 §4.3.2, over the names that a zone's tree finds.
 
+use std::ptr;
+
 use super::Question;
 use super::compose::{Composer, Owner};
 use super::screen::is_any;
 use super::steer;
 use super::worker::Worker;
-use crate::policy::Family;
+use crate::policy::{Family, LivePool};
 use crate::snapshot::{Served, Snapshot};
 use crate::wire::header::Rcode;
 use crate::wire::name::NAME_OCTETS_MAX;
@@ -34,6 +36,11 @@ pub(super) fn answer(
             return Rcode::NoError;
         }
         seen[step] = hash;
+        // An alias may lead into a zone below this one that is served here too. It has its own apex, and the
+        // resolver asks for it by itself.
+        if step > 0 && !zone_of(snapshot, &worker.qname, qtype).is_some_and(|zone| ptr::eq(zone, served)) {
+            return Rcode::NoError;
+        }
         match served.zone.find(&worker.qname, qtype) {
             Found::Cut(cut) => {
                 refer(cut, &worker.qname, composer);
@@ -94,8 +101,10 @@ fn from_node(
         let family = match qtype {
             Rtype::A => Some(Family::V4),
             Rtype::AAAA => Some(Family::V6),
-            // RFC 8482 §4.1: any one set will do.
-            _ if is_any(qtype) && node.rrsets().next().is_none() => Some(Family::V4),
+            // RFC 8482 §4.1: any one set will do, of the family that there is.
+            _ if is_any(qtype) && node.rrsets().next().is_none() => Family::BOTH
+                .into_iter()
+                .find(|&family| served.live.pool(family, name.root).is_some_and(LivePool::is_present)),
             _ => None,
         };
         if let Some(family) = family {
@@ -117,13 +126,17 @@ fn from_node(
         }
         let Some(target) = alias.records().next() else { return Step::Done(Rcode::NoError) };
         // Only a target within the zone is followed: what lies outside, the resolver asks for itself.
-        return match target.name() {
-            (labels, true) if worker.qname.join(labels, zone.apex().as_wire()).is_ok() => {
-                composer.follow_alias();
-                Step::Alias
-            }
-            _ => Step::Done(Rcode::NoError),
+        let (labels, apex) = match target.name() {
+            (labels, true) => (labels, zone.apex().as_wire()),
+            // Within the root all names are, and they stand in full: no pointer would be shorter.
+            (name, false) if zone.apex().is_root() => (name, &[][..]),
+            _ => return Step::Done(Rcode::NoError),
         };
+        if worker.qname.join(labels, apex).is_err() {
+            return Step::Done(Rcode::NoError);
+        }
+        composer.follow_alias();
+        return Step::Alias;
     }
     composer.deny(zone, zone.negative_ttl());
     Step::Done(Rcode::NoError)

@@ -15,8 +15,10 @@ use crate::health::ProbeId;
 use crate::policy::Pools;
 use crate::probe::Target;
 use crate::system::unix_seconds;
+use crate::wire::name::Name;
+use crate::wire::qname::Qname;
 use crate::wire::rtype::Rtype;
-use crate::zone::{Builder, Fault, Origin, Zone, master};
+use crate::zone::{Builder, Fault, Found, Origin, Zone, master};
 
 /// What a zones folder says.
 #[derive(Debug)]
@@ -48,8 +50,34 @@ pub fn load(folder: &Path) -> (Option<Loaded>, Vec<Diagnostic>) {
         faults.extend(found);
         zones.extend(zone);
     }
+    faults.extend(undelegated(&zones, &files));
     let valid = faults.iter().all(|fault| fault.severity != Severity::Error);
     (valid.then_some(Loaded { zones, targets: targets.list }), faults)
+}
+
+/// Zones within other zones of the folder that those do not delegate: resolvers that ask the outer zone, for the
+/// DS record or by QNAME minimisation, are told that there is no such name.
+fn undelegated(zones: &[LoadedZone], files: &[ZoneFiles]) -> Vec<Diagnostic> {
+    let by_apex: HashMap<&Name, &LoadedZone> = zones.iter().map(|zone| (zone.zone.apex(), zone)).collect();
+    let mut qname = Qname::default();
+    let mut warnings = Vec::new();
+    for files in files.iter().filter(|files| by_apex.contains_key(&files.apex)) {
+        let mut above = files.apex.parent();
+        while let Some(name) = &above {
+            if let Some(outer) = by_apex.get(name) {
+                let delegated = qname.read(files.apex.as_wire()).is_ok()
+                    && matches!(outer.zone.find(&qname, Rtype::NS), Found::Cut(_));
+                if let (false, Some(file)) = (delegated, files.master.as_ref().or(files.policy.as_ref())) {
+                    let message = format!("zone {name} does not delegate {}, which is served here too", files.apex);
+                    let help = format!("give {name} NS records at {}", files.apex);
+                    warnings.push(Diagnostic::warning(Place::of_file(file), message).help(help));
+                }
+                break;
+            }
+            above = name.parent();
+        }
+    }
+    warnings
 }
 
 /// Gives equal targets one number.

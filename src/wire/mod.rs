@@ -8,3 +8,4 @@ pub mod ecs;
 pub mod name;
 pub mod rtype;
 pub mod rdata;
+pub mod field;

@@ -10,7 +10,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::rdata::Kind::{self, *};
+use super::field::Kind::{self, *};
 
 /// The type of a record, or of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -43,12 +43,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("system", &["moment"]),
 ];
 
-/// Files of one room that know each other both ways, and why that is left so.
-const CYCLES_KNOWN: &[(&str, &str)] = &[
-    // The table of types is written in kinds of field, and the check of rdata walks that table.
-    ("wire/rtype.rs", "wire/rdata.rs"),
-];
-
 /// Words that only one file may say, tests and all.
 const UNSAFE_ONLY: &str = "transport/socket.rs";
 
@@ -99,7 +93,7 @@ fn the_house_is_as_its_map_says() {
     let mut texts = Vec::new();
     read_folder(&src, &src, &mut texts);
     assert!(texts.len() > 40, "only {} files under {}", texts.len(), src.display());
-    let faults = faults(&House::read(&texts), MAY_USE, CYCLES_KNOWN);
+    let faults = faults(&House::read(&texts), MAY_USE);
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
@@ -120,9 +114,9 @@ fn read_folder(src: &Path, folder: &Path, texts: &mut Vec<(String, String)>) {
 }
 
 /// Everything that is not as it should be, a line each.
-fn faults(house: &House, may_use: &[(&str, &[&str])], cycles_known: &[(&str, &str)]) -> Vec<String> {
+fn faults(house: &House, may_use: &[(&str, &[&str])]) -> Vec<String> {
     let mut faults = edges(house, may_use);
-    faults.extend(cycles(house, cycles_known));
+    faults.extend(cycles(house));
     for file in &house.files {
         words(file, &mut faults);
         if !file.has_head {
@@ -156,7 +150,7 @@ fn edges(house: &House, may_use: &[(&str, &[&str])]) -> Vec<String> {
 type Graph<'h> = BTreeMap<&'h str, BTreeSet<&'h str>>;
 
 /// Cycles between rooms, and between files of one room other than a parent and its child.
-fn cycles(house: &House, known: &[(&str, &str)]) -> Vec<String> {
+fn cycles(house: &House) -> Vec<String> {
     let (mut rooms, mut files) = (Graph::new(), Graph::new());
     for reference in house.references() {
         let (from, to) = (reference.from, reference.to);
@@ -167,16 +161,6 @@ fn cycles(house: &House, known: &[(&str, &str)]) -> Vec<String> {
         }
     }
     let mut faults = Vec::new();
-    for &(from, to) in known {
-        let both =
-            files.get(from).is_some_and(|tos| tos.contains(to)) && files.get(to).is_some_and(|tos| tos.contains(from));
-        if !both {
-            faults.push(format!("{from} and {to} are listed as a cycle, which they are not"));
-        }
-        if let Some(tos) = files.get_mut(to) {
-            tos.remove(from);
-        }
-    }
     for graph in [&mut rooms, &mut files] {
         while let Some(cycle) = cycle(graph) {
             faults.push(format!("a cycle: {}", cycle.join(" → ")));
@@ -250,7 +234,7 @@ fn words(file: &File, faults: &mut Vec<String>) {
 fn planted_faults_are_found() {
     let table: &[(&str, &[&str])] =
         &[("zone", &["wire"]), ("health", &[]), ("wire", &[]), ("system", &[]), ("transport", &[])];
-    let check = |files: &[(&str, &str)], known: &[(&str, &str)], expected: &[&str]| {
+    let check = |files: &[(&str, &str)], expected: &[&str]| {
         let mut texts: Vec<_> =
             files.iter().map(|(path, text)| ((*path).to_owned(), format!("//! A file.\n{text}"))).collect();
         for needed in ["lib.rs", "zone/mod.rs", "wire/mod.rs"] {
@@ -261,44 +245,33 @@ fn planted_faults_are_found() {
         if !files.iter().any(|(path, _)| *path == "zone/tree.rs") {
             texts.push(("zone/tree.rs".to_owned(), "//! A file.\nuse crate::wire::Name;".to_owned()));
         }
-        assert_eq!(faults(&House::read(&texts), table, known), expected, "{files:?}");
+        assert_eq!(faults(&House::read(&texts), table), expected, "{files:?}");
     };
-    check(&[], &[], &[]);
-    check(&[("health/mod.rs", "fn f() {\n crate::zone::x() }")], &[], &["health/mod.rs:3: health may not use zone"]);
-    check(&[("health/mod.rs", "// crate::zone::x\n#[cfg(test)] mod t { use crate::zone; }")], &[], &[]);
-    check(&[("geo.rs", "")], &[], &["the room geo is not in the table"]);
-    check(&[("zone/tree.rs", "")], &[], &["the table lets zone use wire, which it does not"]);
+    check(&[], &[]);
+    check(&[("health/mod.rs", "fn f() {\n crate::zone::x() }")], &["health/mod.rs:3: health may not use zone"]);
+    check(&[("health/mod.rs", "// crate::zone::x\n#[cfg(test)] mod t { use crate::zone; }")], &[]);
+    check(&[("geo.rs", "")], &["the room geo is not in the table"]);
+    check(&[("zone/tree.rs", "")], &["the table lets zone use wire, which it does not"]);
     check(
         &[("wire/mod.rs", "use crate::zone::Y;")],
-        &[],
         &["wire/mod.rs:2: wire may not use zone", "a cycle: wire → zone → wire"],
     );
     let siblings =
         [("zone/a.rs", "use super::B;"), ("zone/b.rs", "use super::a::A;"), ("zone/mod.rs", "pub use b::B;")];
-    check(&siblings, &[], &["a cycle: zone/a.rs → zone/b.rs → zone/a.rs"]);
-    check(&siblings, &[("zone/a.rs", "zone/b.rs")], &[]);
-    check(&[], &[("zone/a.rs", "zone/b.rs")], &["zone/a.rs and zone/b.rs are listed as a cycle, which they are not"]);
-    check(&[("zone/a.rs", "use super::X; mod b;"), ("zone/a/b.rs", "use super::Y;")], &[], &[]);
-    check(
-        &[("zone/a.rs", "#[cfg(test)] mod t { unsafe {} }")],
-        &[],
-        &["zone/a.rs:2: unsafe: only transport/socket.rs may"],
-    );
-    check(&[("transport/socket.rs", "unsafe {}")], &[], &[]);
+    check(&siblings, &["a cycle: zone/a.rs → zone/b.rs → zone/a.rs"]);
+    check(&[("zone/a.rs", "use super::X; mod b;"), ("zone/a/b.rs", "use super::Y;")], &[]);
+    check(&[("zone/a.rs", "#[cfg(test)] mod t { unsafe {} }")], &["zone/a.rs:2: unsafe: only transport/socket.rs may"]);
+    check(&[("transport/socket.rs", "unsafe {}")], &[]);
     let clock = "only system.rs asks the system for time and entropy";
-    check(
-        &[("zone/a.rs", "let x = std::time::Instant::now();")],
-        &[],
-        &[&format!("zone/a.rs:2: Instant::now: {clock}")],
-    );
-    check(&[("zone/a.rs", "use std::hash::{RandomState, X};")], &[], &[&format!("zone/a.rs:2: RandomState: {clock}")]);
-    check(&[("system.rs", "let x = Instant::now();"), ("zone/a.rs", "fn f(x: Instant) {}")], &[], &[]);
+    check(&[("zone/a.rs", "let x = std::time::Instant::now();")], &[&format!("zone/a.rs:2: Instant::now: {clock}")]);
+    check(&[("zone/a.rs", "use std::hash::{RandomState, X};")], &[&format!("zone/a.rs:2: RandomState: {clock}")]);
+    check(&[("system.rs", "let x = Instant::now();"), ("zone/a.rs", "fn f(x: Instant) {}")], &[]);
     let pure = "this room knows no sockets, files or threads";
-    check(&[("wire/a.rs", "use std::{fs, io};")], &[], &[&format!("wire/a.rs:2: std::fs: {pure}")]);
-    check(&[("wire/a.rs", "use std::net::{IpAddr, UdpSocket};")], &[], &[&format!("wire/a.rs:2: UdpSocket: {pure}")]);
-    check(&[("zone/a.rs", "use std::{fs, io};")], &[], &[]);
+    check(&[("wire/a.rs", "use std::{fs, io};")], &[&format!("wire/a.rs:2: std::fs: {pure}")]);
+    check(&[("wire/a.rs", "use std::net::{IpAddr, UdpSocket};")], &[&format!("wire/a.rs:2: UdpSocket: {pure}")]);
+    check(&[("zone/a.rs", "use std::{fs, io};")], &[]);
     let waiting = "nothing on the path of a query waits or logs";
-    check(&[("wire/a.rs", "let x = Mutex::new(1);")], &[], &[&format!("wire/a.rs:2: Mutex: {waiting}")]);
+    check(&[("wire/a.rs", "let x = Mutex::new(1);")], &[&format!("wire/a.rs:2: Mutex: {waiting}")]);
     let headless = House::read(&[("lib.rs".to_owned(), "mod a;".to_owned())]);
-    assert_eq!(faults(&headless, &[], &[]), ["lib.rs: does not begin with //!"]);
+    assert_eq!(faults(&headless, &[]), ["lib.rs: does not begin with //!"]);
 }

@@ -38,6 +38,8 @@ ns.sub   AAAA   2001:db8::54
 alias    CNAME  alias2
 alias2   CNAME  alias3
 alias3   CNAME  one
+old      DNAME  new
+host.new A      192.0.2.6
 ";
 
 const POOLS: &str = "
@@ -108,6 +110,7 @@ fn every_kind(has_edns: bool, kinds: &mut Vec<Kind>) {
         ("referral with glue", "www.sub", A, [0, 2, 3]),
         ("wildcard", "any.wild", A, [1, 0, 0]),
         ("CNAME chain of 3", "alias", A, [4, 0, 0]),
+        ("DNAME", "host.old", A, [3, 0, 0]),
         ("weighted, 4 members", "weighted", A, [1, 0, 0]),
         ("round-robin, 4 answers", "round-robin", A, [4, 0, 0]),
         ("failover", "failover", A, [1, 0, 0]),

@@ -2,8 +2,11 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "tests say what they expect by unwrapping it")]
 
 mod allocation;
+mod answers;
 mod architecture;
 mod counting;
 mod kinds;
+mod limits;
 mod served;
 mod source;
+mod steering;

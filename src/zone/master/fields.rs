@@ -10,8 +10,9 @@ use super::names::Names;
 use super::number::{date, decimal, period};
 use super::scan::{Scanner, Token};
 use crate::diagnostic::nearest;
+use crate::wire::field::Kind;
 use crate::wire::name::{NAME_OCTETS_MAX, escaped};
-use crate::wire::rdata::{self, Kind};
+use crate::wire::rdata;
 use crate::wire::rtype::{Form, Rtype};
 
 /// Octets of rdata: its length is a 16-bit number (RFC 1035 §3.2.1).
