@@ -22,6 +22,7 @@ pub mod answer;
 pub mod snapshot;
 pub mod zone;
 pub mod policy;
+pub mod geo;
 pub mod ttl;
 pub mod config;
 pub mod probe;

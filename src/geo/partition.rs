@@ -1,0 +1,56 @@
+//! Both families' addresses, each cut into ranges: an address in, a number and its prefix out.
+
+use std::net::IpAddr;
+
+use super::address::{Folded, fold};
+use super::ranges::Ranges;
+
+/// A number for every address there is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Partition {
+    v4: Ranges<u32>,
+    v6: Ranges<u128>,
+    /// Whether it is the same number everywhere, so that no bit of an address matters.
+    uniform: bool,
+}
+
+impl Partition {
+    pub(super) fn of(v4: Ranges<u32>, v6: Ranges<u128>) -> Self {
+        // Neighbours differ, so one range is one value.
+        let uniform =
+            v4.len() == 1 && v6.len() == 1 && v4.iter().map(|(_, value)| value).eq(v6.iter().map(|(_, value)| value));
+        Self { v4, v6, uniform }
+    }
+
+    pub(super) fn v4(&self) -> &Ranges<u32> {
+        &self.v4
+    }
+
+    pub(super) fn v6(&self) -> &Ranges<u128> {
+        &self.v6
+    }
+
+    /// The number at `address`, and how many of its leading bits that depends on: every address that agrees in
+    /// those has the same number, whatever form it is in.
+    pub(super) fn lookup(&self, address: IpAddr) -> (u32, u8) {
+        let (value, bits) = match address {
+            IpAddr::V4(address) => self.v4.lookup(address.to_bits()),
+            IpAddr::V6(address) => match fold(address.to_bits()) {
+                Folded::V4 { address, offset } => {
+                    let (value, bits) = self.v4.lookup(address);
+                    (value, offset + bits)
+                }
+                Folded::V6 { bits_min } => {
+                    let (value, bits) = self.v6.lookup(address.to_bits());
+                    (value, bits.max(bits_min))
+                }
+            },
+        };
+        (value, if self.uniform { 0 } else { bits })
+    }
+
+    /// Octets that it takes.
+    pub(super) fn size(&self) -> usize {
+        self.v4.size() + self.v6.size()
+    }
+}
