@@ -2,14 +2,21 @@
 
 use super::terminal::{self, span};
 use super::{DONE, FAILED, FileArguments};
-use crate::config::{self, LoadedZone};
+use crate::config::{self, Atlas, LoadedZone};
 use crate::diagnostic::Severity;
 use crate::ttl::Plan;
 
 pub(super) fn run(arguments: &FileArguments) -> u8 {
     let Some(server) = arguments.server() else { return FAILED };
     let folder = arguments.zones(&server);
-    let (loaded, faults) = config::load(&folder);
+    let atlas = match Atlas::read(&server.databases) {
+        Ok(atlas) => atlas,
+        Err(faults) => {
+            terminal::print_faults(&faults);
+            return FAILED;
+        }
+    };
+    let (loaded, faults) = config::load(&folder, &atlas);
     terminal::print_faults(&faults);
     let count = |severity| faults.iter().filter(|fault| fault.severity == severity).count();
     let Some(loaded) = loaded else {

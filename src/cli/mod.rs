@@ -125,6 +125,7 @@ impl ServeArguments {
             zones: self.files.zones(&server),
             listen: if self.listen.is_empty() { server.listen } else { self.listen.clone() },
             workers: self.workers.map_or(server.workers, usize::from),
+            databases: server.databases,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{
-    Apex, Balanced, FILE_OCTETS_MAX, Policies, Server, ZoneFiles, list_zones, read_policies, read_server_file,
+    Apex, Atlas, Balanced, FILE_OCTETS_MAX, Policies, Server, ZoneFiles, list_zones, read_policies, read_server_file,
 };
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::health::ProbeId;
@@ -41,12 +41,12 @@ pub struct LoadedZone {
 }
 
 /// Reads every zone of `folder`. `None` when any of it is at fault: a folder is served whole or not at all.
-pub fn load(folder: &Path) -> (Option<Loaded>, Vec<Diagnostic>) {
+pub fn load(folder: &Path, atlas: &Atlas) -> (Option<Loaded>, Vec<Diagnostic>) {
     let (files, mut faults) = list_zones(folder);
     let mut targets = Targets::default();
     let mut zones = Vec::with_capacity(files.len());
     for files in &files {
-        let (zone, found) = load_zone(folder, files, &mut targets);
+        let (zone, found) = load_zone(folder, files, atlas, &mut targets);
         faults.extend(found);
         zones.extend(zone);
     }
@@ -103,7 +103,12 @@ const POLICY_FILE: u16 = u16::MAX;
 /// The number of what [zone] makes.
 const APEX_TABLE: u16 = u16::MAX - 1;
 
-fn load_zone(folder: &Path, files: &ZoneFiles, targets: &mut Targets) -> (Option<LoadedZone>, Vec<Diagnostic>) {
+fn load_zone(
+    folder: &Path,
+    files: &ZoneFiles,
+    atlas: &Atlas,
+    targets: &mut Targets,
+) -> (Option<LoadedZone>, Vec<Diagnostic>) {
     let mut builder = Builder::new(&files.apex);
     let mut faults = Vec::new();
     let mut sources = Vec::new();
@@ -117,7 +122,7 @@ fn load_zone(folder: &Path, files: &ZoneFiles, targets: &mut Targets) -> (Option
     }
     let policies = match &files.policy {
         Some(file) => {
-            let (policies, found) = load_policies(file, files, targets);
+            let (policies, found) = load_policies(file, files, atlas, targets);
             faults.extend(found);
             policies
         }
@@ -144,8 +149,9 @@ fn load_zone(folder: &Path, files: &ZoneFiles, targets: &mut Targets) -> (Option
         builder.balance(&name.owner, index, Origin { file: POLICY_FILE, line: index });
     }
     let (zone, found) = builder.finish();
-    let places = Places { sources: &sources, names: &policies.names, apex: policies.apex.as_ref(), files, policy_file };
-    faults.extend(found.into_iter().map(|fault| places.diagnostic(fault)));
+    let origins =
+        Origins { sources: &sources, names: &policies.names, apex: policies.apex.as_ref(), files, policy_file };
+    faults.extend(found.into_iter().map(|fault| origins.diagnostic(fault)));
     let loaded = zone.map(|zone| LoadedZone { zone: Arc::new(zone), names: policies.names, pools: policies.pools });
     (loaded, faults)
 }
@@ -158,9 +164,14 @@ pub fn load_server_file(file: &Path) -> (Option<Server>, Vec<Diagnostic>) {
     }
 }
 
-fn load_policies(file: &Path, files: &ZoneFiles, targets: &mut Targets) -> (Option<Policies>, Vec<Diagnostic>) {
+fn load_policies(
+    file: &Path,
+    files: &ZoneFiles,
+    atlas: &Atlas,
+    targets: &mut Targets,
+) -> (Option<Policies>, Vec<Diagnostic>) {
     match read_text(file) {
-        Ok(text) => read_policies(file, &text, &files.apex, &mut |target| targets.register(target)),
+        Ok(text) => read_policies(file, &text, &files.apex, atlas, &mut |target| targets.register(target)),
         Err(message) => (None, vec![Diagnostic::error(Place::of_file(file), message)]),
     }
 }
@@ -210,7 +221,7 @@ fn saved_at(file: &Path) -> u32 {
 }
 
 /// Where the origins of one zone's records are.
-struct Places<'a> {
+struct Origins<'a> {
     sources: &'a [PathBuf],
     names: &'a [Balanced],
     apex: Option<&'a Apex>,
@@ -218,7 +229,7 @@ struct Places<'a> {
     policy_file: &'a Path,
 }
 
-impl Places<'_> {
+impl Origins<'_> {
     fn place(&self, origin: Option<Origin>) -> Place {
         let whole = || Place::of_file(self.files.master.as_deref().unwrap_or(self.policy_file));
         let Some(Origin { file, line }) = origin else { return whole() };

@@ -7,13 +7,16 @@
 //! | `duration`, `words` | what operators write: times, names, addresses |
 //! | `apex`, `monitors`, `pools`, `nesting`, `names` | the tables of a policy file, in the order in which they build on each other |
 //! | `policy_file`, `server_file`, `zones_folder` | the three things that are read |
+//! | `atlas` | what is known of clients: databases of places |
 //! | `load` | a whole zones folder: master files and policy files put together, checked as zones |
 //!
-//! The text goes in and meaning comes out, with every fault listed; only `load` and `zones_folder` touch the file
-//! system.
+//! The text goes in and meaning comes out, with every fault listed; only `load`, `atlas` and `zones_folder` touch
+//! the file system.
 //! Knows neither sockets nor octets of messages.
 
 mod apex;
+mod atlas;
+mod claims;
 mod duration;
 mod faults;
 mod load;
@@ -31,6 +34,7 @@ mod zones_folder;
 mod tests;
 
 pub use apex::{Apex, Nameserver};
+pub use atlas::Atlas;
 pub use load::{Loaded, LoadedZone, load, load_server_file};
 pub use names::Balanced;
 pub use policy_file::{Policies, read_policies};

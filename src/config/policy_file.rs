@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
-use super::FILE_OCTETS_MAX;
 use super::apex::{self, Apex};
+use super::claims;
 use super::faults::Faults;
 use super::monitors::{self, Entry};
 use super::names::{self, Balanced, Zone};
 use super::nesting::{Nesting, nest};
 use super::pools::{self, Draft, DraftMember, DraftTarget};
 use super::table::{Keys, Table, parse};
+use super::{Atlas, FILE_OCTETS_MAX};
 use crate::diagnostic::{Diagnostic, Place};
+use crate::geo::{Claim, Map, Otherwise, Rules, Site};
 use crate::health::ProbeId;
 use crate::policy::{Ecs, Endpoint, EndpointId, Member, Policy, PolicyName, Pool, Pools, Ranking, Target};
 use crate::probe;
@@ -37,12 +39,14 @@ const FILE: Keys = Keys::only(&["ecs", "zone", "monitors", "pools", "names"]);
 /// Reads `text`, the policy file of the zone `apex`; `file` is what it is called in faults.
 ///
 /// Comes with errors, on which there is nothing else, and with warnings. `register` is called for every endpoint
-/// that has a monitor, and only when there is no error; the same target gets the same number from it. A pool's
+/// that has a monitor, and only when there is no error; the same target gets the same number from it. `places` is
+/// what is known of clients: maps are compiled with it. A pool's
 /// monitor judges its own endpoints: pools that are its members have their own.
 pub fn read_policies(
     file: &Path,
     text: &str,
     apex: &Name,
+    atlas: &Atlas,
     register: &mut dyn FnMut(probe::Target) -> ProbeId,
 ) -> (Option<Policies>, Vec<Diagnostic>) {
     if text.len() > FILE_OCTETS_MAX {
@@ -51,13 +55,14 @@ pub fn read_policies(
     }
     let mut faults = Faults::new(file, text);
     let Some(root) = parse(text, &mut faults) else { return (None, faults.finish()) };
-    let policies = policies(&root, apex, register, &mut faults);
+    let policies = policies(&root, apex, atlas, register, &mut faults);
     (policies, faults.finish())
 }
 
 fn policies(
     root: &DeTable<'_>,
     apex: &Name,
+    atlas: &Atlas,
     register: &mut dyn FnMut(probe::Target) -> ProbeId,
     faults: &mut Faults<'_>,
 ) -> Option<Policies> {
@@ -71,8 +76,16 @@ fn policies(
     if faults.any_error() {
         return None;
     }
+    let by_name: HashMap<&str, &Draft<'_>> = drafts.iter().map(|draft| (draft.name, draft)).collect();
+    check_places(&drafts, &by_name, faults);
+    if atlas.is_empty() {
+        warn_of_unknown_places(&drafts, faults);
+    }
+    if faults.any_error() {
+        return None;
+    }
     warn_of_unused(&monitors, &drafts, &nesting, &names, faults);
-    Some(Policies { apex: zone, pools: build(&drafts, &nesting, register)?, names })
+    Some(Policies { apex: zone, pools: build(&drafts, &by_name, &nesting, atlas, register)?, names })
 }
 
 /// What stands in the file but matters to no name is probably a slip. Only told of a file without errors: a
@@ -99,7 +112,9 @@ fn warn_of_unused(
 /// Numbers pools and endpoints; `None` only where a draft is faulty, which has been reported.
 fn build(
     drafts: &[Draft<'_>],
+    by_name: &HashMap<&str, &Draft<'_>>,
     nesting: &Nesting<'_>,
+    atlas: &Atlas,
     register: &mut dyn FnMut(probe::Target) -> ProbeId,
 ) -> Option<Pools> {
     let mut endpoints = Vec::new();
@@ -109,7 +124,7 @@ fn build(
         for member in &draft.members {
             let target = match &member.target {
                 DraftTarget::Pool(name) => Target::Pool(*nesting.ids.get(name)?),
-                DraftTarget::Endpoint { name, address } => {
+                DraftTarget::Endpoint { name, address, .. } => {
                     let probe = draft
                         .monitor
                         .as_ref()
@@ -123,7 +138,7 @@ fn build(
         }
         pools.push(Pool {
             name: draft.name.into(),
-            policy: policy(draft)?,
+            policy: policy(draft, by_name, atlas)?,
             members: members.into(),
             min_alive: draft.min_alive,
         });
@@ -131,16 +146,93 @@ fn build(
     Some(Pools { pools: pools.into(), endpoints: endpoints.into() })
 }
 
+/// Where the members of a draft are, those of which it is said: an endpoint by its own place or else its pool's, a
+/// pool by its own.
+fn sites(draft: &Draft<'_>, by_name: &HashMap<&str, &Draft<'_>>) -> Vec<Site> {
+    let coordinates = |member: &DraftMember<'_>| match &member.target {
+        DraftTarget::Endpoint { place, .. } => place.or(draft.place),
+        DraftTarget::Pool(name) => by_name.get(name)?.place,
+    };
+    let sites = (0..).zip(&draft.members);
+    sites
+        .filter_map(|(number, member)| {
+            Some(Site { member: number, coordinates: coordinates(member)?, bias: member.bias })
+        })
+        .collect()
+}
+
+/// A pool that goes by distance needs to know where its members are.
+fn check_places(drafts: &[Draft<'_>], by_name: &HashMap<&str, &Draft<'_>>, faults: &mut Faults<'_>) {
+    for draft in drafts {
+        let nearest = draft.policy == Some(PolicyName::Nearest) || draft.otherwise == Some(claims::Otherwise::Nearest);
+        if !nearest {
+            continue;
+        }
+        let sites = sites(draft, by_name);
+        for (number, member) in (0..).zip(&draft.members) {
+            if !sites.iter().any(|site| site.member == number) {
+                let message = format!("where `{}` is has not been said, and this pool goes by distance", member.name());
+                let help = "give it place = { latitude = 50.1, longitude = 8.7 }; a pool has it in its own table";
+                faults.error(member.span, message).help(help);
+            }
+        }
+    }
+}
+
+/// Without a database only claims on networks can hold, and nobody is near to anything.
+fn warn_of_unknown_places(drafts: &[Draft<'_>], faults: &mut Faults<'_>) {
+    let by_place = |draft: &&Draft<'_>| {
+        let mut claims = draft.members.iter().flat_map(|member| &member.claims);
+        match draft.policy {
+            Some(PolicyName::Nearest) => true,
+            Some(PolicyName::Geo) => claims.any(|(claim, _)| !matches!(claim, Claim::Network(_))),
+            _ => false,
+        }
+    };
+    for draft in drafts.iter().filter(by_place) {
+        faults
+            .warning(
+                draft.key_span,
+                format!("pool `{}` goes by clients' places, but no database tells them", draft.name),
+            )
+            .help("name one in the server file: [geo] with databases = [\"GeoLite2-City.mmdb\"]");
+    }
+}
+
+/// The map of a `geo` pool: claims, and behind them whom it names, or who is nearest where it is known of all.
+fn claimed(draft: &Draft<'_>, sites: Vec<Site>, atlas: &Atlas) -> Map {
+    let numbers = || (0..).zip(&draft.members).map(|(number, _)| number);
+    let claims = (0..)
+        .zip(&draft.members)
+        .flat_map(|(number, member)| member.claims.iter().map(move |&(claim, _)| (claim, number)));
+    let in_order = || Otherwise::Members(numbers().collect());
+    let otherwise = match draft.otherwise {
+        Some(claims::Otherwise::Failover) => in_order(),
+        Some(claims::Otherwise::Member(name, _)) => {
+            let named = (0..).zip(&draft.members).filter(|(_, member)| member.name() == name);
+            Otherwise::Members(named.map(|(number, _)| number).collect())
+        }
+        None if sites.len() < draft.members.len() => in_order(),
+        Some(claims::Otherwise::Nearest) | None => Otherwise::Nearest(sites),
+    };
+    Map::compile(atlas.places(), &Rules { claims: claims.collect(), otherwise })
+}
+
 /// The policy with what it needs. A hashed member is known by its name and address, wherever it stands.
-fn policy(draft: &Draft<'_>) -> Option<Policy> {
+fn policy(draft: &Draft<'_>, by_name: &HashMap<&str, &Draft<'_>>, atlas: &Atlas) -> Option<Policy> {
     Some(match draft.policy? {
+        PolicyName::Geo => Policy::Geo(Arc::new(claimed(draft, sites(draft, by_name), atlas))),
+        PolicyName::Nearest => {
+            let rules = Rules { claims: Vec::new(), otherwise: Otherwise::Nearest(sites(draft, by_name)) };
+            Policy::Nearest(Arc::new(Map::compile(atlas.places(), &rules)))
+        }
         PolicyName::RoundRobin => Policy::RoundRobin,
         PolicyName::Weighted => Policy::Weighted,
         PolicyName::Random => Policy::Random,
         PolicyName::Failover => Policy::Failover,
         PolicyName::Hash => {
             let known_by = |member: &DraftMember<'_>| match &member.target {
-                DraftTarget::Endpoint { name, address } => format!("{name}/{address}"),
+                DraftTarget::Endpoint { name, address, .. } => format!("{name}/{address}"),
                 DraftTarget::Pool(name) => (*name).to_owned(),
             };
             let members: Vec<_> = draft.members.iter().map(|member| (known_by(member), member.weight)).collect();

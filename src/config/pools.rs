@@ -8,31 +8,40 @@ use std::sync::Arc;
 
 use toml::de::DeValue;
 
+use super::claims::{self, CLAIMS, Otherwise, Placed};
 use super::faults::{Faults, Span, shown, suggestion};
 use super::monitors::Entry;
 use super::table::{Item, Keys, Table};
 use super::words::{Seen, address, check_label};
+use crate::geo::{Bias, Claim, Coordinates, conflicts};
 use crate::policy::{HASH_BITS, MEMBERS_MAX, MinAlive, PolicyName, WEIGHT_MAX, WEIGHT_TOTAL_MAX};
 use crate::probe::Monitor;
 
 const POOL: Keys = Keys {
-    later: &["otherwise", "tolerance"],
-    ..Keys::only(&["policy", "monitor", "endpoints", "members", "min-alive", "place", "prefix"])
+    later: &["tolerance"],
+    ..Keys::only(&["policy", "monitor", "endpoints", "members", "min-alive", "place", "otherwise", "prefix"])
 };
 
-const ENDPOINT: Keys = Keys { later: CLAIMS, ..Keys::only(&["name", "address", "weight"]) };
+const ENDPOINT: Keys = Keys::only(&[
+    "name",
+    "address",
+    "weight",
+    "place",
+    "bias",
+    "networks",
+    "asns",
+    "subdivisions",
+    "countries",
+    "continents",
+]);
 
-const MEMBER: Keys = Keys { later: CLAIMS, ..Keys::only(&["pool", "weight"]) };
-
-/// What members of `geo` and `nearest` pools say of clients.
-const CLAIMS: &[&str] = &["continents", "countries", "subdivisions", "networks", "asns", "bias"];
-
-const PLACE: Keys = Keys::only(&["latitude", "longitude"]);
+const MEMBER: Keys =
+    Keys::only(&["pool", "weight", "bias", "networks", "asns", "subdivisions", "countries", "continents"]);
 
 const PREFIX: Keys = Keys::only(&["ipv4", "ipv6"]);
 
 /// The policies of the files' contract that cannot be had yet.
-const POLICIES_LATER: [&str; 4] = ["geo", "nearest", "latency", "least-load"];
+const POLICIES_LATER: [&str; 2] = ["latency", "least-load"];
 
 /// A pool as it stands in the file. One with faults keeps its name and what could be read of it, so that what
 /// uses it is not faulted too.
@@ -43,6 +52,10 @@ pub(super) struct Draft<'a> {
     pub(super) policy: Option<PolicyName>,
     pub(super) members: Vec<DraftMember<'a>>,
     pub(super) min_alive: MinAlive,
+    /// Where it is.
+    pub(super) place: Option<Coordinates>,
+    /// Of a `geo` pool: who serves whom nobody claims.
+    pub(super) otherwise: Option<Otherwise<'a>>,
     /// Of a `hash` pool: how much of an IPv4 and of an IPv6 address makes up a session.
     pub(super) prefix: (u8, u8),
     /// What judges its own endpoints. Pools that are its members are judged by their own monitors: a pool means
@@ -62,11 +75,24 @@ pub(super) struct DraftMember<'a> {
     pub(super) target: DraftTarget<'a>,
     pub(super) weight: u32,
     pub(super) span: Span,
+    /// Whom it claims, of a `geo` pool.
+    pub(super) claims: Vec<Placed>,
+    pub(super) bias: Bias,
+}
+
+impl DraftMember<'_> {
+    /// What it is called within its pool.
+    pub(super) fn name(&self) -> &str {
+        match &self.target {
+            DraftTarget::Endpoint { name, .. } => name,
+            DraftTarget::Pool(name) => name,
+        }
+    }
 }
 
 /// What a member is.
 pub(super) enum DraftTarget<'a> {
-    Endpoint { name: Box<str>, address: IpAddr },
+    Endpoint { name: Box<str>, address: IpAddr, place: Option<Coordinates> },
     Pool(&'a str),
 }
 
@@ -83,6 +109,8 @@ pub(super) fn read<'a>(
         policy: None,
         members: Vec::new(),
         min_alive: MinAlive::Count(1),
+        place: None,
+        otherwise: None,
         prefix: HASH_BITS,
         monitor: None,
     };
@@ -107,8 +135,18 @@ fn pool<'a>(item: Item<'a>, monitors: &HashMap<&str, Entry>, faults: &mut Faults
             .warning(item.key_span, format!("{what} has no monitor: its endpoints always count as alive"))
             .help("give it monitor = \"NAME\", the name of a [monitors.NAME]");
     }
-    if let Some(place) = table.get("place") {
-        check_place(place, faults);
+    let place = table.get("place").and_then(|item| claims::place(item, faults));
+    let names: Vec<&str> = members.iter().map(DraftMember::name).collect();
+    let otherwise = table.get("otherwise").and_then(|item| {
+        if policy.is_some_and(|policy| policy != PolicyName::Geo) {
+            faults
+                .warning(item.key_span, "`otherwise` has no effect: the policy of this pool ignores it")
+                .help("write policy = \"geo\", or leave it out");
+        }
+        claims::otherwise(item, &names, faults)
+    });
+    if policy == Some(PolicyName::Geo) {
+        check_claims(&members, faults);
     }
     let min_alive = table.get("min-alive").and_then(|item| min_alive(item, sound.then_some(members.len()), faults));
     let prefix = table.get("prefix").and_then(|item| prefix(item, policy, faults)).unwrap_or(HASH_BITS);
@@ -116,7 +154,17 @@ fn pool<'a>(item: Item<'a>, monitors: &HashMap<&str, Entry>, faults: &mut Faults
         check_weights(&what, item.key_span, &members, faults);
     }
     let min_alive = min_alive.unwrap_or(MinAlive::Count(1));
-    Some(Draft { name: item.key, key_span: item.key_span, policy, members, min_alive, prefix, monitor })
+    Some(Draft {
+        name: item.key,
+        key_span: item.key_span,
+        policy,
+        members,
+        min_alive,
+        place,
+        otherwise,
+        prefix,
+        monitor,
+    })
 }
 
 fn policy(item: Item<'_>, faults: &mut Faults<'_>) -> Option<PolicyName> {
@@ -211,18 +259,21 @@ enum Word<'a> {
 impl<'a> Members<'a> {
     /// `"192.0.2.10"`, or `{ name = "fra1", address = "192.0.2.10", weight = 4 }`.
     fn endpoint(&mut self, item: Item<'a>, faults: &mut Faults<'_>) -> Option<()> {
-        let (name, address, weight) = if matches!(item.value, DeValue::Table(_)) {
+        let (name, address, weight, said) = if matches!(item.value, DeValue::Table(_)) {
             let table = item.table("an endpoint", &ENDPOINT, "", faults)?;
             let weight = self.weight(&table, faults);
+            let place = table.get("place").and_then(|item| claims::place(item, faults));
+            let said = (self.claims(&table, faults), claims::bias(&table, faults), place);
             let name = table.get("name").map(|item| {
                 let text = item.string("fra1", faults)?;
                 check_label(text, item.span, "an endpoint", faults).then_some(text)
             });
             let address = table.require("address", "\"192.0.2.10\"", faults).and_then(|item| address(item, faults));
-            (name, address?, weight?)
+            (name, address?, weight?, said)
         } else {
-            (None, address(item, faults)?, 1)
+            (None, address(item, faults)?, 1, Default::default())
         };
+        let (claims, bias, place) = said;
         let name: Box<str> = match name {
             Some(name) => name?.into(),
             None => address.to_string().into(),
@@ -230,23 +281,38 @@ impl<'a> Members<'a> {
         let what = format!("the address {address}");
         let once = self.seen.enter(Word::Address(address), item.span, &what, faults)
             && self.seen.enter(Word::Endpoint(name.clone()), item.span, &format!("the endpoint `{name}`"), faults);
-        self.list.push(DraftMember { target: DraftTarget::Endpoint { name, address }, weight, span: item.span });
+        let target = DraftTarget::Endpoint { name, address, place };
+        self.list.push(DraftMember { target, weight, span: item.span, claims, bias });
         once.then_some(())
     }
 
     /// `"frankfurt"`, or `{ pool = "frankfurt", weight = 2 }`.
     fn pool(&mut self, item: Item<'a>, faults: &mut Faults<'_>) -> Option<()> {
-        let (pool, span, weight) = if let DeValue::Table(_) = item.value {
+        let (pool, span, weight, said) = if let DeValue::Table(_) = item.value {
             let table = item.table("a member", &MEMBER, "", faults)?;
             let weight = self.weight(&table, faults);
+            let said = (self.claims(&table, faults), claims::bias(&table, faults));
             let pool = table.require("pool", "\"frankfurt\"", faults)?;
-            (pool.string("frankfurt", faults)?, pool.span, weight?)
+            (pool.string("frankfurt", faults)?, pool.span, weight?, said)
         } else {
-            (item.string("frankfurt", faults)?, item.span, 1)
+            (item.string("frankfurt", faults)?, item.span, 1, Default::default())
         };
+        let (claims, bias) = said;
         let once = self.seen.enter(Word::Pool(pool), span, &format!("the member `{}`", shown(pool)), faults);
-        self.list.push(DraftMember { target: DraftTarget::Pool(pool), weight, span });
+        self.list.push(DraftMember { target: DraftTarget::Pool(pool), weight, span, claims, bias });
         once.then_some(())
+    }
+
+    /// What a member claims; that it does, in a pool that asks for no claims, is worth a word.
+    fn claims(&self, table: &Table<'_>, faults: &mut Faults<'_>) -> Vec<Placed> {
+        if self.policy.is_some_and(|policy| policy != PolicyName::Geo) {
+            for item in CLAIMS.iter().filter_map(|key| table.get(key)) {
+                faults
+                    .warning(item.key_span, format!("`{}` has no effect: the policy of this pool ignores it", item.key))
+                    .help("write policy = \"geo\", or leave it out");
+            }
+        }
+        claims::claims(table, faults)
     }
 
     fn weight(&self, table: &Table<'_>, faults: &mut Faults<'_>) -> Option<u32> {
@@ -311,15 +377,21 @@ fn min_alive(item: Item<'_>, members: Option<usize>, faults: &mut Faults<'_>) ->
     percent.map(MinAlive::Percent)
 }
 
-/// Where the pool stands, in degrees. Read by the policies to come; checked now, so that a file that is valid
-/// stays so.
-fn check_place(item: Item<'_>, faults: &mut Faults<'_>) {
-    let example = "{ latitude = 50.1, longitude = 8.7 }";
-    let Some(table) = item.table("a place", &PLACE, example, faults) else { return };
-    for (key, example, most) in [("latitude", "50.1", 90.0), ("longitude", "8.7", 180.0)] {
-        if let Some(item) = table.require(key, example, faults) {
-            item.number(-most..=most, faults);
-        }
+/// Two members cannot claim the same clients alike: neither would be the more specific.
+fn check_claims(members: &[DraftMember<'_>], faults: &mut Faults<'_>) {
+    let placed: Vec<(Placed, u16)> = (0..)
+        .zip(members)
+        .flat_map(|(number, member)| member.claims.iter().map(move |&claim| (claim, number)))
+        .collect();
+    let claims: Vec<(Claim, u16)> = placed.iter().map(|&((claim, _), number)| (claim, number)).collect();
+    for conflict in conflicts(&claims) {
+        let ((_, first), first_member) = placed[conflict.first];
+        let ((_, second), second_member) = placed[conflict.second];
+        let names = [first_member, second_member].map(|member| members[usize::from(member)].name());
+        faults
+            .error(second, format!("`{}` and `{}` claim the same clients", names[0], names[1]))
+            .other(first, "claimed here first")
+            .help("the more specific claim wins: make one of them narrower, or take it out");
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Server {
     pub listen: Vec<SocketAddr>,
     /// Worker threads, up to [`WORKERS_MAX`]; 0, the default, is one a core.
     pub workers: usize,
+    /// Databases of places, the first of which counts most. Relative ones start from the folder of the server file.
+    pub databases: Vec<PathBuf>,
 }
 
 /// Worker threads, at the most: more cores than any machine that serves DNS.
@@ -31,11 +33,13 @@ const LISTEN_MAX: usize = 1_024;
 const PORT: u16 = 5_300;
 
 const FILE: Keys = Keys {
-    known: &["zones", "listen", "workers"],
-    later: &["geo", "latency", "tls", "admin"],
+    known: &["zones", "listen", "workers", "geo"],
+    later: &["latency", "tls", "admin"],
     later_is: "table",
     instead: &[],
 };
+
+const GEO: Keys = Keys::only(&["databases"]);
 
 /// As without a server file.
 impl Default for Server {
@@ -45,6 +49,7 @@ impl Default for Server {
             zones: PathBuf::from("zones"),
             listen: vec![listen(IpAddr::V4(Ipv4Addr::LOCALHOST)), listen(IpAddr::V6(Ipv6Addr::LOCALHOST))],
             workers: 0,
+            databases: Vec::new(),
         }
     }
 }
@@ -64,18 +69,32 @@ pub fn read_server_file(file: &Path, text: &str) -> (Option<Server>, Vec<Diagnos
     let zones = table.get("zones").map_or(Some(default.zones), |item| zones(item, &mut faults));
     let listen = table.get("listen").map_or(Some(default.listen), |item| listen(item, &mut faults));
     let workers = table.get("workers").map_or(Some(0), |item| item.integer(0..=WORKERS_MAX, &mut faults));
-    let server = zones.zip(listen).zip(workers).map(|((zones, listen), workers)| Server {
+    let databases = table.get("geo").map_or(Some(Vec::new()), |item| geo(item, &mut faults));
+    let server = zones.zip(listen).zip(workers).zip(databases).map(|(((zones, listen), workers), databases)| Server {
         zones: folder.join(zones),
         listen,
         workers: usize::from(workers),
+        databases: databases.into_iter().map(|database| folder.join(database)).collect(),
     });
     (server.filter(|_| !faults.any_error()), faults.finish())
 }
 
 fn zones(item: Item<'_>, faults: &mut Faults<'_>) -> Option<PathBuf> {
-    let text = item.string("zones", faults)?;
+    path(item, "zones", "a folder", faults)
+}
+
+/// `[geo]`: the databases of places.
+fn geo(item: Item<'_>, faults: &mut Faults<'_>) -> Option<Vec<PathBuf>> {
+    let table = item.table("[geo]", &GEO, r#"{ databases = ["GeoLite2-City.mmdb"] }"#, faults)?;
+    let Some(item) = table.get("databases") else { return Some(Vec::new()) };
+    let elements = item.elements(r#"["GeoLite2-City.mmdb", "GeoLite2-ASN.mmdb"]"#, faults)?;
+    elements.into_iter().map(|element| path(element, "GeoLite2-City.mmdb", "a database", faults)).collect()
+}
+
+fn path(item: Item<'_>, example: &str, of: &str, faults: &mut Faults<'_>) -> Option<PathBuf> {
+    let text = item.string(example, faults)?;
     if text.is_empty() || text.contains('\0') {
-        faults.error(item.span, format!("`zones` must be the path of a folder, found \"{}\"", shown(text)));
+        faults.error(item.span, format!("`{}` must be the path of {of}, found \"{}\"", item.key, shown(text)));
         return None;
     }
     Some(text.into())
@@ -137,7 +156,9 @@ mod tests {
             let (server, faults) = read_server_file(Path::new(file), text);
             assert_eq!(faults, []);
             let listen = listen.iter().map(|text| text.parse().expect("an address with a port")).collect();
-            assert_eq!(server, Some(Server { zones: PathBuf::from(zones), listen, workers }), "{file}: {text}");
+            let databases = Vec::new();
+            let expected = Server { zones: PathBuf::from(zones), listen, workers, databases };
+            assert_eq!(server, Some(expected), "{file}: {text}");
         };
         let default = ["127.0.0.1:5300", "[::1]:5300"];
         check("bellwether.toml", "", "zones", &default, 0);
@@ -172,10 +193,10 @@ mod tests {
         check("listn = 1", &["1:1 unknown key `listn` in the server file (did you mean `listen`?)"]);
         check("zones = ", &["1:9 a key without a value"]);
         check(
-            "[geo]\ndatabases = []\n[latency]\n[tls]\n[admin]\nlisten = '127.0.0.1:8053'",
+            "[geo]\ndatabases = [1]\n[latency]\n[tls]\n[admin]\nlisten = '127.0.0.1:8053'",
             &[
-                "1:2 the table `geo` in the server file is not supported by this version",
-                "3:2 the table `latency`",
+                "2:14 each of `databases` must be a string such as \"GeoLite2-City.mmdb\", found the integer 1",
+                "3:2 the table `latency` in the server file is not supported by this version",
                 "4:2 the table `tls`",
                 "5:2 the table `admin`",
             ],

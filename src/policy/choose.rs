@@ -175,6 +175,13 @@ impl<'a> Walk<'a> {
             Pick::InTurn => self.step(id, pool, pool.branches.len()) as usize,
             Pick::Scheduled(schedule) => schedule.member(self.step(id, pool, schedule.len())),
             Pick::AtRandom => self.hand.random.below(pool.branches.len() as u64) as usize,
+            Pick::Mapped(map) => {
+                let found = map.lookup(self.hand.client.address());
+                if self.each_ranked(pool, map.classes().get(found.class), found.bits, &mut take) {
+                    return;
+                }
+                0
+            }
             Pick::Ranked(ranking) => {
                 let (ranked, slot, bits) = ranking.ranked(self.hand.client.address());
                 if self.each_ranked(pool, ranked, bits, &mut take) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Target;
 use super::ranking::Ranking;
 use super::schedule::Schedule;
+use crate::geo::Map;
 use crate::moment::Moment;
 
 /// One pool in one family at one moment. Dead when it has no branch.
@@ -60,15 +61,18 @@ pub(super) enum Pick {
     AtRandom,
     /// The first living member in the ranking of the client's network.
     Ranked(Arc<Ranking>),
+    /// The first living member in the class of the client.
+    Mapped(Arc<Map>),
 }
 
-/// Whether two picks take the same turns. A ranking is made once a load, so it is the same or it is another.
+/// Whether two picks take the same turns. Rankings and maps are made once a load, so they are the same or they are others.
 impl PartialEq for Pick {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::First, Self::First) | (Self::InTurn, Self::InTurn) | (Self::AtRandom, Self::AtRandom) => true,
             (Self::Scheduled(one), Self::Scheduled(other)) => one == other,
             (Self::Ranked(one), Self::Ranked(other)) => Arc::ptr_eq(one, other),
+            (Self::Mapped(one), Self::Mapped(other)) => Arc::ptr_eq(one, other),
             _ => false,
         }
     }

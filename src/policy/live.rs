@@ -7,7 +7,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::compiled::{LivePool, Standing, soonest};
-use super::{EndpointId, MinAlive, Policy, Pool, PoolId, Pools, Target, failover, hash, random, round_robin, weighted};
+use super::{
+    EndpointId, MinAlive, Policy, Pool, PoolId, Pools, Target, failover, hash, mapped, random, round_robin, weighted,
+};
 use crate::health::{Board, Health};
 
 /// An address family: what A asks for, or AAAA.
@@ -96,6 +98,7 @@ fn compile_pool(pool: &Pool, standing: impl Fn(Target) -> Option<Health>) -> Liv
         Policy::Weighted => weighted::compile(&members),
         Policy::Random => random::compile(&members),
         Policy::Failover => failover::compile(&members),
+        Policy::Geo(map) | Policy::Nearest(map) => mapped::compile(&members, map),
         Policy::Hash(ranking) => hash::compile(&members, ranking),
     };
     if alive < pool.min_alive.of(members.len()) {

@@ -12,6 +12,7 @@ mod schedule;
 mod random;
 mod failover;
 mod hash;
+mod mapped;
 mod ranking;
 mod client;
 
@@ -25,6 +26,7 @@ pub use live::{Family, Live};
 pub use ranking::{HASH_BITS, Ranking};
 pub use schedule::gcd;
 
+use crate::geo::Map;
 use crate::health::ProbeId;
 
 /// Which pool of a zone: an index into [`Pools::pools`].
@@ -48,6 +50,10 @@ pub enum Policy {
     Random,
     /// The first living member.
     Failover,
+    /// By what members claim of the client's place.
+    Geo(Arc<Map>),
+    /// The least great-circle distance.
+    Nearest(Arc<Map>),
     /// By the client's network: each stays with its member.
     Hash(Arc<Ranking>),
 }
@@ -67,6 +73,8 @@ impl Policy {
             Self::Weighted => PolicyName::Weighted,
             Self::Random => PolicyName::Random,
             Self::Failover => PolicyName::Failover,
+            Self::Geo(_) => PolicyName::Geo,
+            Self::Nearest(_) => PolicyName::Nearest,
             Self::Hash(_) => PolicyName::Hash,
         }
     }
@@ -80,16 +88,20 @@ pub enum PolicyName {
     Weighted,
     Random,
     Failover,
+    Geo,
+    Nearest,
     Hash,
 }
 
 impl PolicyName {
     /// All of them, with the words of the files.
-    pub const ALL: [(&'static str, Self); 5] = [
+    pub const ALL: [(&'static str, Self); 7] = [
         ("round-robin", Self::RoundRobin),
         ("weighted", Self::Weighted),
         ("random", Self::Random),
         ("failover", Self::Failover),
+        ("geo", Self::Geo),
+        ("nearest", Self::Nearest),
         ("hash", Self::Hash),
     ];
 

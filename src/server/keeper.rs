@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep_until;
 
 use super::{Audience, Ready, Reload, StartError};
-use crate::config::{self, Loaded};
+use crate::config::{self, Atlas, Loaded};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::health::{Board, ProbeId};
 use crate::moment::Moment;
@@ -23,6 +23,7 @@ use crate::zone::Zone;
 /// The one writer of the snapshot.
 pub(super) struct Keeper {
     folder: PathBuf,
+    atlas: Atlas,
     clock: Clock,
     audience: Arc<dyn Audience>,
     prober: Prober,
@@ -31,10 +32,17 @@ pub(super) struct Keeper {
     snapshots: Arc<ArcSwap<Snapshot>>,
     /// Which zones, by their place in the snapshot, a probe's verdict touches.
     touched: HashMap<ProbeId, Vec<usize>>,
-    reading: Option<JoinHandle<(Option<Loaded>, Vec<Diagnostic>)>>,
+    reading: Option<JoinHandle<Read>>,
     /// The files changed again while they were being read.
     read_again: bool,
     pending: Option<Pending>,
+}
+
+/// What reading all files came to.
+struct Read {
+    atlas: Atlas,
+    loaded: Option<Loaded>,
+    faults: Vec<Diagnostic>,
 }
 
 /// Zones that were read and wait for the first round of their new probes.
@@ -46,10 +54,20 @@ struct Pending {
 
 impl Keeper {
     /// Reads the zones and waits for the first probe round.
-    pub(super) async fn start(folder: PathBuf, clock: Clock, audience: Arc<dyn Audience>) -> Result<Self, StartError> {
+    pub(super) async fn start(
+        folder: PathBuf,
+        databases: &[PathBuf],
+        clock: Clock,
+        audience: Arc<dyn Audience>,
+    ) -> Result<Self, StartError> {
+        let atlas = Atlas::read(databases).map_err(|faults| {
+            audience.faults(&faults);
+            StartError::Faults { errors: errors(&faults) }
+        })?;
         let (prober, changes) = Prober::start(clock, seed());
         let mut keeper = Self {
             folder,
+            atlas,
             clock,
             audience,
             prober,
@@ -61,7 +79,7 @@ impl Keeper {
             read_again: false,
             pending: None,
         };
-        let (loaded, faults) = config::load(&keeper.folder);
+        let (loaded, faults) = config::load(&keeper.folder, &keeper.atlas);
         keeper.audience.faults(&faults);
         let Some(loaded) = loaded else { return Err(StartError::Faults { errors: errors(&faults) }) };
         keeper.adopt(loaded);
@@ -90,8 +108,8 @@ impl Keeper {
             self.read_again = true;
             return;
         }
-        let folder = self.folder.clone();
-        self.reading = Some(tokio::task::spawn_blocking(move || config::load(&folder)));
+        let (folder, before) = (self.folder.clone(), self.atlas.clone());
+        self.reading = Some(tokio::task::spawn_blocking(move || read(&folder, before)));
     }
 
     /// Waits for one thing to do and does it. May be dropped while it waits without losing anything.
@@ -119,7 +137,7 @@ impl Keeper {
             read = read => {
                 self.reading = None;
                 match read {
-                    Ok((loaded, faults)) => self.have_read(loaded, &faults),
+                    Ok(read) => self.have_read(read),
                     Err(error) => tracing::error!(%error, "reading the zone files was broken off; the last good state keeps serving"),
                 }
             }
@@ -149,16 +167,17 @@ impl Keeper {
         self.snapshots.store(Arc::new(next));
     }
 
-    fn have_read(&mut self, loaded: Option<Loaded>, faults: &[Diagnostic]) {
+    fn have_read(&mut self, Read { atlas, loaded, faults }: Read) {
+        self.atlas = atlas;
         if std::mem::take(&mut self.read_again) {
             // What was read is already old.
             self.reload("the zones folder changed while it was being read");
             return;
         }
-        self.audience.faults(faults);
+        self.audience.faults(&faults);
         match loaded {
             Some(loaded) => self.adopt(loaded),
-            None => self.audience.reloaded(&Reload::Refused { errors: errors(faults) }),
+            None => self.audience.reloaded(&Reload::Refused { errors: errors(&faults) }),
         }
     }
 
@@ -212,6 +231,21 @@ impl Keeper {
             self.audience.reloaded(&Reload::Done { zones, names });
         }
     }
+}
+
+/// Reads all files: a database only if it was replaced, and one that is faulty then leaves the old ones in place.
+fn read(folder: &Path, before: Atlas) -> Read {
+    let (atlas, mut faults) = match before.refreshed() {
+        Ok(atlas) => (atlas, Vec::new()),
+        Err(faults) => (before, faults),
+    };
+    for fault in &mut faults {
+        fault.severity = Severity::Warning;
+        fault.message.push_str("; places stay as they were");
+    }
+    let (loaded, found) = config::load(folder, &atlas);
+    faults.extend(found);
+    Read { atlas, loaded, faults }
 }
 
 /// Which zones each probe's verdict touches.

@@ -32,6 +32,8 @@ pub struct Settings {
     pub listen: Vec<SocketAddr>,
     /// UDP threads for each address; 0 for one a core.
     pub workers: usize,
+    /// Databases of places, the first of which counts most.
+    pub databases: Vec<PathBuf>,
 }
 
 /// What a server tells whoever started it: a terminal, a test.
@@ -164,8 +166,8 @@ pub async fn run(
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("take SIGINT"))?;
 
     // The watch begins before the first read, so that no change falls between the two.
-    let mut saved = watch::Saved::new(&settings.zones);
-    let mut keeper = Keeper::start(settings.zones, clock, Arc::clone(&audience)).await?;
+    let mut saved = watch::Saved::new(&settings.zones, &settings.databases);
+    let mut keeper = Keeper::start(settings.zones, &settings.databases, clock, Arc::clone(&audience)).await?;
     let snapshots = keeper.snapshots();
     let counters: Vec<Arc<Counters>> = (0..=sockets.len()).map(|_| Arc::default()).collect();
     let stopping = Arc::new(AtomicBool::new(false));
@@ -187,7 +189,7 @@ pub async fn run(
     loop {
         tokio::select! {
             () = keeper.attend() => {}
-            () = saved.next() => keeper.reload("a file in the zones folder was saved"),
+            () = saved.next() => keeper.reload("a file was saved"),
             _ = hangup.recv() => keeper.reload("SIGHUP"),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,

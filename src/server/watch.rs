@@ -1,6 +1,6 @@
-//! Tells when a file in the zones folder was saved, once for all that is saved together.
+//! Tells when a zone file or a database was saved, once for all that is saved together.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode, EventKind};
@@ -23,17 +23,28 @@ pub(super) struct Saved {
 }
 
 impl Saved {
-    /// Watches `folder`, on the current runtime.
-    pub(super) fn new(folder: &Path) -> Self {
+    /// Watches `folder` and all in it, and each of `files`, on the current runtime.
+    pub(super) fn new(folder: &Path, files: &[PathBuf]) -> Self {
         // One place is enough: an event says that something changed, and all of it is read anew.
         let (sender, mut events) = mpsc::channel(1);
+        // A file that is replaced is another one to the system, so its folder is watched. Events bear absolute paths.
+        let files: Vec<PathBuf> = files.iter().filter_map(|file| std::path::absolute(file).ok()).collect();
+        let within = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        let (wanted, inside) = (files.clone(), within.clone());
+        let concerns = move |event: &Event| {
+            let mut paths = event.paths.iter().filter_map(|path| std::path::absolute(path).ok());
+            event.paths.is_empty() || paths.any(|path| path.starts_with(&inside) || wanted.contains(&path))
+        };
         let heard = move |event: notify::Result<Event>| {
-            if event.as_ref().map_or(true, changes_files) {
+            if event.as_ref().map_or(true, |event| changes_files(event) && concerns(event)) {
                 let _ = sender.try_send(());
             }
         };
         let watcher = notify::recommended_watcher(heard).and_then(|mut watcher| {
             watcher.watch(folder, RecursiveMode::Recursive)?;
+            for parent in files.iter().filter_map(|file| file.parent()).filter(|parent| !parent.starts_with(&within)) {
+                watcher.watch(parent, RecursiveMode::NonRecursive)?;
+            }
             Ok(watcher)
         });
         let watcher = watcher.inspect_err(|error| {

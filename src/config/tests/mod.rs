@@ -1,6 +1,7 @@
 //! What policy files mean, and the checks through which the rules are tested.
 
 mod faults;
+mod places;
 mod pool_faults;
 
 use std::collections::HashMap;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Apex, Nameserver, Policies, read_policies};
+use super::{Apex, Atlas, Nameserver, Policies, read_policies};
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::health::{ProbeId, Timing};
 use crate::policy::{
@@ -36,7 +37,8 @@ fn read(text: &str) -> (Option<Policies>, Vec<Diagnostic>, Vec<probe::Target>) {
             ProbeId(targets.len() as u32 - 1)
         })
     };
-    let (policies, faults) = read_policies(Path::new("z.toml"), text, &name("example.com"), &mut register);
+    let (policies, faults) =
+        read_policies(Path::new("z.toml"), text, &name("example.com"), &Atlas::default(), &mut register);
     (policies, faults, targets)
 }
 

@@ -28,8 +28,8 @@ fn pools_are_checked() {
         &["1:8 pool `a` has no members / give it endpoints = [\"192.0.2.10\"]"],
     );
     check(
-        "[pools.a]\npolicy = \"geo\"\nendpoints = [\"192.0.2.1\"]\n",
-        &["2:10 the policy `geo` is not supported by this version / known policies: round-robin,"],
+        "[pools.a]\npolicy = \"latency\"\nendpoints = [\"192.0.2.1\"]\n",
+        &["2:10 the policy `latency` is not supported by this version / known policies: round-robin,"],
     );
     check(
         "[pools.a]\npolicy = \"wieghted\"\nendpoints = [\"192.0.2.1\"]\n",
@@ -153,7 +153,6 @@ fn pools_are_checked() {
          policy = \"failover\"\n\
          endpoints = [\"192.0.2.1\"]\n",
         &[
-            "3:38 the key `continents` in a member is not supported / known keys: pool, weight",
             "3:61 the member `b` stands twice @ 3:21",
             "3:66 there is no pool `c` / did you mean `a`?",
             "3:71 a member has no `pool` / add pool = \"frankfurt\"",
@@ -231,10 +230,7 @@ fn pools_are_checked() {
          endpoints = [\"192.0.2.1\"]\n\
          place = \"EU\"\n\
          otherwise = \"nearest\"\n",
-        &[
-            "4:9 `place` must be a table such as { latitude = 50.1,",
-            "5:1 the key `otherwise` in pool `a` is not supported by / known keys: policy, monitor,",
-        ],
+        &["4:9 `place` must be a table such as { latitude = 50.1,"],
     );
     check(
         "[pools.eu.fra]\npolicy = \"failover\"\n",
