@@ -62,7 +62,7 @@ impl Live {
                     // Children stand before their parents.
                     Target::Pool(child) => {
                         let child = live.get(child.0 as usize).filter(|child| child.is_present())?;
-                        Some(Health { alive: child.is_alive(), flip: child.flip })
+                        Some(Health { alive: child.is_alive(), flip: child.flip, load: None })
                     }
                 };
                 let compiled = compile_pool(pool, standing);
@@ -87,7 +87,7 @@ fn compile_pool(pool: &Pool, standing: impl Fn(Target) -> Option<Health>) -> Liv
         .members
         .iter()
         .filter_map(|member| {
-            let Health { alive, flip } = standing(member.target)?;
+            let Health { alive, flip, .. } = standing(member.target)?;
             Some(Standing { target: member.target, weight: member.weight, alive, flip })
         })
         .collect();
