@@ -18,7 +18,7 @@ use tracing::{debug, info, warn};
 
 use super::changes::{Queue, Tenure};
 use super::{Change, Changes, Failure, Probe, Target, Tls, http, tcp};
-use crate::health::{Finding, Health, LATENESS_MAX, ProbeId, State, Step, Verdict, patience};
+use crate::health::{Finding, Gauge, Health, LATENESS_MAX, PerMille, ProbeId, State, Step, Verdict, patience};
 use crate::moment::Moment;
 use crate::random::Random;
 use crate::system::Clock;
@@ -204,6 +204,9 @@ impl Alarm {
     }
 }
 
+/// What one probe found, with the load that a success may report.
+type Found = Result<Option<PerMille>, Failure>;
+
 /// One target's task.
 struct Sentry {
     probe: ProbeId,
@@ -218,7 +221,7 @@ impl Sentry {
         let clock = self.shared.clock;
         let timing = self.target.monitor.timing;
         let asker = Arc::new(Asker::new(&self.target, &self.shared.tls));
-        let (mut state, mut next, mut told) = (State::Unknown, first, None);
+        let (mut state, mut gauge, mut next, mut told) = (State::Unknown, Gauge::default(), first, None);
         loop {
             time::sleep_until(Instant::from_std(clock.instant(next))).await;
             let (result, start, end) = self.ask(&asker, patience(&timing)).await;
@@ -236,14 +239,17 @@ impl Sentry {
                 info!("probes can be sent again");
             }
             let finding = if result.is_ok() { Finding::Success } else { Finding::Failure };
-            let step = state.step(&timing, finding, start, end, self.random.next_u32());
+            let mut step = state.step(&timing, finding, start, end, self.random.next_u32());
+            let report = result.as_ref().ok().copied().flatten();
+            gauge = gauge.step(&timing, step.health.alive, report, end);
+            step.health.load = gauge.load();
             self.tell(&step, result, state, &mut told);
             (state, next) = (step.state, step.next);
         }
     }
 
     /// Probes once: what was found, from when to when.
-    async fn ask(&self, asker: &Arc<Asker>, patience: Duration) -> (Result<(), Failure>, Moment, Moment) {
+    async fn ask(&self, asker: &Arc<Asker>, patience: Duration) -> (Found, Moment, Moment) {
         let _place = self.shared.place().await;
         let start = self.shared.clock.now();
         // A task of its own, to survive a panic; a set of one, because it ends with whoever waits for it.
@@ -260,7 +266,7 @@ impl Sentry {
     }
 
     /// Logs a verdict that turned, and reports health that differs from what was `told` last.
-    fn tell(&self, step: &Step, result: Result<(), Failure>, old: State, told: &mut Option<Health>) {
+    fn tell(&self, step: &Step, result: Found, old: State, told: &mut Option<Health>) {
         match step.turned {
             // A start is not news: there may be thousands.
             Some(Verdict::Up) if old == State::Unknown => debug!("{}: up", self.target),
@@ -302,22 +308,22 @@ impl Asker {
         }
     }
 
-    async fn ask(&self) -> Result<(), Failure> {
+    async fn ask(&self) -> Found {
         match self {
             Self::Http(asker) => asker.ask().await,
-            Self::Tcp(endpoint) => tcp::ask(*endpoint).await,
+            Self::Tcp(endpoint) => tcp::ask(*endpoint).await.map(|()| None),
             Self::Broken(failure) => Err(failure.clone()),
         }
     }
 }
 
 /// A result as it stands in logs.
-struct Told<'a>(&'a Result<(), Failure>);
+struct Told<'a>(&'a Found);
 
 impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Ok(()) => f.write_str("answers as it should"),
+            Ok(_) => f.write_str("answers as it should"),
             Err(failure) => failure.fmt(f),
         }
     }
