@@ -18,6 +18,7 @@
 //! jumps (`blackout_period`), and jumps again when they have stopped for 3 min (`weight_expiration_period`; gRFC
 //! A58).
 
+use std::fmt;
 use std::time::Duration;
 
 use super::Timing;
@@ -47,6 +48,16 @@ impl PerMille {
     /// The thousandths, 0 to 1,000.
     pub const fn get(self) -> u16 {
         self.0
+    }
+}
+
+/// As it stands in logs: `30 %`, `30.5 %`.
+impl fmt::Display for PerMille {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0 / 10, self.0 % 10) {
+            (whole, 0) => write!(f, "{whole} %"),
+            (whole, tenths) => write!(f, "{whole}.{tenths} %"),
+        }
     }
 }
 
@@ -212,6 +223,8 @@ mod tests {
         let check = |share: f64, expected: Option<u16>| {
             assert_eq!(PerMille::of(share).map(PerMille::get), expected, "{share}");
         };
+        let shown = [0, 5, 300, 305, 1_000, 9_999].map(|thousandths| PerMille::new(thousandths).to_string());
+        assert_eq!(shown, ["0 %", "0.5 %", "30 %", "30.5 %", "100 %", "100 %"]);
         check(0.0, Some(0));
         check(-0.0, Some(0));
         check(0.3, Some(300));

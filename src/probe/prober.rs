@@ -323,7 +323,8 @@ struct Told<'a>(&'a Found);
 impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Ok(_) => f.write_str("answers as it should"),
+            Ok(None) => f.write_str("answers as it should"),
+            Ok(Some(load)) => write!(f, "answers as it should, load {load}"),
             Err(failure) => failure.fmt(f),
         }
     }
@@ -335,7 +336,7 @@ mod tests {
 
     use super::super::endpoint::{Endpoint, Reply, loopback};
     use super::*;
-    use crate::health::Timing;
+    use crate::health::{Load, STEP_PER_INTERVAL, Timing};
     use crate::probe::{HttpProbe, Monitor};
 
     /// Real time, so nothing here is judged by when it comes, only by what comes after what. The interval is long
@@ -409,6 +410,68 @@ mod tests {
         let up = next(&mut changes).await;
         assert_eq!((up.health, up.turned, up.cause), (Health::UP, Some(Verdict::Up), None));
         assert!(changes.try_recv().is_none());
+    }
+
+    /// The changes of an endpoint's load from report to report, as it says first one thing and then another.
+    struct Watcher {
+        endpoint: Endpoint,
+        changes: Changes,
+        /// What was told last, and after how many probes.
+        last: (Option<Load>, usize),
+    }
+
+    impl Watcher {
+        /// The next load that is told, within what it may have moved by in as many probes.
+        async fn next(&mut self) -> Option<Load> {
+            let change = next(&mut self.changes).await;
+            assert!(change.health.alive || self.last.0.is_none(), "{change:?}");
+            let probes = self.endpoint.seen().len();
+            let (load, most) = (change.health.load, STEP_PER_INTERVAL as usize * (probes - self.last.1) + 1);
+            let moved = |a: PerMille, b: PerMille| usize::from(a.get().abs_diff(b.get()));
+            match (self.last.0, load) {
+                (Some(old), Some(new)) => {
+                    assert!(moved(old.utilization, new.utilization) <= most, "{old:?} → {new:?} in {most}");
+                    assert!(moved(old.trust, new.trust) <= most, "{old:?} → {new:?} in {most}");
+                }
+                (Some(old), None) => assert!(usize::from(old.trust.get()) <= most, "{old:?} → none in {most}"),
+                (None, Some(new)) => assert_eq!(new.trust.get(), STEP_PER_INTERVAL),
+                (None, None) => {}
+            }
+            self.last = (load, probes);
+            load
+        }
+
+        /// Waits until what is told is as `wanted`; what was told on the way.
+        async fn until(&mut self, wanted: impl Fn(Option<Load>) -> bool) -> Vec<Option<Load>> {
+            let mut seen = Vec::new();
+            while !seen.last().copied().is_some_and(&wanted) {
+                seen.push(self.next().await);
+            }
+            seen
+        }
+    }
+
+    #[tokio::test]
+    async fn the_load_moves_within_bounds_and_goes_when_reports_stop() {
+        let reporting =
+            |load: &str| Reply::Text(format!("HTTP/1.1 200 OK\r\nendpoint-load-metrics: TEXT {load}\r\n\r\n"));
+        let interval = Duration::from_millis(100);
+        // A probe that comes too late for so short an interval is a report missed, and never a verdict.
+        let timing = Timing { interval, fast: interval, timeout: interval, fall: 100, rise: 1 };
+        let endpoint = Endpoint::plain(loopback(28), reporting("cpu_utilization=0.2")).await;
+        let (mut prober, changes) = start();
+        prober.watch(http(endpoint.address, timing));
+        let mut watcher = Watcher { endpoint, changes, last: (None, 0) };
+        let steady = watcher.until(|load| load.is_some_and(|load| load.trust.get() >= 150)).await;
+        assert!(steady.iter().flatten().all(|load| load.utilization.get() == 200), "{steady:?}");
+
+        watcher.endpoint.turn_to(reporting("cpu_utilization=0.9"));
+        let busy = watcher.until(|load| load.is_some_and(|load| load.utilization.get() >= 300)).await;
+        assert!(busy.iter().flatten().is_sorted_by_key(|load| load.utilization), "{busy:?}");
+
+        watcher.endpoint.turn_to(ok());
+        let silent = watcher.until(|load| load.is_none()).await;
+        assert!(silent.len() > 2, "little by little: {silent:?}");
     }
 
     #[tokio::test]
