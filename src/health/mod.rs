@@ -1,5 +1,4 @@
-//! Probe results → verdicts and the soonest flip; the load that endpoints report; the board that
-//! the data plane reads.
+//! Probe results → verdicts and the soonest flip, reports → load; the board that the data plane reads.
 //!
 //! Knows nothing of sockets, files or clocks: results and moments are passed in.
 

@@ -60,7 +60,8 @@ impl Asker {
         Ok(Self { probe: probe.clone(), client, url, host })
     }
 
-    /// Asks once; the load that the endpoint reports with an answer as the probe wants it. Takes as long as the endpoint does: the caller bounds it, and stops it by dropping it.
+    /// Asks once: the load that the endpoint reports, if it does, with an answer as the probe wants it. Takes as long
+    /// as the endpoint does: the caller bounds it, and stops it by dropping it.
     ///
     /// # Errors
     /// The endpoint did not answer as the probe wants.

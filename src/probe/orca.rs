@@ -229,7 +229,11 @@ mod tests {
         })]
 
         #[test]
-        fn reading_never_panics(value: Vec<u8>, form in "(TEXT|JSON|BIN|) ?", metrics in "[a-z_=:,.{}\"0-9eE+ -]{0,60}") {
+        fn reading_never_panics(
+            value: Vec<u8>,
+            form in "(TEXT|JSON|BIN|) ?",
+            metrics in "[a-z_=:,.{}\"0-9eE+ -]{0,60}",
+        ) {
             let _ = read(&value);
             let _ = read((form.clone() + &metrics).as_bytes());
             let _ = read(&[form.as_bytes(), &value].concat());

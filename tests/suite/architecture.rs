@@ -197,7 +197,7 @@ fn cycle<'h>(graph: &Graph<'h>) -> Option<Vec<&'h str>> {
         let before: usize = left.values().map(BTreeSet::len).sum();
         left.values_mut().for_each(|tos| tos.retain(|to| nodes.contains(to)));
         left.retain(|_, tos| !tos.is_empty());
-        if before == left.values().map(BTreeSet::len).sum() && nodes.len() == left.len() {
+        if before == left.values().map(BTreeSet::len).sum::<usize>() && nodes.len() == left.len() {
             break;
         }
     }
