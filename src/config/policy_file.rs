@@ -228,6 +228,7 @@ fn policy(draft: &Draft<'_>, by_name: &HashMap<&str, &Draft<'_>>, atlas: &Atlas)
         }
         PolicyName::RoundRobin => Policy::RoundRobin,
         PolicyName::Weighted => Policy::Weighted,
+        PolicyName::LeastLoad => Policy::LeastLoad,
         PolicyName::Random => Policy::Random,
         PolicyName::Failover => Policy::Failover,
         PolicyName::Hash => {

@@ -41,7 +41,7 @@ const MEMBER: Keys =
 const PREFIX: Keys = Keys::only(&["ipv4", "ipv6"]);
 
 /// The policies of the files' contract that cannot be had yet.
-const POLICIES_LATER: [&str; 2] = ["latency", "least-load"];
+const POLICIES_LATER: [&str; 1] = ["latency"];
 
 /// A pool as it stands in the file. One with faults keeps its name and what could be read of it, so that what
 /// uses it is not faulted too.
@@ -150,7 +150,7 @@ fn pool<'a>(item: Item<'a>, monitors: &HashMap<&str, Entry>, faults: &mut Faults
     }
     let min_alive = table.get("min-alive").and_then(|item| min_alive(item, sound.then_some(members.len()), faults));
     let prefix = table.get("prefix").and_then(|item| prefix(item, policy, faults)).unwrap_or(HASH_BITS);
-    if policy == Some(PolicyName::Weighted) {
+    if matches!(policy, Some(PolicyName::Weighted | PolicyName::LeastLoad)) {
         check_weights(&what, item.key_span, &members, faults);
     }
     let min_alive = min_alive.unwrap_or(MinAlive::Count(1));

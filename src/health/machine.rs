@@ -90,7 +90,7 @@ pub struct Step {
     pub state: State,
     /// When the next probe starts.
     pub next: Moment,
-    /// What answers may read of it.
+    /// What answers may read of it; the load, of which verdicts know nothing, is for others to fill in.
     pub health: Health,
     /// The verdict, if this result turned it; the first result always does.
     pub turned: Option<Verdict>,
@@ -111,7 +111,8 @@ impl State {
             Self::Down if self.is_alive() || self == Self::Unknown => Some(Verdict::Down),
             _ => None,
         };
-        Step { state, next, health: Health { alive: state.is_alive(), flip: state.flip(timing, next) }, turned }
+        let health = Health { alive: state.is_alive(), flip: state.flip(timing, next), load: None };
+        Step { state, next, health, turned }
     }
 
     /// The transition table.

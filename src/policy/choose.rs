@@ -173,7 +173,9 @@ impl<'a> Walk<'a> {
         let first = match &pool.pick {
             Pick::First => 0,
             Pick::InTurn => self.step(id, pool, pool.branches.len()) as usize,
-            Pick::Scheduled(schedule) => schedule.member(self.step(id, pool, schedule.len())),
+            Pick::Scheduled(schedule) | Pick::Drifting(schedule) => {
+                schedule.member(self.step(id, pool, schedule.len()))
+            }
             Pick::AtRandom => self.hand.random.below(pool.branches.len() as u64) as usize,
             Pick::Mapped(map) => {
                 let found = map.lookup(self.hand.client.address());
@@ -468,8 +470,8 @@ mod tests {
     #[test]
     fn the_flip_is_the_soonest_of_what_was_consulted() {
         let at = |seconds: u64| Moment::from_nanos(seconds * 1_000_000_000);
-        let suspect = |seconds| Health { alive: true, flip: at(seconds) };
-        let recovering = |seconds| Health { alive: false, flip: at(seconds) };
+        let suspect = |seconds| Health { alive: true, flip: at(seconds), load: None };
+        let recovering = |seconds| Health { alive: false, flip: at(seconds), load: None };
         let check = |lines: &[&str], healths: &[(&str, Health)], answers: Answers, expected: Moment| {
             let mut case = Case::new(lines);
             for &(name, health) in healths {
@@ -522,7 +524,7 @@ mod tests {
         let mut case = Case::new(&["a rr/1 1 2 3", "b rr/1 4", "t failover/1 a b"]);
         assert_eq!(case.ask(Family::V4, ONE, 1), "1");
         case.set("4", Health::DOWN);
-        case.set("3", Health { alive: true, flip: Moment::from_nanos(5) });
+        case.set("3", Health { alive: true, flip: Moment::from_nanos(5), load: None });
         assert_eq!(case.ask(Family::V4, ONE, 2), "2 3");
     }
 

@@ -6,6 +6,7 @@ use super::Target;
 use super::ranking::Ranking;
 use super::schedule::Schedule;
 use crate::geo::Map;
+use crate::health::Load;
 use crate::moment::Moment;
 
 /// One pool in one family at one moment. Dead when it has no branch.
@@ -57,6 +58,9 @@ pub(super) enum Pick {
     InTurn,
     /// As the schedule says.
     Scheduled(Schedule),
+    /// As the schedule says, which moves with the load that endpoints report: a new one goes on where the last was,
+    /// or a name that is seldom asked for would get the beginning of a turn each time.
+    Drifting(Schedule),
     /// Any branch, drawn by the query.
     AtRandom,
     /// The first living member in the ranking of the client's network.
@@ -70,7 +74,9 @@ impl PartialEq for Pick {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::First, Self::First) | (Self::InTurn, Self::InTurn) | (Self::AtRandom, Self::AtRandom) => true,
-            (Self::Scheduled(one), Self::Scheduled(other)) => one == other,
+            (Self::Scheduled(one), Self::Scheduled(other)) | (Self::Drifting(one), Self::Drifting(other)) => {
+                one == other
+            }
             (Self::Ranked(one), Self::Ranked(other)) => Arc::ptr_eq(one, other),
             (Self::Mapped(one), Self::Mapped(other)) => Arc::ptr_eq(one, other),
             _ => false,
@@ -87,6 +93,8 @@ pub(super) struct Standing {
     pub(super) weight: u32,
     pub(super) alive: bool,
     pub(super) flip: Moment,
+    /// What it reports of its load; nothing of a pool.
+    pub(super) load: Option<Load>,
 }
 
 impl Branch {
@@ -158,7 +166,8 @@ impl LivePool {
 
     /// Becomes the successor of `previous`.
     pub(super) fn follow(mut self, previous: &Arc<Self>) -> Arc<Self> {
-        let same_turns = self.pick == previous.pick
+        let drifts = matches!((&self.pick, &previous.pick), (Pick::Drifting(_), Pick::Drifting(_)));
+        let same_turns = (drifts || self.pick == previous.pick)
             && self
                 .branches
                 .iter()

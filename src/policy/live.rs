@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::compiled::{LivePool, Standing, soonest};
 use super::{
-    EndpointId, MinAlive, Policy, Pool, PoolId, Pools, Target, failover, hash, mapped, random, round_robin, weighted,
+    EndpointId, MinAlive, Policy, Pool, PoolId, Pools, Target, failover, hash, least_load, mapped, random, round_robin,
+    weighted,
 };
 use crate::health::{Board, Health};
 
@@ -64,7 +65,7 @@ impl Live {
                     // Children stand before their parents.
                     Target::Pool(child) => {
                         let child = live.get(child.0 as usize).filter(|child| child.is_present())?;
-                        Some(Health { alive: child.is_alive(), flip: child.flip })
+                        Some(Health { alive: child.is_alive(), flip: child.flip, load: None })
                     }
                 };
                 let compiled = compile_pool(pool, standing);
@@ -88,8 +89,8 @@ fn compile_pool(pool: &Pool, standing: impl Fn(Target) -> Option<Health>) -> Liv
     let members: Vec<Standing> = (0..)
         .zip(&pool.members)
         .filter_map(|(number, member)| {
-            let Health { alive, flip } = standing(member.target)?;
-            Some(Standing { number, target: member.target, weight: member.weight, alive, flip })
+            let Health { alive, flip, load } = standing(member.target)?;
+            Some(Standing { number, target: member.target, weight: member.weight, alive, flip, load })
         })
         .collect();
     let alive = members.iter().filter(|member| member.alive).count();
@@ -97,6 +98,7 @@ fn compile_pool(pool: &Pool, standing: impl Fn(Target) -> Option<Health>) -> Liv
         Policy::RoundRobin => round_robin::compile(&members),
         Policy::Weighted => weighted::compile(&members),
         Policy::Random => random::compile(&members),
+        Policy::LeastLoad => least_load::compile(&members),
         Policy::Failover => failover::compile(&members),
         Policy::Geo(map) | Policy::Nearest(map) => mapped::compile(&members, map),
         Policy::Hash(ranking) => hash::compile(&members, ranking),

@@ -8,6 +8,7 @@ mod live;
 mod compiled;
 mod round_robin;
 mod weighted;
+mod least_load;
 mod schedule;
 mod random;
 mod failover;
@@ -46,6 +47,8 @@ pub enum Policy {
     RoundRobin,
     /// In exact proportion to weight, smoothly interleaved; weight 0 as a last resort.
     Weighted,
+    /// In proportion to weight and to the headroom that endpoints report.
+    LeastLoad,
     /// Uniformly at random.
     Random,
     /// The first living member.
@@ -71,6 +74,7 @@ impl Policy {
         match self {
             Self::RoundRobin => PolicyName::RoundRobin,
             Self::Weighted => PolicyName::Weighted,
+            Self::LeastLoad => PolicyName::LeastLoad,
             Self::Random => PolicyName::Random,
             Self::Failover => PolicyName::Failover,
             Self::Geo(_) => PolicyName::Geo,
@@ -86,6 +90,7 @@ impl Policy {
 pub enum PolicyName {
     RoundRobin,
     Weighted,
+    LeastLoad,
     Random,
     Failover,
     Geo,
@@ -95,9 +100,10 @@ pub enum PolicyName {
 
 impl PolicyName {
     /// All of them, with the words of the files.
-    pub const ALL: [(&'static str, Self); 7] = [
+    pub const ALL: [(&'static str, Self); 8] = [
         ("round-robin", Self::RoundRobin),
         ("weighted", Self::Weighted),
+        ("least-load", Self::LeastLoad),
         ("random", Self::Random),
         ("failover", Self::Failover),
         ("geo", Self::Geo),
@@ -107,7 +113,7 @@ impl PolicyName {
 
     /// Whether members' weights count.
     pub const fn heeds_weights(self) -> bool {
-        matches!(self, Self::Weighted | Self::Hash)
+        matches!(self, Self::Weighted | Self::LeastLoad | Self::Hash)
     }
 
     /// Whether a name over such a pool answers with all of its members unless it says how many.

@@ -40,6 +40,7 @@ pub(super) struct Seen {
 /// An endpoint, which dies with this.
 pub(super) struct Endpoint {
     pub(super) address: SocketAddr,
+    reply: Arc<Mutex<Reply>>,
     seen: Arc<Mutex<Vec<Seen>>>,
     _task: JoinSet<()>,
 }
@@ -56,10 +57,15 @@ impl Endpoint {
     async fn start(address: SocketAddr, tls: Option<TlsAcceptor>, reply: Reply) -> Self {
         let listener = TcpListener::bind(address).await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (reply, seen) = (Arc::new(Mutex::new(reply)), Arc::new(Mutex::new(Vec::new())));
         let mut task = JoinSet::new();
-        task.spawn(serve(listener, tls, reply, Arc::clone(&seen)));
-        Self { address, seen, _task: task }
+        task.spawn(serve(listener, tls, Arc::clone(&reply), Arc::clone(&seen)));
+        Self { address, reply, seen, _task: task }
+    }
+
+    /// Connections that are accepted from here on are answered like this.
+    pub(super) fn turn_to(&self, reply: Reply) {
+        *self.reply.lock().unwrap_or_else(PoisonError::into_inner) = reply;
     }
 
     /// The requests so far.
@@ -68,11 +74,12 @@ impl Endpoint {
     }
 }
 
-async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, reply: Reply, seen: Arc<Mutex<Vec<Seen>>>) {
+async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, reply: Arc<Mutex<Reply>>, seen: Arc<Mutex<Vec<Seen>>>) {
     // Connections end with the endpoint, as those of a killed process do.
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        let (tls, reply, seen) = (tls.clone(), reply.clone(), Arc::clone(&seen));
+        let reply = reply.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (tls, seen) = (tls.clone(), Arc::clone(&seen));
         connections.spawn(async move {
             let Some(tls) = tls else { return converse(stream, None, reply, seen).await };
             if let Ok(stream) = tls.accept(stream).await {

@@ -13,8 +13,10 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{CONNECTION, HOST, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url, retry};
+use tracing::debug;
 
-use super::{BODY_OCTETS_MAX, Failure, HttpProbe, Tls, TlsCheck};
+use super::{BODY_OCTETS_MAX, Failure, HttpProbe, Tls, TlsCheck, orca};
+use crate::health::PerMille;
 
 /// Tells the operators of endpoints who is asking.
 const USER_AGENT: &str = concat!("bellwether/", env!("CARGO_PKG_VERSION"), " (health check)");
@@ -58,11 +60,12 @@ impl Asker {
         Ok(Self { probe: probe.clone(), client, url, host })
     }
 
-    /// Asks once. Takes as long as the endpoint does: the caller bounds it, and stops it by dropping it.
+    /// Asks once: the load that the endpoint reports, if it does, with an answer as the probe wants it. Takes as long
+    /// as the endpoint does: the caller bounds it, and stops it by dropping it.
     ///
     /// # Errors
     /// The endpoint did not answer as the probe wants.
-    pub(super) async fn ask(&self) -> Result<(), Failure> {
+    pub(super) async fn ask(&self) -> Result<Option<PerMille>, Failure> {
         // RFC 9112 §9.6: a client that does not mean to go on says so.
         let mut request = self.client.get(self.url.clone()).header(CONNECTION, "close");
         if let Some(host) = &self.host {
@@ -70,10 +73,19 @@ impl Asker {
         }
         let response = request.send().await.map_err(|error| Failure::of_request(&error))?;
         judge_status(&self.probe, &response)?;
-        match &self.probe.body {
-            Some(wanted) => judge_body(wanted, response).await,
-            None => Ok(()),
+        let load = self.load(&response);
+        if let Some(wanted) = &self.probe.body {
+            judge_body(wanted, response).await?;
         }
+        Ok(load)
+    }
+
+    /// The reported load. A report that cannot be read is none, and no fault of the answer's. Of several the first
+    /// counts, as with Envoy.
+    fn load(&self, response: &Response) -> Option<PerMille> {
+        let report = response.headers().get(orca::HEADER)?;
+        let read = orca::read(report.as_bytes());
+        read.inspect_err(|fault| debug!("{}: {}: {fault}", self.url, orca::HEADER)).ok()
     }
 }
 
@@ -207,11 +219,15 @@ mod tests {
         }
     }
 
-    async fn ask_with(tls: &Tls, endpoint: SocketAddr, probe: &HttpProbe) -> Result<(), String> {
+    async fn load(tls: &Tls, endpoint: SocketAddr, probe: &HttpProbe) -> Result<Option<PerMille>, String> {
         let asker = Asker::new(endpoint.ip(), probe, tls).map_err(|failure| failure.to_string())?;
         // Only so that a fault of ours ends the test.
         let answered = tokio::time::timeout(Duration::from_secs(60), asker.ask()).await;
         answered.expect("an end").map_err(|failure| failure.to_string())
+    }
+
+    async fn ask_with(tls: &Tls, endpoint: SocketAddr, probe: &HttpProbe) -> Result<(), String> {
+        load(tls, endpoint, probe).await.map(drop)
     }
 
     async fn ask(endpoint: SocketAddr, probe: &HttpProbe) -> Result<(), String> {
@@ -269,6 +285,29 @@ mod tests {
         check(Reply::Endless(head.to_owned()), "ok", true).await;
         check(Reply::Endless(head.to_owned()), "well", false).await;
         check(Reply::Hang(head.to_owned()), "ok", true).await;
+    }
+
+    #[tokio::test]
+    async fn the_load_comes_with_an_answer_as_wanted() {
+        async fn check(head: &str, body: Option<&str>, expected: Result<Option<u16>, &str>) {
+            let endpoint = Endpoint::plain(loopback(11), Reply::Text(format!("HTTP/1.1 {head}\r\n\r\nwell"))).await;
+            let probe = HttpProbe { body: body.map(str::to_owned), ..plain(endpoint.address) };
+            let load = load(&Tls::with_roots(RootCertStore::empty), endpoint.address, &probe).await;
+            let expected = expected.map(|load| load.map(PerMille::new)).map_err(str::to_owned);
+            assert_eq!(load, expected, "{head:?}, {body:?}");
+        }
+        let one = "200 OK\r\nEndpoint-Load-Metrics: TEXT cpu_utilization=0.3";
+        check(one, None, Ok(Some(300))).await;
+        check(one, Some("well"), Ok(Some(300))).await;
+        check(one, Some("ill"), Err("body does not contain \"ill\"")).await;
+        check(&one.replace("200 OK", "503 No"), None, Err("status 503, want 200-299")).await;
+        check(&format!("{one}\r\nendpoint-load-metrics: TEXT cpu_utilization=0.9"), None, Ok(Some(300))).await;
+        check("200 OK\r\nendpoint-load-metrics: JSON {\"cpu_utilization\": 0.4}", None, Ok(Some(400))).await;
+        // What cannot be read is no report, and the endpoint lives.
+        check("200 OK\r\nendpoint-load-metrics: TEXT cpu_utilization=high", None, Ok(None)).await;
+        check("200 OK\r\nendpoint-load-metrics: BIN CZqZmZmZmbk/", None, Ok(None)).await;
+        check("200 OK\r\nendpoint-load-metrics: \u{e9}", None, Ok(None)).await;
+        check("200 OK", None, Ok(None)).await;
     }
 
     #[tokio::test]

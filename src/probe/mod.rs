@@ -8,6 +8,7 @@ mod changes;
 mod endpoint;
 mod failure;
 mod http;
+mod orca;
 mod prober;
 mod tcp;
 mod tls;

@@ -18,7 +18,7 @@ use tracing::{debug, info, warn};
 
 use super::changes::{Queue, Tenure};
 use super::{Change, Changes, Failure, Probe, Target, Tls, http, tcp};
-use crate::health::{Finding, Health, LATENESS_MAX, ProbeId, State, Step, Verdict, patience};
+use crate::health::{Finding, Gauge, Health, LATENESS_MAX, PerMille, ProbeId, State, Step, Verdict, patience};
 use crate::moment::Moment;
 use crate::random::Random;
 use crate::system::Clock;
@@ -204,6 +204,9 @@ impl Alarm {
     }
 }
 
+/// What one probe found, with the load that a success may report.
+type Found = Result<Option<PerMille>, Failure>;
+
 /// One target's task.
 struct Sentry {
     probe: ProbeId,
@@ -218,7 +221,7 @@ impl Sentry {
         let clock = self.shared.clock;
         let timing = self.target.monitor.timing;
         let asker = Arc::new(Asker::new(&self.target, &self.shared.tls));
-        let (mut state, mut next, mut told) = (State::Unknown, first, None);
+        let (mut state, mut gauge, mut next, mut told) = (State::Unknown, Gauge::default(), first, None);
         loop {
             time::sleep_until(Instant::from_std(clock.instant(next))).await;
             let (result, start, end) = self.ask(&asker, patience(&timing)).await;
@@ -236,14 +239,17 @@ impl Sentry {
                 info!("probes can be sent again");
             }
             let finding = if result.is_ok() { Finding::Success } else { Finding::Failure };
-            let step = state.step(&timing, finding, start, end, self.random.next_u32());
+            let mut step = state.step(&timing, finding, start, end, self.random.next_u32());
+            let report = result.as_ref().ok().copied().flatten();
+            gauge = gauge.step(&timing, step.health.alive, report, end);
+            step.health.load = gauge.load();
             self.tell(&step, result, state, &mut told);
             (state, next) = (step.state, step.next);
         }
     }
 
     /// Probes once: what was found, from when to when.
-    async fn ask(&self, asker: &Arc<Asker>, patience: Duration) -> (Result<(), Failure>, Moment, Moment) {
+    async fn ask(&self, asker: &Arc<Asker>, patience: Duration) -> (Found, Moment, Moment) {
         let _place = self.shared.place().await;
         let start = self.shared.clock.now();
         // A task of its own, to survive a panic; a set of one, because it ends with whoever waits for it.
@@ -260,7 +266,7 @@ impl Sentry {
     }
 
     /// Logs a verdict that turned, and reports health that differs from what was `told` last.
-    fn tell(&self, step: &Step, result: Result<(), Failure>, old: State, told: &mut Option<Health>) {
+    fn tell(&self, step: &Step, result: Found, old: State, told: &mut Option<Health>) {
         match step.turned {
             // A start is not news: there may be thousands.
             Some(Verdict::Up) if old == State::Unknown => debug!("{}: up", self.target),
@@ -302,22 +308,23 @@ impl Asker {
         }
     }
 
-    async fn ask(&self) -> Result<(), Failure> {
+    async fn ask(&self) -> Found {
         match self {
             Self::Http(asker) => asker.ask().await,
-            Self::Tcp(endpoint) => tcp::ask(*endpoint).await,
+            Self::Tcp(endpoint) => tcp::ask(*endpoint).await.map(|()| None),
             Self::Broken(failure) => Err(failure.clone()),
         }
     }
 }
 
 /// A result as it stands in logs.
-struct Told<'a>(&'a Result<(), Failure>);
+struct Told<'a>(&'a Found);
 
 impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Ok(()) => f.write_str("answers as it should"),
+            Ok(None) => f.write_str("answers as it should"),
+            Ok(Some(load)) => write!(f, "answers as it should, load {load}"),
             Err(failure) => failure.fmt(f),
         }
     }
@@ -329,7 +336,7 @@ mod tests {
 
     use super::super::endpoint::{Endpoint, Reply, loopback};
     use super::*;
-    use crate::health::Timing;
+    use crate::health::{Load, STEP_PER_INTERVAL, Timing};
     use crate::probe::{HttpProbe, Monitor};
 
     /// Real time, so nothing here is judged by when it comes, only by what comes after what. The interval is long
@@ -403,6 +410,68 @@ mod tests {
         let up = next(&mut changes).await;
         assert_eq!((up.health, up.turned, up.cause), (Health::UP, Some(Verdict::Up), None));
         assert!(changes.try_recv().is_none());
+    }
+
+    /// The changes of an endpoint's load from report to report, as it says first one thing and then another.
+    struct Watcher {
+        endpoint: Endpoint,
+        changes: Changes,
+        /// What was told last, and after how many probes.
+        last: (Option<Load>, usize),
+    }
+
+    impl Watcher {
+        /// The next load that is told, within what it may have moved by in as many probes.
+        async fn next(&mut self) -> Option<Load> {
+            let change = next(&mut self.changes).await;
+            assert!(change.health.alive || self.last.0.is_none(), "{change:?}");
+            let probes = self.endpoint.seen().len();
+            let (load, most) = (change.health.load, STEP_PER_INTERVAL as usize * (probes - self.last.1) + 1);
+            let moved = |a: PerMille, b: PerMille| usize::from(a.get().abs_diff(b.get()));
+            match (self.last.0, load) {
+                (Some(old), Some(new)) => {
+                    assert!(moved(old.utilization, new.utilization) <= most, "{old:?} → {new:?} in {most}");
+                    assert!(moved(old.trust, new.trust) <= most, "{old:?} → {new:?} in {most}");
+                }
+                (Some(old), None) => assert!(usize::from(old.trust.get()) <= most, "{old:?} → none in {most}"),
+                (None, Some(new)) => assert_eq!(new.trust.get(), STEP_PER_INTERVAL),
+                (None, None) => {}
+            }
+            self.last = (load, probes);
+            load
+        }
+
+        /// Waits until what is told is as `wanted`; what was told on the way.
+        async fn until(&mut self, wanted: impl Fn(Option<Load>) -> bool) -> Vec<Option<Load>> {
+            let mut seen = Vec::new();
+            while !seen.last().copied().is_some_and(&wanted) {
+                seen.push(self.next().await);
+            }
+            seen
+        }
+    }
+
+    #[tokio::test]
+    async fn the_load_moves_within_bounds_and_goes_when_reports_stop() {
+        let reporting =
+            |load: &str| Reply::Text(format!("HTTP/1.1 200 OK\r\nendpoint-load-metrics: TEXT {load}\r\n\r\n"));
+        let interval = Duration::from_millis(100);
+        // A probe that comes too late for so short an interval is a report missed, and never a verdict.
+        let timing = Timing { interval, fast: interval, timeout: interval, fall: 100, rise: 1 };
+        let endpoint = Endpoint::plain(loopback(28), reporting("cpu_utilization=0.2")).await;
+        let (mut prober, changes) = start();
+        prober.watch(http(endpoint.address, timing));
+        let mut watcher = Watcher { endpoint, changes, last: (None, 0) };
+        let steady = watcher.until(|load| load.is_some_and(|load| load.trust.get() >= 150)).await;
+        assert!(steady.iter().flatten().all(|load| load.utilization.get() == 200), "{steady:?}");
+
+        watcher.endpoint.turn_to(reporting("cpu_utilization=0.9"));
+        let busy = watcher.until(|load| load.is_some_and(|load| load.utilization.get() >= 300)).await;
+        assert!(busy.iter().flatten().is_sorted_by_key(|load| load.utilization), "{busy:?}");
+
+        watcher.endpoint.turn_to(ok());
+        let silent = watcher.until(|load| load.is_none()).await;
+        assert!(silent.len() > 2, "little by little: {silent:?}");
     }
 
     #[tokio::test]

@@ -27,12 +27,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "zone",
         ],
     ),
-    ("config", &["diagnostic", "health", "policy", "probe", "system", "ttl", "wire", "zone"]),
+    ("config", &["diagnostic", "geo", "health", "policy", "probe", "system", "ttl", "wire", "zone"]),
     ("transport", &["answer", "snapshot", "system"]),
     ("answer", &["moment", "policy", "random", "snapshot", "wire", "zone"]),
     ("snapshot", &["policy", "ttl", "wire", "zone"]),
     ("zone", &["diagnostic", "wire"]),
-    ("policy", &["health", "moment", "random"]),
+    ("policy", &["geo", "health", "moment", "random"]),
+    ("geo", &["diagnostic"]),
     ("ttl", &["health", "moment"]),
     ("probe", &["health", "moment", "random", "system"]),
     ("health", &["moment"]),
@@ -181,7 +182,7 @@ fn cycle<'h>(graph: &Graph<'h>) -> Option<Vec<&'h str>> {
         let before: usize = left.values().map(BTreeSet::len).sum();
         left.values_mut().for_each(|tos| tos.retain(|to| nodes.contains(to)));
         left.retain(|_, tos| !tos.is_empty());
-        if before == left.values().map(BTreeSet::len).sum() && nodes.len() == left.len() {
+        if before == left.values().map(BTreeSet::len).sum::<usize>() && nodes.len() == left.len() {
             break;
         }
     }

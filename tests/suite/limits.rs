@@ -100,7 +100,7 @@ fn hold(desk: &mut Desk, octets: &[u8]) {
     for transport in [Transport::Datagram, Transport::Stream] {
         let (outcome, response) = desk.ask(transport, octets);
         match outcome {
-            Outcome::Dropped(_) => assert_eq!(response, [], "{octets:?}"),
+            Outcome::Dropped(_) => assert_eq!(response.len(), 0, "{octets:?}"),
             Outcome::Answered(rcode) => {
                 assert_eq!(response[..2], octets[..2]);
                 assert_eq!(response[2] & 0xf8, 0x80 | octets[2] & 0x78, "QR and the opcode of {octets:?}");

@@ -114,7 +114,7 @@ fn the_ttl_runs_down_to_the_soonest_flip() {
     let second = Duration::from_secs(1);
     let mut board = Board::new();
     let mut desk = Desk::new(vec![served(WORDS, &board)]);
-    let suspect = Health { alive: true, flip: Moment::START + 20 * second };
+    let suspect = Health { alive: true, flip: Moment::START + 20 * second, load: None };
     desk.turn(&mut board, &[(1, suspect)]);
     let mut check = |millis: u64, rtype: &str, expected: u32| {
         desk.now = Moment::START + Duration::from_millis(millis);
