@@ -6,6 +6,7 @@ use super::Question;
 use super::compose::{Composer, Owner};
 use super::screen::is_any;
 use super::steer;
+use super::witness::{Finding, Witness};
 use super::worker::Worker;
 use crate::policy::{Family, LivePool};
 use crate::snapshot::{Served, Snapshot};
@@ -19,9 +20,9 @@ use crate::zone::{Cut, Found, Node, Zone};
 const CHAIN_MAX: usize = 16;
 
 /// Answers the question in the worker's qname, and says with which code.
-pub(super) fn answer(
+pub(super) fn answer<W: Witness>(
     snapshot: &Snapshot,
-    worker: &mut Worker,
+    worker: &mut Worker<W>,
     question: Question,
     composer: &mut Composer<'_, '_>,
 ) -> Rcode {
@@ -43,10 +44,12 @@ pub(super) fn answer(
         }
         match served.zone.find(&worker.qname, qtype) {
             Found::Cut(cut) => {
+                tell(served, worker, Finding::Delegated);
                 refer(cut, &worker.qname, composer);
                 return Rcode::NoError;
             }
             Found::Dname(node) => {
+                tell(served, worker, Finding::Alias);
                 composer.authoritative();
                 match redirect(&served.zone, node, worker, qtype, composer) {
                     Step::Done(rcode) => return rcode,
@@ -54,6 +57,7 @@ pub(super) fn answer(
                 }
             }
             Found::Missing => {
+                tell(served, worker, Finding::Missing);
                 composer.authoritative();
                 composer.deny(&served.zone, served.zone.negative_ttl());
                 return Rcode::NxDomain;
@@ -88,16 +92,17 @@ fn zone_of<'s>(snapshot: &'s Snapshot, qname: &Qname, qtype: Rtype) -> Option<&'
 }
 
 /// Answers from a name that exists.
-fn from_node(
+fn from_node<W: Witness>(
     served: &Served,
     node: Node<'_>,
-    worker: &mut Worker,
+    worker: &mut Worker<W>,
     question: Question,
     composer: &mut Composer<'_, '_>,
 ) -> Step {
     let qtype = question.qtype;
     let zone = &served.zone;
-    if let Some(name) = node.balanced().and_then(|index| served.steering.names.get(index as usize)) {
+    let balanced = node.balanced().and_then(|index| Some((index, served.steering.names.get(index as usize)?)));
+    if let Some((index, name)) = balanced {
         let family = match qtype {
             Rtype::A => Some(Family::V4),
             Rtype::AAAA => Some(Family::V6),
@@ -108,11 +113,13 @@ fn from_node(
             _ => None,
         };
         if let Some(family) = family {
+            tell(served, worker, Finding::Balanced(index));
             return Step::Done(steer::answer(served, name, worker, question, family, composer));
         }
     }
     let set = if is_any(qtype) { node.rrsets().next() } else { node.rrset(qtype) };
     if let Some(set) = set {
+        tell(served, worker, Finding::Static);
         let rotation = match set.rtype {
             Rtype::A | Rtype::AAAA if set.count > 1 => worker.rotation(node.number(), set.rtype, set.count),
             _ => 0,
@@ -121,6 +128,7 @@ fn from_node(
         return Step::Done(Rcode::NoError);
     }
     if let Some(alias) = node.rrset(Rtype::CNAME) {
+        tell(served, worker, Finding::Alias);
         if !composer.answer_set(alias, 0) {
             return Step::Done(Rcode::NoError);
         }
@@ -138,13 +146,24 @@ fn from_node(
         composer.follow_alias();
         return Step::Alias;
     }
+    tell(served, worker, Finding::NoData);
     composer.deny(zone, zone.negative_ttl());
     Step::Done(Rcode::NoError)
 }
 
+fn tell<W: Witness>(served: &Served, worker: &mut Worker<W>, finding: Finding) {
+    worker.witness.found(served, worker.qname.octets(), finding);
+}
+
 /// Redirects a name below a DNAME record: the record, and the alias that it makes of the name (RFC 6672 §3.1),
 /// with the same TTL.
-fn redirect(zone: &Zone, node: Node<'_>, worker: &mut Worker, qtype: Rtype, composer: &mut Composer<'_, '_>) -> Step {
+fn redirect<W>(
+    zone: &Zone,
+    node: Node<'_>,
+    worker: &mut Worker<W>,
+    qtype: Rtype,
+    composer: &mut Composer<'_, '_>,
+) -> Step {
     let Some(set) = node.rrset(Rtype::DNAME) else { return Step::Done(Rcode::ServFail) };
     let Some(record) = set.records().next() else { return Step::Done(Rcode::ServFail) };
     let qname = &mut worker.qname;

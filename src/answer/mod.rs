@@ -13,10 +13,12 @@ mod compose;
 mod lookup;
 mod screen;
 mod steer;
+mod witness;
 mod worker;
 
 use std::net::IpAddr;
 
+pub use witness::{Finding, Steered, Witness};
 pub use worker::{Counters, Worker};
 
 use crate::moment::Moment;
@@ -91,9 +93,9 @@ pub enum Reason {
 /// Answers `request` into `response`. `worker` must have [adopted](Worker::adopt) the snapshot.
 ///
 /// Cost: a few hundred instructions, whatever the size of the zone, the pools or the request.
-pub fn answer(
+pub fn answer<W: Witness>(
     snapshot: &Snapshot,
-    worker: &mut Worker,
+    worker: &mut Worker<W>,
     peer: Peer,
     now: Moment,
     request: &[u8],
@@ -104,9 +106,9 @@ pub fn answer(
     outcome
 }
 
-fn answer_uncounted(
+fn answer_uncounted<W: Witness>(
     snapshot: &Snapshot,
-    worker: &mut Worker,
+    worker: &mut Worker<W>,
     peer: Peer,
     now: Moment,
     request: &[u8],

@@ -2,16 +2,17 @@
 
 use super::Question;
 use super::compose::Composer;
+use super::witness::{Steered, Witness};
 use super::worker::Worker;
 use crate::policy::{Client, Ecs, Family, Hand, Live, View, Want, WhenAllDown, choose};
 use crate::snapshot::{Balanced, Served};
 use crate::wire::header::Rcode;
 
 /// Answers with the endpoints of `family` that the name's pool chooses now.
-pub(super) fn answer(
+pub(super) fn answer<W: Witness>(
     served: &Served,
     name: &Balanced,
-    worker: &mut Worker,
+    worker: &mut Worker<W>,
     question: Question,
     family: Family,
     composer: &mut Composer<'_, '_>,
@@ -27,24 +28,28 @@ pub(super) fn answer(
         composer.deny(&served.zone, served.zone.negative_ttl());
         return Rcode::NoError;
     }
-    let rcode = if root.is_alive() {
+    let (rcode, ttl) = if root.is_alive() {
         pick(served, (&served.live, View::Living), name, worker, client, family);
         let ttl = name.ttl.at(worker.picks.flip(), question.now);
-        write(served, worker, family, ttl, composer)
+        (write(served, worker, family, ttl, composer), ttl)
     } else {
-        when_all_down(served, name, worker, client, family, composer)
+        (when_all_down(served, name, worker, client, family, composer), name.ttl.min)
     };
-    if name.ecs == Ecs::Heeded {
-        composer.announce(asker.scope(worker.picks.scope()));
-    }
+    let scope = match name.ecs {
+        Ecs::Heeded => asker.scope(worker.picks.scope()),
+        Ecs::Ignored => 0,
+    };
+    composer.announce(scope);
+    let alive = root.is_alive();
+    worker.witness.steered(Steered { family, client, alive, ttl, flip: worker.picks.flip(), scope });
     rcode
 }
 
 /// Nothing lives. Whatever is said now should be forgotten soon, so it gets the least TTL.
-fn when_all_down(
+fn when_all_down<W: Witness>(
     served: &Served,
     name: &Balanced,
-    worker: &mut Worker,
+    worker: &mut Worker<W>,
     client: Client,
     family: Family,
     composer: &mut Composer<'_, '_>,
@@ -81,21 +86,21 @@ fn when_all_down(
     }
 }
 
-fn pick(
+fn pick<W: Witness>(
     served: &Served,
     (live, view): (&Live, View),
     name: &Balanced,
-    worker: &mut Worker,
+    worker: &mut Worker<W>,
     client: Client,
     family: Family,
 ) {
     let cursors = worker.cursors.get_mut(served.cursors(name, family)).unwrap_or_default();
-    let hand = Hand { cursors, low: name.low(), random: &mut worker.random, client };
+    let hand = Hand { cursors, low: name.low(), random: &mut worker.random, client, witness: &mut worker.witness };
     let want = Want { root: name.root, family, answers: name.answers, view };
     choose(&served.steering.pools, live, want, hand, &mut worker.picks);
 }
 
-fn write(served: &Served, worker: &Worker, family: Family, ttl: u32, composer: &mut Composer<'_, '_>) -> Rcode {
+fn write<W>(served: &Served, worker: &Worker<W>, family: Family, ttl: u32, composer: &mut Composer<'_, '_>) -> Rcode {
     let endpoints = &served.steering.pools.endpoints;
     let chosen = worker.picks.endpoints().iter().filter_map(|id| endpoints.get(id.0 as usize));
     debug_assert!(chosen.clone().all(|endpoint| family.holds(endpoint.address)), "one family an answer");

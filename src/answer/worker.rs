@@ -16,8 +16,10 @@ use crate::wire::rtype::Rtype;
 const ROTATIONS: usize = 4096;
 
 /// The state of one thread. Not shared: a query takes no lock and writes no line that another core reads.
+///
+/// Its witness hears how answers come about; `()`, which every worker of a server has, hears nothing.
 #[derive(Debug)]
-pub struct Worker {
+pub struct Worker<W = ()> {
     pub(super) qname: Qname,
     pub(super) picks: Picks,
     pub(super) cursors: Vec<Cursor>,
@@ -25,11 +27,19 @@ pub struct Worker {
     rotations: Box<[u32]>,
     generation: Option<u64>,
     counters: Arc<Counters>,
+    pub(super) witness: W,
 }
 
 impl Worker {
     /// A worker that counts into `counters`, which nobody else may count into, and draws what follows from `seed`.
     pub fn new(counters: Arc<Counters>, seed: u64) -> Self {
+        Self::with_witness(counters, seed, ())
+    }
+}
+
+impl<W> Worker<W> {
+    /// A worker whose answers `witness` hears of.
+    pub fn with_witness(counters: Arc<Counters>, seed: u64, witness: W) -> Self {
         Self {
             qname: Qname::default(),
             picks: Picks::default(),
@@ -38,7 +48,13 @@ impl Worker {
             rotations: vec![0; ROTATIONS].into(),
             generation: None,
             counters,
+            witness,
         }
+    }
+
+    /// Who hears of its answers.
+    pub fn witness(&self) -> &W {
+        &self.witness
     }
 
     /// Makes room for what `snapshot` needs. To be called whenever the snapshot is another one, between queries:

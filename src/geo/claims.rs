@@ -8,7 +8,8 @@ use std::collections::HashMap;
 
 use super::address::Network;
 use super::classes::Numbers;
-use super::place::{Continent, Country, Place, Subdivision};
+use super::continent::Continent;
+use super::place::{Country, Place, Subdivision};
 
 /// Which clients a member claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

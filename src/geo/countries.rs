@@ -5,7 +5,7 @@
 //! name continents carry; where a country lies on two, the one with its capital. The middle is rounded to whole
 //! degrees: it stands in for clients of whom a database knows the country alone.
 
-use super::place::Continent::{self, *};
+use super::continent::Continent::{self, *};
 
 /// Code, continent, latitude and longitude of the middle in degrees. Sorted by code.
 #[rustfmt::skip] // A table reads better packed.

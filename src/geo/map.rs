@@ -12,7 +12,9 @@ use super::classes::{ClassId, Classes, Numbers};
 use super::database::Places;
 use super::distance::{Orders, Site};
 use super::partition::Partition;
-use super::ranges::{Block, Overlay};
+use super::ranges::Builder;
+use super::sweep::{Block, Overlay, overlay};
+use super::wide::WideBuilder;
 
 /// What an operator wants to tell apart. Members are numbers, which mean what the caller means by them.
 #[derive(Clone, Debug)]
@@ -20,7 +22,8 @@ pub struct Rules {
     /// Which clients a member claims. Of equal claims on a place the first counts; the caller refuses them, by
     /// [`conflicts`](super::conflicts).
     pub claims: Vec<(Claim, u16)>,
-    /// Who follows behind the claimants, and stands alone where there is none.
+    /// Who follows behind the claimants, and stands alone where there is none. It stands in every class, so it had
+    /// better be short where a million networks are claimed.
     pub otherwise: Otherwise,
 }
 
@@ -62,9 +65,12 @@ impl Map {
                 Span::V6(first, last) => v6.push(Block { first, last, payload }),
             }
         }
-        let v4 = places.partition().v4().overlay(v4, &mut compiler);
-        let v6 = places.partition().v6().overlay(v6, &mut compiler);
-        Self { partition: Partition::of(v4, v6), classes: compiler.lists.into_classes() }
+        let (mut built_v4, mut built_v6) = (Builder::default(), WideBuilder::default());
+        let base = places.partition();
+        overlay(base.v4().iter(), v4, &mut compiler, |start, class| built_v4.push(start, class));
+        overlay(base.v6().iter(), v6, &mut compiler, |start, class| built_v6.push(start, class));
+        let partition = Partition::of(built_v4.finish(), built_v6.finish());
+        Self { partition, classes: compiler.lists.into_classes() }
     }
 
     /// The class of `address`. Takes tens of nanoseconds and allocates nothing.
@@ -194,8 +200,8 @@ mod tests {
 
     fn sample() -> Places {
         let mut places = Places::default();
-        places.add(&samples::city()).expect("the sample is sound");
-        places.add(&samples::flat()).expect("the sample is sound");
+        places.add(samples::city()).expect("the sample is sound");
+        places.add(samples::flat()).expect("the sample is sound");
         places
     }
 
@@ -300,7 +306,7 @@ mod tests {
         }
         let mut places = Places::default();
         if !networks.is_empty() {
-            places.add(&writer.finish()).expect("a sound database");
+            places.add(writer.finish()).expect("a sound database");
         }
         places
     }

@@ -14,10 +14,15 @@ mod classes;
 mod database;
 mod record;
 mod place;
+mod continent;
 mod countries;
 mod partition;
+mod sweep;
+mod wide;
 mod ranges;
 mod address;
+#[cfg(test)]
+mod real;
 #[cfg(test)]
 mod samples;
 
@@ -26,10 +31,11 @@ use std::fmt;
 pub use address::{Folded, Network, Span, fold};
 pub use claims::{Claim, Conflict, conflicts};
 pub use classes::{ClassId, Classes};
+pub use continent::Continent;
 pub use database::Places;
 pub use distance::{BIAS_MAX, Bias, NEAREST_MAX, Site};
 pub use map::{Found, Map, Otherwise, Rules};
-pub use place::{Continent, Coordinates, Country, Place, Subdivision, parse_asn};
+pub use place::{Coordinates, Country, Place, Subdivision, parse_asn};
 
 /// What is wrong with a word or a database, and what would be right. The reader that has the file adds the place.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use super::Fault;
+use super::continent::Continent;
 use super::countries::COUNTRIES;
 use crate::diagnostic::nearest;
 
@@ -59,72 +60,6 @@ impl fmt::Display for Place {
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         f.write_str(if parts.is_empty() { "nowhere known" } else { "" })?;
         f.write_str(&parts.join(" "))
-    }
-}
-
-/// A continent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Continent {
-    /// `AF`
-    Africa,
-    /// `AN`
-    Antarctica,
-    /// `AS`
-    Asia,
-    /// `EU`
-    Europe,
-    /// `NA`: with Central America and the Caribbean
-    NorthAmerica,
-    /// `OC`
-    Oceania,
-    /// `SA`
-    SouthAmerica,
-}
-
-impl Continent {
-    /// All, in the order of their codes.
-    pub const ALL: [Self; 7] = [
-        Self::Africa,
-        Self::Antarctica,
-        Self::Asia,
-        Self::Europe,
-        Self::NorthAmerica,
-        Self::Oceania,
-        Self::SouthAmerica,
-    ];
-
-    /// Two capitals, as databases write it.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Africa => "AF",
-            Self::Antarctica => "AN",
-            Self::Asia => "AS",
-            Self::Europe => "EU",
-            Self::NorthAmerica => "NA",
-            Self::Oceania => "OC",
-            Self::SouthAmerica => "SA",
-        }
-    }
-
-    /// The continent with this code, if it is one.
-    pub fn of_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|continent| continent.code() == code)
-    }
-
-    /// Reads what an operator wrote.
-    ///
-    /// # Errors
-    /// No such continent, with the nearest that is, or all of them.
-    pub fn parse(text: &str) -> Result<Self, Fault> {
-        Self::of_code(text).ok_or_else(|| {
-            let capitals = text.to_ascii_uppercase();
-            let codes = Self::ALL.map(Self::code);
-            let help = match codes.contains(&capitals.as_str()) {
-                true => format!("write `{capitals}`"),
-                false => format!("one of {}", codes.map(|code| format!("`{code}`")).join(", ")),
-            };
-            Fault::new(format!("`{text}` is not the code of a continent")).help(help)
-        })
     }
 }
 
@@ -226,14 +161,11 @@ impl Subdivision {
         let Some((country, part)) = text.split_once('-') else {
             return Err(wrong().help("country, hyphen, one to three capitals or digits, as `US-CA`"));
         };
-        let country = match Country::of_code(country) {
-            Some(country) => country,
-            None => {
-                return Err(match country_meant(country) {
-                    Some(code) => wrong().help(format!("did you mean `{code}-{}`?", part.to_ascii_uppercase())),
-                    None => wrong().help(format!("there is no country `{country}`")),
-                });
-            }
+        let Some(country) = Country::of_code(country) else {
+            return Err(match country_meant(country) {
+                Some(code) => wrong().help(format!("did you mean `{code}-{}`?", part.to_ascii_uppercase())),
+                None => wrong().help(format!("there is no country `{country}`")),
+            });
         };
         Self::of_part(country, part).ok_or_else(|| match Self::of_part(country, &part.to_ascii_uppercase()) {
             Some(meant) => wrong().help(format!("write `{meant}`")),

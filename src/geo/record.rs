@@ -9,7 +9,8 @@ use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::place::{Continent, Coordinates, Country, Place, Subdivision, parse_asn};
+use super::continent::Continent;
+use super::place::{Coordinates, Country, Place, Subdivision, parse_asn};
 
 /// The place that a record tells.
 #[derive(Debug)]

@@ -6,7 +6,9 @@
 use super::client::Client;
 use super::compiled::{Branch, LivePool, Pick};
 use super::live::{Family, Live};
+use super::witness::{How, Witness};
 use super::{ANSWERS_MAX, Answers, EndpointId, Pool, PoolId, Pools, Target};
+use crate::geo::Found;
 use crate::moment::Moment;
 use crate::random::Random;
 
@@ -26,7 +28,7 @@ pub struct Cursor {
 
 /// What a worker lends to one choice, and for whom it is made.
 #[derive(Debug)]
-pub struct Hand<'w> {
+pub struct Hand<'w, W> {
     /// The cursors of this name and family, one for each pool from `low` on. May be short, or empty: a pool
     /// without a cursor starts every turn at its beginning.
     pub cursors: &'w mut [Cursor],
@@ -36,6 +38,8 @@ pub struct Hand<'w> {
     pub random: &'w mut Random,
     /// For whom.
     pub client: Client,
+    /// Who hears of it.
+    pub witness: &'w mut W,
 }
 
 /// Which view of the pools a query walks.
@@ -99,7 +103,7 @@ pub struct Want {
 }
 
 /// Chooses the endpoints that `want` says into `picks`. None are chosen when the pool is dead in that view.
-pub fn choose(pools: &Pools, live: &Live, want: Want, hand: Hand<'_>, picks: &mut Picks) {
+pub fn choose<W: Witness>(pools: &Pools, live: &Live, want: Want, hand: Hand<'_, W>, picks: &mut Picks) {
     picks.clear();
     let mut walk = Walk { pools, live, want, hand, visits_left: VISITS_MAX, picks };
     match want.answers {
@@ -109,21 +113,21 @@ pub fn choose(pools: &Pools, live: &Live, want: Want, hand: Hand<'_>, picks: &mu
     }
 }
 
-struct Walk<'a> {
+struct Walk<'a, W> {
     pools: &'a Pools,
     live: &'a Live,
     want: Want,
-    hand: Hand<'a>,
+    hand: Hand<'a, W>,
     visits_left: u32,
     picks: &'a mut Picks,
 }
 
-impl<'a> Walk<'a> {
+impl<'a, W: Witness> Walk<'a, W> {
     /// One answer from each member of `root` in turn, up to `most`.
     fn each_member(&mut self, root: PoolId, most: usize) {
         let Some(pool) = self.enter(root) else { return };
         self.each_branch(root, pool, |walk, branch| {
-            walk.visit(branch, walk.picks.count + 1);
+            walk.visit(root, branch, walk.picks.count + 1);
             walk.picks.count < most
         });
     }
@@ -145,12 +149,13 @@ impl<'a> Walk<'a> {
     fn best(&mut self, id: PoolId, wanted: usize) {
         let Some(pool) = self.enter(id) else { return };
         self.each_branch(id, pool, |walk, branch| {
-            walk.visit(branch, wanted);
+            walk.visit(id, branch, wanted);
             walk.picks.count < wanted && walk.visits_left > 0
         });
     }
 
-    fn visit(&mut self, branch: &Branch, wanted: usize) {
+    fn visit(&mut self, pool: PoolId, branch: &Branch, wanted: usize) {
+        self.hand.witness.took(pool, branch.target);
         self.visits_left = self.visits_left.saturating_sub(1);
         self.picks.flip = self.picks.flip.min(branch.flip);
         match branch.target {
@@ -162,30 +167,45 @@ impl<'a> Walk<'a> {
     fn enter(&mut self, id: PoolId) -> Option<&'a LivePool> {
         let pool = self.live.pool(self.want.family, id)?;
         self.picks.flip = self.picks.flip.min(pool.flip);
-        match self.want.view {
+        let pool = match self.want.view {
             View::Living => Some(pool),
             View::LastGood => pool.last_good(),
+        };
+        if pool.is_none_or(|pool| !pool.is_alive()) {
+            self.hand.witness.consulted(id, How::Dead);
         }
+        pool
     }
 
     /// Hands the branches of `pool` to `take`, the one whose turn it is first, for as long as it says to go on.
     fn each_branch(&mut self, id: PoolId, pool: &'a LivePool, mut take: impl FnMut(&mut Self, &Branch) -> bool) {
+        if !pool.is_alive() {
+            return;
+        }
         let first = match &pool.pick {
-            Pick::First => 0,
+            Pick::First => {
+                self.hand.witness.consulted(id, How::First);
+                0
+            }
             Pick::InTurn => self.step(id, pool, pool.branches.len()) as usize,
             Pick::Scheduled(schedule) | Pick::Drifting(schedule) => {
                 schedule.member(self.step(id, pool, schedule.len()))
             }
-            Pick::AtRandom => self.hand.random.below(pool.branches.len() as u64) as usize,
+            Pick::AtRandom => {
+                self.hand.witness.consulted(id, How::Drawn);
+                self.hand.random.below(pool.branches.len() as u64) as usize
+            }
             Pick::Mapped(map) => {
-                let found = map.lookup(self.hand.client.address());
-                if self.each_ranked(pool, map.classes().get(found.class), found.bits, &mut take) {
+                let Found { class, bits } = map.lookup(self.hand.client.address());
+                self.hand.witness.consulted(id, How::Class { class, bits });
+                if self.each_ranked(pool, map.classes().get(class), bits, &mut take) {
                     return;
                 }
                 0
             }
             Pick::Ranked(ranking) => {
                 let (ranked, slot, bits) = ranking.ranked(self.hand.client.address());
+                self.hand.witness.consulted(id, How::Slot { slot, bits });
                 if self.each_ranked(pool, ranked, bits, &mut take) {
                     return;
                 }
@@ -245,6 +265,7 @@ impl<'a> Walk<'a> {
         }
         let step = cursor.step;
         cursor.step += 1;
+        self.hand.witness.consulted(id, How::Turn { step, steps });
         step
     }
 
@@ -384,7 +405,7 @@ mod tests {
             let root = PoolId(self.pools.pools.len() as u32 - 1);
             let mut picks = Picks::default();
             let (low, client) = (PoolId(0), self.client);
-            let hand = Hand { cursors: &mut self.cursors, low, random: &mut self.random, client };
+            let hand = Hand { cursors: &mut self.cursors, low, random: &mut self.random, client, witness: &mut () };
             choose(&self.pools, &self.live, Want { root, family, answers, view }, hand, &mut picks);
             picks
         }

@@ -16,6 +16,7 @@ mod hash;
 mod mapped;
 mod ranking;
 mod client;
+mod witness;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub use compiled::LivePool;
 pub use live::{Family, Live};
 pub use ranking::{HASH_BITS, Ranking};
 pub use schedule::gcd;
+
+pub use witness::{How, Witness};
 
 use crate::geo::Map;
 use crate::health::ProbeId;

@@ -1,0 +1,50 @@
+//! Whoever wants to know how an answer comes about, beyond how its endpoints are chosen.
+
+use crate::moment::Moment;
+use crate::policy::{self, Client, Family};
+use crate::snapshot::Served;
+
+/// Hears the steps of an answer. `()` hears nothing, and costs a query nothing.
+pub trait Witness: policy::Witness {
+    /// What the name came to in the zone; said once for each name of a chain of aliases.
+    fn found(&mut self, _served: &Served, _name: &[u8], _finding: Finding) {}
+
+    /// A balanced name was steered.
+    fn steered(&mut self, _steered: Steered) {}
+}
+
+impl Witness for () {}
+
+/// What a name is in its zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// It has what was asked for, the same for everybody.
+    Static,
+    /// Its addresses are a pool's: the number of the name.
+    Balanced(u32),
+    /// It stands for another.
+    Alias,
+    /// It exists, without what was asked for.
+    NoData,
+    /// It is below a delegation.
+    Delegated,
+    /// There is no such name.
+    Missing,
+}
+
+/// What steering came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Steered {
+    /// The addresses that were wanted.
+    pub family: Family,
+    /// For whom.
+    pub client: Client,
+    /// Whether anything of the pool lives; otherwise the name's `when-all-down` has answered.
+    pub alive: bool,
+    /// The TTL that was given.
+    pub ttl: u32,
+    /// When the answer could change at the soonest.
+    pub flip: Moment,
+    /// How many bits of the client it depended on.
+    pub scope: u8,
+}
