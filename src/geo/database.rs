@@ -15,6 +15,8 @@ use super::partition::Partition;
 use super::place::Place;
 use super::ranges::Builder;
 use super::record::Record;
+use super::sweep::zip;
+use super::wide::WideBuilder;
 
 /// What any number of databases say of each address. Immutable but for [`Places::add`].
 #[derive(Clone, Debug)]
@@ -33,13 +35,22 @@ impl Default for Places {
 
 impl Places {
     /// Adds what the database `octets` knows and those before it do not, field by field: the first that knows wins.
-    /// Takes seconds for the largest; nothing of `octets` is kept.
+    /// Takes seconds for the largest. `octets` is let go as soon as it is read, since it is the most of what this
+    /// holds in memory.
     ///
     /// # Errors
     /// What is no database, is damaged, or has no field that is known here; then nothing is added.
-    pub fn add(&mut self, octets: &[u8]) -> Result<(), Fault> {
-        let added = read(octets)?;
-        *self = if self.places.len() == 1 { added } else { self.with(&added) };
+    pub fn add(&mut self, octets: impl AsRef<[u8]>) -> Result<(), Fault> {
+        let mut places = Numbers::default();
+        for &place in &self.places {
+            places.of(place);
+        }
+        let (v4, v6) = read(octets.as_ref(), &mut places)?;
+        drop(octets);
+        let added = Partition::of(v4.finish(), v6.finish());
+        let ours = std::mem::take(&mut self.partition);
+        self.partition = merge(ours, added, &mut places);
+        self.places = places.into_things();
         Ok(())
     }
 
@@ -69,25 +80,43 @@ impl Places {
     pub(super) fn places(&self) -> &[Place] {
         &self.places
     }
-
-    fn with(&self, other: &Self) -> Self {
-        let mut places = Numbers::default();
-        for &place in &self.places {
-            places.of(place);
-        }
-        let mut merged = HashMap::new();
-        let mut merge = |ours: u32, theirs: u32| {
-            *merged
-                .entry((ours, theirs))
-                .or_insert_with(|| places.of(self.places[ours as usize].or(other.places[theirs as usize])))
-        };
-        let v4 = self.partition.v4().zip(other.partition.v4(), &mut merge);
-        let v6 = self.partition.v6().zip(other.partition.v6(), &mut merge);
-        Self { partition: Partition::of(v4, v6), places: places.into_things() }
-    }
 }
 
-fn read(octets: &[u8]) -> Result<Places, Fault> {
+/// What `ours` and `theirs` know together, ours first.
+fn merge(ours: Partition, theirs: Partition, places: &mut Numbers<Place>) -> Partition {
+    let mut known: HashMap<(u32, u32), u32> = HashMap::new();
+    let things = places.things();
+    let mut both = |ours: u32, theirs: u32| match (ours, theirs) {
+        (ours, 0) => ours,
+        (0, theirs) => theirs,
+        both => *known.entry(both).or_insert_with(|| places.of(things[ours as usize].or(things[theirs as usize]))),
+    };
+    let (our_v4, our_v6) = ours.into_families();
+    let (their_v4, their_v6) = theirs.into_families();
+    // A database of one family leaves the other as it was.
+    let v4 = if their_v4.is_zero() {
+        our_v4
+    } else if our_v4.is_zero() {
+        their_v4
+    } else {
+        let mut built = Builder::default();
+        zip(our_v4.iter(), their_v4.iter(), &mut both, |start, place| built.push(start, place));
+        built.finish()
+    };
+    let v6 = if their_v6.is_zero() {
+        our_v6
+    } else if our_v6.is_zero() {
+        their_v6
+    } else {
+        let mut built = WideBuilder::default();
+        zip(our_v6.iter(), their_v6.iter(), &mut both, |start, place| built.push(start, place));
+        built.finish()
+    };
+    Partition::of(v4, v6)
+}
+
+/// Both families of a database, with a number for each place.
+fn read(octets: &[u8], places: &mut Numbers<Place>) -> Result<(Builder<u32>, WideBuilder), Fault> {
     let reader = Reader::from_source(octets).map_err(damaged)?;
     let holds_ipv4 = check_tree(octets, &reader)?;
     // The reader passes over networks that point to where IPv4 begins. Where a database has no IPv4, that is no node
@@ -96,11 +125,10 @@ fn read(octets: &[u8]) -> Result<Places, Fault> {
     if !holds_ipv4 {
         options = options.include_aliased_networks();
     }
-    let mut places = Numbers::default();
-    places.of(Place::default());
     // Networks share records: each is read once.
     let mut read = HashMap::new();
-    let (mut v4, mut v6) = (Builder::default(), Builder::default());
+    let mut knows = false;
+    let (mut v4, mut v6) = (Builder::default(), WideBuilder::default());
     // Where the last IPv6 network ended. In the order of their addresses and those without a record too, so that
     // each begins there, but for those that were passed over.
     let mut end = Some(0);
@@ -113,6 +141,7 @@ fn read(octets: &[u8]) -> Result<Places, Fault> {
                 None => {
                     let record: Option<Record> = network.decode().map_err(damaged)?;
                     let number = places.of(record.map_or_else(Place::default, |record| record.0));
+                    knows |= number != 0;
                     read.insert(offset, number);
                     number
                 }
@@ -136,12 +165,11 @@ fn read(octets: &[u8]) -> Result<Places, Fault> {
             }
         }
     }
-    let places = places.into_things();
-    if places.len() == 1 {
+    if !knows {
         return Err(Fault::new("the database has no continent, country, coordinates or AS number that reads as one")
             .help("the layouts of GeoIP2, GeoLite2, DB-IP, IPinfo and ip-location-db are known"));
     }
-    Ok(Places { partition: Partition::of(v4.finish(), v6.finish()), places })
+    Ok((v4, v6))
 }
 
 fn damaged(error: MaxMindDbError) -> Fault {
@@ -198,6 +226,12 @@ mod tests {
         places
     }
 
+    fn read_alone(octets: &[u8]) -> Result<Places, Fault> {
+        let mut places = Places::default();
+        places.add(octets)?;
+        Ok(places)
+    }
+
     #[test]
     fn places_are_what_the_database_says() {
         let check = |databases: &[&[u8]], address: &str, expected: &str| {
@@ -228,8 +262,8 @@ mod tests {
         let check = |fields: Vec<(&'static str, Value)>, expected: &str| {
             let mut writer = Writer::new(4, 32);
             writer.add("192.0.2.0/24", &Map(fields.clone()));
-            let read = read(&writer.finish()).map(|places| places.lookup([192, 0, 2, 1].into()).0.to_string());
-            assert_eq!(read.unwrap_or_else(|fault| fault.message), expected, "{fields:?}");
+            let found = read_alone(&writer.finish()).map(|places| places.lookup([192, 0, 2, 1].into()).0.to_string());
+            assert_eq!(found.unwrap_or_else(|fault| fault.message), expected, "{fields:?}");
         };
         let none = "the database has no continent, country, coordinates or AS number that reads as one";
         let code = |name: &'static str, code: &'static str| Map(vec![(name, Text(code))]);
@@ -280,13 +314,13 @@ mod tests {
         for node in 0..127_usize {
             octets[node * 6 + 3..node * 6 + 6].copy_from_slice(&[0, 0, node as u8 + 1]);
         }
-        let fault = read(&octets).expect_err("tied");
+        let fault = read_alone(&octets).expect_err("tied");
         assert_eq!(fault.message, "not a sound MaxMind DB file: node 1 of its search tree is reached twice");
         let mut writer = Writer::new(4, 24);
         writer.add("0.0.0.0/1", &Map(vec![("country_code", Text("DE"))]));
         let mut octets = writer.finish();
         octets[3..6].fill(0);
-        let fault = read(&octets).expect_err("tied");
+        let fault = read_alone(&octets).expect_err("tied");
         assert_eq!(fault.message, "not a sound MaxMind DB file: node 0 of its search tree is reached twice");
     }
 
@@ -296,7 +330,7 @@ mod tests {
         let mut random = crate::random::Random::new(20_261_121);
         for whole in [samples::city(), samples::flat()] {
             for length in (0..whole.len()).step_by(7) {
-                assert!(read(&whole[..length]).is_err(), "cut at {length} of {}", whole.len());
+                assert!(read_alone(&whole[..length]).is_err(), "cut at {length} of {}", whole.len());
             }
             for _ in 0..3000 {
                 let mut octets = whole.clone();
@@ -304,9 +338,9 @@ mod tests {
                     let at = random.below(octets.len() as u64) as usize;
                     octets[at] = random.next_u32() as u8;
                 }
-                drop(read(&octets));
+                drop(read_alone(&octets));
             }
         }
-        assert!(read(b"").is_err() && read(b"\xab\xcd\xefMaxMind.com").is_err());
+        assert!(read_alone(b"").is_err() && read_alone(b"\xab\xcd\xefMaxMind.com").is_err());
     }
 }

@@ -12,7 +12,9 @@ use super::classes::{ClassId, Classes, Numbers};
 use super::database::Places;
 use super::distance::{Orders, Site};
 use super::partition::Partition;
-use super::ranges::{Block, Overlay};
+use super::ranges::Builder;
+use super::sweep::{Block, Overlay, overlay};
+use super::wide::WideBuilder;
 
 /// What an operator wants to tell apart. Members are numbers, which mean what the caller means by them.
 #[derive(Clone, Debug)]
@@ -62,9 +64,12 @@ impl Map {
                 Span::V6(first, last) => v6.push(Block { first, last, payload }),
             }
         }
-        let v4 = places.partition().v4().overlay(v4, &mut compiler);
-        let v6 = places.partition().v6().overlay(v6, &mut compiler);
-        Self { partition: Partition::of(v4, v6), classes: compiler.lists.into_classes() }
+        let (mut built_v4, mut built_v6) = (Builder::default(), WideBuilder::default());
+        let base = places.partition();
+        overlay(base.v4().iter(), v4, &mut compiler, |start, class| built_v4.push(start, class));
+        overlay(base.v6().iter(), v6, &mut compiler, |start, class| built_v6.push(start, class));
+        let partition = Partition::of(built_v4.finish(), built_v6.finish());
+        Self { partition, classes: compiler.lists.into_classes() }
     }
 
     /// The class of `address`. Takes tens of nanoseconds and allocates nothing.

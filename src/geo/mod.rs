@@ -16,8 +16,12 @@ mod record;
 mod place;
 mod countries;
 mod partition;
+mod sweep;
+mod wide;
 mod ranges;
 mod address;
+#[cfg(test)]
+mod real;
 #[cfg(test)]
 mod samples;
 

@@ -4,18 +4,19 @@ use std::net::IpAddr;
 
 use super::address::{Folded, fold};
 use super::ranges::Ranges;
+use super::wide::Wide;
 
 /// A number for every address there is.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Partition {
     v4: Ranges<u32>,
-    v6: Ranges<u128>,
+    v6: Wide,
     /// Whether it is the same number everywhere, so that no bit of an address matters.
     uniform: bool,
 }
 
 impl Partition {
-    pub(super) fn of(v4: Ranges<u32>, v6: Ranges<u128>) -> Self {
+    pub(super) fn of(v4: Ranges<u32>, v6: Wide) -> Self {
         // Neighbours differ, so one range is one value.
         let uniform =
             v4.len() == 1 && v6.len() == 1 && v4.iter().map(|(_, value)| value).eq(v6.iter().map(|(_, value)| value));
@@ -26,8 +27,12 @@ impl Partition {
         &self.v4
     }
 
-    pub(super) fn v6(&self) -> &Ranges<u128> {
+    pub(super) fn v6(&self) -> &Wide {
         &self.v6
+    }
+
+    pub(super) fn into_families(self) -> (Ranges<u32>, Wide) {
+        (self.v4, self.v6)
     }
 
     /// The number at `address`, and how many of its leading bits that depends on: every address that agrees in
