@@ -71,16 +71,6 @@ impl<T: Eq + std::hash::Hash> Numbers<T> {
         (number, self.numbers.len() > before)
     }
 
-    /// A copy of the things, in the order of their numbers.
-    pub(super) fn things(&self) -> Vec<T>
-    where
-        T: Clone,
-    {
-        let mut things: Vec<(u32, &T)> = self.numbers.iter().map(|(thing, &number)| (number, thing)).collect();
-        things.sort_unstable_by_key(|&(number, _)| number);
-        things.into_iter().map(|(_, thing)| thing.clone()).collect()
-    }
-
     /// The things, in the order of their numbers.
     pub(super) fn into_things(self) -> Vec<T> {
         let mut things: Vec<(u32, T)> = self.numbers.into_iter().map(|(thing, number)| (number, thing)).collect();

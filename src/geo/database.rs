@@ -10,7 +10,6 @@ use std::net::IpAddr;
 use maxminddb::{MaxMindDbError, Reader, WithinOptions};
 
 use super::Fault;
-use super::classes::Numbers;
 use super::partition::Partition;
 use super::place::Place;
 use super::ranges::Builder;
@@ -22,7 +21,8 @@ use super::wide::WideBuilder;
 #[derive(Clone, Debug)]
 pub struct Places {
     partition: Partition,
-    /// The first is the one of which nothing is known.
+    /// The first is the one of which nothing is known. One may stand here twice, where records differ in what is
+    /// of no use here: finding those took more memory than they do.
     places: Vec<Place>,
 }
 
@@ -41,16 +41,11 @@ impl Places {
     /// # Errors
     /// What is no database, is damaged, or has no field that is known here; then nothing is added.
     pub fn add(&mut self, octets: impl AsRef<[u8]>) -> Result<(), Fault> {
-        let mut places = Numbers::default();
-        for &place in &self.places {
-            places.of(place);
-        }
-        let (v4, v6) = read(octets.as_ref(), &mut places)?;
+        let before = self.places.len();
+        let (v4, v6) = read(octets.as_ref(), &mut self.places).inspect_err(|_| self.places.truncate(before))?;
         drop(octets);
         let added = Partition::of(v4.finish(), v6.finish());
-        let ours = std::mem::take(&mut self.partition);
-        self.partition = merge(ours, added, &mut places);
-        self.places = places.into_things();
+        self.partition = merge(std::mem::take(&mut self.partition), added, &mut self.places);
         Ok(())
     }
 
@@ -76,20 +71,22 @@ impl Places {
         &self.partition
     }
 
-    /// The distinct places; the first is the unknown one.
+    /// The places; the first is the unknown one.
     pub(super) fn places(&self) -> &[Place] {
         &self.places
     }
 }
 
-/// What `ours` and `theirs` know together, ours first.
-fn merge(ours: Partition, theirs: Partition, places: &mut Numbers<Place>) -> Partition {
-    let mut known: HashMap<(u32, u32), u32> = HashMap::new();
-    let things = places.things();
+/// What `ours` and `theirs` know together, ours first. New places are added.
+fn merge(ours: Partition, theirs: Partition, places: &mut Vec<Place>) -> Partition {
+    let mut known = HashMap::new();
     let mut both = |ours: u32, theirs: u32| match (ours, theirs) {
         (ours, 0) => ours,
         (0, theirs) => theirs,
-        both => *known.entry(both).or_insert_with(|| places.of(things[ours as usize].or(things[theirs as usize]))),
+        both => *known.entry(both).or_insert_with(|| {
+            let place = places[ours as usize].or(places[theirs as usize]);
+            if place == places[ours as usize] { ours } else { number(places, place) }
+        }),
     };
     let (our_v4, our_v6) = ours.into_families();
     let (their_v4, their_v6) = theirs.into_families();
@@ -115,8 +112,18 @@ fn merge(ours: Partition, theirs: Partition, places: &mut Numbers<Place>) -> Par
     Partition::of(v4, v6)
 }
 
-/// Both families of a database, with a number for each place.
-fn read(octets: &[u8], places: &mut Numbers<Place>) -> Result<(Builder<u32>, WideBuilder), Fault> {
+/// Adds a place.
+fn number(places: &mut Vec<Place>, place: Place) -> u32 {
+    if place == places[0] {
+        return 0;
+    }
+    // Fewer than 2³¹: a record is more than an octet, and a search tree's pointers have 32 bits.
+    places.push(place);
+    places.len() as u32 - 1
+}
+
+/// Both families of a database, with a number for each place, which is added to `places`.
+fn read(octets: &[u8], places: &mut Vec<Place>) -> Result<(Builder<u32>, WideBuilder), Fault> {
     let reader = Reader::from_source(octets).map_err(damaged)?;
     let holds_ipv4 = check_tree(octets, &reader)?;
     // The reader passes over networks that point to where IPv4 begins. Where a database has no IPv4, that is no node
@@ -127,26 +134,30 @@ fn read(octets: &[u8], places: &mut Numbers<Place>) -> Result<(Builder<u32>, Wid
     }
     // Networks share records: each is read once.
     let mut read = HashMap::new();
-    let mut knows = false;
+    let before = places.len();
+    let mut last = 0;
     let (mut v4, mut v6) = (Builder::default(), WideBuilder::default());
     // Where the last IPv6 network ended. In the order of their addresses and those without a record too, so that
     // each begins there, but for those that were passed over.
     let mut end = Some(0);
     for network in reader.networks(options).map_err(damaged)? {
         let network = network.map_err(damaged)?;
-        let number = match network.offset() {
+        let mut number = match network.offset() {
             None => 0,
             Some(offset) => match read.get(&offset) {
                 Some(&number) => number,
                 None => {
                     let record: Option<Record> = network.decode().map_err(damaged)?;
-                    let number = places.of(record.map_or_else(Place::default, |record| record.0));
-                    knows |= number != 0;
+                    let number = number(places, record.map_or_else(Place::default, |record| record.0));
                     read.insert(offset, number);
                     number
                 }
             },
         };
+        if places[number as usize] == places[last as usize] {
+            number = last;
+        }
+        last = number;
         let block = network.network().map_err(damaged)?;
         match block.ip() {
             IpAddr::V4(first) => v4.push(first.to_bits(), number),
@@ -165,7 +176,7 @@ fn read(octets: &[u8], places: &mut Numbers<Place>) -> Result<(Builder<u32>, Wid
             }
         }
     }
-    if !knows {
+    if places.len() == before {
         return Err(Fault::new("the database has no continent, country, coordinates or AS number that reads as one")
             .help("the layouts of GeoIP2, GeoLite2, DB-IP, IPinfo and ip-location-db are known"));
     }
