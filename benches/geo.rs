@@ -6,6 +6,8 @@
 //! the ranges of what there is, while real clients crowd into a few; and a worker that does other things between
 //! two lookups finds less of a map in its caches than this loop does.
 
+#![allow(clippy::expect_used, missing_docs, reason = "a bench says what it expects by unwrapping it")]
+
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -22,7 +22,8 @@ pub struct Rules {
     /// Which clients a member claims. Of equal claims on a place the first counts; the caller refuses them, by
     /// [`conflicts`](super::conflicts).
     pub claims: Vec<(Claim, u16)>,
-    /// Who follows behind the claimants, and stands alone where there is none.
+    /// Who follows behind the claimants, and stands alone where there is none. It stands in every class, so it had
+    /// better be short where a million networks are claimed.
     pub otherwise: Otherwise,
 }
 
@@ -199,8 +200,8 @@ mod tests {
 
     fn sample() -> Places {
         let mut places = Places::default();
-        places.add(&samples::city()).expect("the sample is sound");
-        places.add(&samples::flat()).expect("the sample is sound");
+        places.add(samples::city()).expect("the sample is sound");
+        places.add(samples::flat()).expect("the sample is sound");
         places
     }
 
@@ -305,7 +306,7 @@ mod tests {
         }
         let mut places = Places::default();
         if !networks.is_empty() {
-            places.add(&writer.finish()).expect("a sound database");
+            places.add(writer.finish()).expect("a sound database");
         }
         places
     }

@@ -226,14 +226,11 @@ impl Subdivision {
         let Some((country, part)) = text.split_once('-') else {
             return Err(wrong().help("country, hyphen, one to three capitals or digits, as `US-CA`"));
         };
-        let country = match Country::of_code(country) {
-            Some(country) => country,
-            None => {
-                return Err(match country_meant(country) {
-                    Some(code) => wrong().help(format!("did you mean `{code}-{}`?", part.to_ascii_uppercase())),
-                    None => wrong().help(format!("there is no country `{country}`")),
-                });
-            }
+        let Some(country) = Country::of_code(country) else {
+            return Err(match country_meant(country) {
+                Some(code) => wrong().help(format!("did you mean `{code}-{}`?", part.to_ascii_uppercase())),
+                None => wrong().help(format!("there is no country `{country}`")),
+            });
         };
         Self::of_part(country, part).ok_or_else(|| match Self::of_part(country, &part.to_ascii_uppercase()) {
             Some(meant) => wrong().help(format!("write `{meant}`")),

@@ -12,8 +12,17 @@
 //!  starts    binary search between two ranks; the values stand at the same index
 //! ```
 //!
-//! Measured on the merged city database (see `benches/geo.rs`): a binary search over all starts takes two to four
-//! times as long, a trie of 64-way nodes as long as this but 1.5 to 2 times the memory.
+//! Measured on the IPv4 side of a city database, cut by continent into 163,000 ranges and by nearness to 100
+//! members into 2.7 million; random addresses, each lookup waiting for the one before:
+//!
+//! | | ns | MB |
+//! |---|---|---|
+//! | this | 23 and 38 | 1.3 and 22 |
+//! | binary search over all starts | 54 and 107 | 1.3 and 22 |
+//! | a trie of 64-way nodes with bitmaps | 7 and 23 | 2.7 and 40 |
+//!
+//! The trie is the faster by some 15 ns of a query's hundreds. This was kept for half the memory, which one map for
+//! each set of rules takes, and because it is built in one pass with no more than what is kept.
 
 use std::fmt::Debug;
 

@@ -14,8 +14,8 @@ pub(super) enum Value {
     Short(u16),
     Number(u32),
     Long(u64),
-    Map(Vec<(&'static str, Value)>),
-    Array(Vec<Value>),
+    Map(Vec<(&'static str, Self)>),
+    Array(Vec<Self>),
 }
 
 use Value::{Array, Double, Float, Long, Map, Number, Short, Text};
