@@ -414,7 +414,8 @@ impl Builder {
             if !found {
                 let host = Name::from_wire(qname.octets()).map_or_else(|_| String::new(), |host| host.to_string());
                 let message = format!("the nameserver {host} lies in the zone, which gives no address for it");
-                let help = "add an A or AAAA record for it to the zone, as in the glue that its parent has";
+                let help =
+                    "give it the addresses that its parent's glue has: A or AAAA records, or `addresses` in [zone]";
                 faults.push(Fault::warning(Some(record.origin), message).help(help));
             }
         }
