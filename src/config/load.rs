@@ -43,6 +43,11 @@ pub struct LoadedZone {
 /// Reads every zone of `folder`. `None` when any of it is at fault: a folder is served whole or not at all.
 pub fn load(folder: &Path, atlas: &Atlas) -> (Option<Loaded>, Vec<Diagnostic>) {
     let (files, mut faults) = list_zones(folder);
+    if files.is_empty() && faults.is_empty() {
+        let help = "a zone's files are named after it, such as example.com.zone and example.com.toml";
+        let nothing = "the zones folder holds no zone: there is nothing to serve";
+        faults.push(Diagnostic::error(Place::of_file(folder), nothing).help(help));
+    }
     let mut targets = Targets::default();
     let mut zones = Vec::with_capacity(files.len());
     for files in &files {
@@ -112,11 +117,13 @@ fn load_zone(
     let mut builder = Builder::new(&files.apex);
     let mut faults = Vec::new();
     let mut sources = Vec::new();
+    let mut whole = true;
     if let Some(master) = &files.master {
         let outcome = master::read(master, folder, &files.apex, &mut |record| {
             let origin = Origin { file: record.file, line: record.line };
             builder.add(record.owner, record.rtype, record.ttl, record.rdata, origin);
         });
+        whole = outcome.diagnostics.iter().all(|fault| fault.severity != Severity::Error);
         faults.extend(outcome.diagnostics);
         sources = outcome.files;
     }
@@ -148,7 +155,9 @@ fn load_zone(
     for (index, name) in (0..).zip(&policies.names) {
         builder.balance(&name.owner, index, Origin { file: POLICY_FILE, line: index });
     }
-    let (zone, found) = builder.finish();
+    let (zone, mut found) = builder.finish();
+    // That something is not there says nothing of a file that could not be read to the end.
+    found.retain(|fault| whole || fault.at.is_some());
     let origins =
         Origins { sources: &sources, names: &policies.names, apex: policies.apex.as_ref(), files, policy_file };
     faults.extend(found.into_iter().map(|fault| origins.diagnostic(fault)));
@@ -170,7 +179,13 @@ fn load_policies(
     atlas: &Atlas,
     targets: &mut Targets,
 ) -> (Option<Policies>, Vec<Diagnostic>) {
-    match read_text(file) {
+    // A pipe would be waited for.
+    let text = if fs::metadata(file).is_ok_and(|file| !file.is_file()) {
+        Err("is not a file".to_owned())
+    } else {
+        read_text(file)
+    };
+    match text {
         Ok(text) => read_policies(file, &text, &files.apex, atlas, &mut |target| targets.register(target)),
         Err(message) => (None, vec![Diagnostic::error(Place::of_file(file), message)]),
     }

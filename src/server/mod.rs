@@ -168,6 +168,7 @@ pub async fn run(
     // The watch begins before the first read, so that no change falls between the two.
     let mut saved = watch::Saved::new(&settings.zones, &settings.databases);
     let mut keeper = Keeper::start(settings.zones, &settings.databases, clock, Arc::clone(&audience)).await?;
+    saved.warn_if_blind();
     let snapshots = keeper.snapshots();
     let counters: Vec<Arc<Counters>> = (0..=sockets.len()).map(|_| Arc::default()).collect();
     let stopping = Arc::new(AtomicBool::new(false));

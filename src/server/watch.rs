@@ -17,8 +17,8 @@ const QUIET_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// A watch on a folder and all that is in it.
 pub(super) struct Saved {
-    /// Holds the watch; `None` when the system refused it, and then only SIGHUP reloads.
-    _watcher: Option<RecommendedWatcher>,
+    /// Holds the watch; an error when the system refused it.
+    watcher: notify::Result<RecommendedWatcher>,
     saved: mpsc::Receiver<()>,
 }
 
@@ -47,9 +47,6 @@ impl Saved {
             }
             Ok(watcher)
         });
-        let watcher = watcher.inspect_err(|error| {
-            tracing::warn!(%error, folder = %folder.display(), "cannot watch the zones folder: only SIGHUP reloads it");
-        });
         let (settled, saved) = mpsc::channel(1);
         tokio::spawn(async move {
             while events.recv().await.is_some() {
@@ -60,7 +57,15 @@ impl Saved {
                 }
             }
         });
-        Self { _watcher: watcher.ok(), saved }
+        Self { watcher, saved }
+    }
+
+    /// Logs it when there is no watch, for then only SIGHUP reloads. Apart from [`Saved::new`], since a folder
+    /// that is missing has more to be said about it.
+    pub(super) fn warn_if_blind(&self) {
+        if let Err(error) = &self.watcher {
+            tracing::warn!(%error, "cannot watch the zones folder: only SIGHUP reloads it");
+        }
     }
 
     /// Waits until something was saved and the folder is quiet again. May be dropped while it waits.
