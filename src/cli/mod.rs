@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod explain;
 mod serve;
 mod terminal;
 
@@ -24,6 +25,7 @@ pub fn run() -> ExitCode {
     let code = match Arguments::parse().command {
         Command::Serve(serve) => serve::run(&serve),
         Command::Check(check) => check::run(&check),
+        Command::Explain(explain) => explain::run(&explain),
         Command::Demo => demo::run(),
     };
     ExitCode::from(code)
@@ -55,6 +57,9 @@ enum Command {
     /// Read all files, list every fault, print the derived timing of each balanced name
     #[command(after_help = CHECK_HELP)]
     Check(FileArguments),
+    /// Say which answer a client gets, and why
+    #[command(after_help = explain::HELP)]
+    Explain(explain::ExplainArguments),
     /// Show it work: a sample zone over a few tiny endpoints on loopback, one of which dies and comes back
     Demo,
 }

@@ -11,6 +11,7 @@ use super::table::{Item, Keys, Table};
 use super::words::{Seen, addresses};
 use crate::diagnostic::Place;
 use crate::policy::{ANSWERS_MAX, Answers, Ecs, PoolId, WhenAllDown};
+use crate::snapshot;
 use crate::ttl::{Plan, TTL_LEAST, TTL_MOST, Wish, plan};
 use crate::wire::name::Name;
 
@@ -31,6 +32,13 @@ pub struct Balanced {
     pub ecs: Ecs,
     /// The TTLs, and the promise that they keep.
     pub plan: Plan,
+}
+
+impl Balanced {
+    /// What of it answers queries.
+    pub fn served(self) -> snapshot::Balanced {
+        snapshot::Balanced::new(self.root, self.answers, self.plan.range, self.when_all_down, self.ecs)
+    }
 }
 
 const NAME: Keys = Keys::only(&["pool", "failover", "ttl-min", "ttl", "answers", "spread", "when-all-down", "ecs"]);

@@ -305,6 +305,14 @@ impl Pools {
 }
 
 impl Pool {
+    /// The endpoints among its members.
+    pub fn endpoints(&self) -> impl Iterator<Item = EndpointId> {
+        self.members.iter().filter_map(|member| match member.target {
+            Target::Endpoint(endpoint) => Some(endpoint),
+            Target::Pool(_) => None,
+        })
+    }
+
     /// The pools among its members.
     pub fn children(&self) -> impl Iterator<Item = PoolId> {
         self.members.iter().filter_map(|member| match member.target {

@@ -18,6 +18,7 @@ mod ranking;
 mod client;
 mod witness;
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -114,6 +115,11 @@ impl PolicyName {
         ("hash", Self::Hash),
     ];
 
+    /// The word of the files.
+    pub fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(_, name)| *name == self).map_or("", |(word, _)| word)
+    }
+
     /// Whether members' weights count.
     pub const fn heeds_weights(self) -> bool {
         matches!(self, Self::Weighted | Self::LeastLoad | Self::Hash)
@@ -122,6 +128,12 @@ impl PolicyName {
     /// Whether a name over such a pool answers with all of its members unless it says how many.
     pub const fn answers_each_member(self) -> bool {
         matches!(self, Self::RoundRobin | Self::Random)
+    }
+}
+
+impl fmt::Display for PolicyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
     }
 }
 

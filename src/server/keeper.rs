@@ -189,10 +189,7 @@ impl Keeper {
             for endpoint in &mut pools.endpoints {
                 endpoint.probe = endpoint.probe.and_then(|local| ids.get(local.0 as usize).copied());
             }
-            let names = zone
-                .names
-                .into_iter()
-                .map(|name| Balanced::new(name.root, name.answers, name.plan.range, name.when_all_down, name.ecs));
+            let names = zone.names.into_iter().map(config::Balanced::served);
             (zone.zone, names.collect(), pools)
         });
         self.pending = Some(Pending {
