@@ -1,6 +1,9 @@
 //! Tells when a file in the zones folder was saved, once for all that is saved together.
+//!
+//! A watch is on what lies at a path, not on the path. So that a folder which is put in the place of another (a
+//! symbolic link that is pointed at the next release) is seen and watched from then on, its parent is watched too.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode, EventKind};
@@ -19,6 +22,7 @@ const QUIET_WAIT_MAX: Duration = Duration::from_secs(2);
 pub(super) struct Saved {
     /// Holds the watch; an error when the system refused it.
     watcher: notify::Result<RecommendedWatcher>,
+    folder: PathBuf,
     saved: mpsc::Receiver<()>,
 }
 
@@ -27,13 +31,18 @@ impl Saved {
     pub(super) fn new(folder: &Path) -> Self {
         // One place is enough: an event says that something changed, and all of it is read anew.
         let (sender, mut events) = mpsc::channel(1);
+        // As events name what they are about.
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        let watched = folder.clone();
         let heard = move |event: notify::Result<Event>| {
-            if event.as_ref().map_or(true, changes_files) {
+            if event.as_ref().map_or(true, |event| changes_files(event, &watched)) {
                 let _ = sender.try_send(());
             }
         };
         let watcher = notify::recommended_watcher(heard).and_then(|mut watcher| {
-            watcher.watch(folder, RecursiveMode::Recursive)?;
+            watcher.watch(&folder, RecursiveMode::Recursive)?;
+            // Where that is not allowed, all but its own replacement is seen.
+            let _ = folder.parent().map(|parent| watcher.watch(parent, RecursiveMode::NonRecursive));
             Ok(watcher)
         });
         let (settled, saved) = mpsc::channel(1);
@@ -46,7 +55,7 @@ impl Saved {
                 }
             }
         });
-        Self { watcher, saved }
+        Self { watcher, folder, saved }
     }
 
     /// Logs it when there is no watch, for then only SIGHUP reloads. Apart from [`Saved::new`], since a folder
@@ -63,11 +72,21 @@ impl Saved {
             // There is no watch, and never will be.
             std::future::pending::<()>().await;
         }
+        // Before the files are read: what is saved later is seen.
+        if let Ok(watcher) = &mut self.watcher {
+            let _ = watcher.unwatch(&self.folder);
+            // A folder that is missing is reported by whoever reads it; that it is back, its parent tells.
+            let _ = watcher.watch(&self.folder, RecursiveMode::Recursive);
+        }
     }
 }
 
-/// Whether an event can have changed what the files say. Opening and reading do not; we do so ourselves.
-fn changes_files(event: &Event) -> bool {
+/// Whether an event can have changed what the files of `folder` say. Opening and reading do not; we do so ourselves.
+fn changes_files(event: &Event, folder: &Path) -> bool {
+    // An event without a path says that some were lost.
+    if !event.paths.is_empty() && !event.paths.iter().any(|path| path.starts_with(folder)) {
+        return false;
+    }
     match event.kind {
         EventKind::Access(kind) => kind == AccessKind::Close(AccessMode::Write),
         _ => true,

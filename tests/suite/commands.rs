@@ -364,6 +364,49 @@ fn a_reload_says_what_it_came_to() {
 }
 
 #[test]
+fn a_folder_in_the_place_of_another_is_seen_and_watched() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    for (release, address) in [("first", "192.0.2.1"), ("second", "192.0.2.2")] {
+        fs::create_dir(path(release)).expect("a folder");
+        fs::write(path(release).join("example.com.zone"), zone(address)).expect("a file");
+    }
+    // As deploy tools do: the new link takes the place of the old one in one step.
+    let point = |release: &str| {
+        std::os::unix::fs::symlink(release, path("next")).expect("a link");
+        fs::rename(path("next"), path("zones")).expect("a link can be renamed");
+    };
+    point("first");
+    let listen = address::own_dns();
+    let mut command = Command::new(BELLWETHER);
+    command.args(["serve", "--listen", &listen.to_string()]).current_dir(folder.path());
+    let mut process = Process::spawn("bellwether", &mut command);
+    process.await_line(0, "that it is ready", |line| line.starts_with("ready"));
+    let client = Client::to(listen);
+    let await_address = |address: &str| {
+        let expected = [address.parse::<IpAddr>().expect("an address")];
+        await_some(address, || (addresses(&client.ask("www.example.com", RecordType::A)) == expected).then_some(()));
+    };
+    await_address("192.0.2.1");
+    point("second");
+    await_address("192.0.2.2");
+    fs::write(path("second/example.com.zone"), zone("192.0.2.3")).expect("a file");
+    await_address("192.0.2.3");
+    // Taken away and made anew.
+    fs::rename(path("zones"), path("away")).expect("a link can be renamed");
+    process.await_line(0, "that it is missing", |line| line.starts_with("not reloaded"));
+    fs::create_dir(path("zones")).expect("a folder");
+    fs::write(path("zones/example.com.zone"), zone("192.0.2.4")).expect("a file");
+    await_address("192.0.2.4");
+    fs::write(path("zones/example.com.zone"), zone("192.0.2.5")).expect("a file");
+    await_address("192.0.2.5");
+    // Watching anew is no change, or it would go round every 100 ms; two for each change are a slow machine's.
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    let reloads = process.log().lines().filter(|line| line.starts_with("reloaded")).count();
+    assert!((4..=8).contains(&reloads), "{reloads} reloads: {}", process.log());
+}
+
+#[test]
 fn the_demo_shows_the_move_and_ends() {
     // Nobody types, so it does not go on serving.
     let mut demo = Process::spawn("bellwether demo", Command::new(BELLWETHER).arg("demo"));
