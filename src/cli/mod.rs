@@ -92,8 +92,13 @@ struct FileArguments {
 struct ServeArguments {
     #[command(flatten)]
     files: FileArguments,
-    /// Where to answer, over UDP and TCP; may be repeated [default: 127.0.0.1:5300 and [::1]:5300]
-    #[arg(long, value_name = "ADDR:PORT", value_parser = socket)]
+    // Not a doc comment: rustdoc would look for a link in the address.
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        value_parser = socket,
+        help = "Where to answer, over UDP and TCP; may be repeated [default: 127.0.0.1:5300 and [::1]:5300]"
+    )]
     listen: Vec<SocketAddr>,
     /// UDP threads for each address; 0 for one a core [default: 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=i64::from(config::WORKERS_MAX)))]

@@ -105,7 +105,7 @@ impl Targets {
 /// The number of the policy file among a zone's files; an origin's line there is the number of a balanced name.
 const POLICY_FILE: u16 = u16::MAX;
 
-/// The number of what [zone] makes.
+/// The number of what `[zone]` makes.
 const APEX_TABLE: u16 = u16::MAX - 1;
 
 fn load_zone(
@@ -207,7 +207,7 @@ fn read_text(file: &Path) -> Result<String, String> {
     })
 }
 
-/// The records that [zone] stands for: SOA, NS, and addresses of those servers that have some.
+/// The records that `[zone]` stands for: SOA, NS, and addresses of those servers that have some.
 fn add_apex(builder: &mut Builder, files: &ZoneFiles, apex: &Apex, policy_file: &Path) {
     let origin = Origin { file: APEX_TABLE, line: 1 };
     let owner = files.apex.as_wire();

@@ -4,9 +4,17 @@
 mod allocation;
 mod answers;
 mod architecture;
+#[cfg(test)]
+mod commands;
 mod counting;
 mod kinds;
 mod limits;
 mod served;
 mod source;
 mod steering;
+#[cfg(test)]
+mod turning;
+
+#[cfg(test)]
+#[path = "../support/mod.rs"]
+mod support;
