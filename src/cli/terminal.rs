@@ -44,10 +44,10 @@ pub(super) fn print_faults(faults: &[Diagnostic]) {
 }
 
 /// Logs to stderr, at `level` where BELLWETHER_LOG says nothing. hickory-server logs each request at `info`,
-/// which is for nobody.
+/// which is for nobody; notify warns of a folder that was removed when both it and its parent tell so.
 pub(super) fn start_log(level: &str) {
     let filter = std::env::var("BELLWETHER_LOG").unwrap_or_else(|_| level.to_owned());
-    let filter = EnvFilter::builder().parse_lossy(format!("hickory_server=warn,{filter}"));
+    let filter = EnvFilter::builder().parse_lossy(format!("hickory_server=warn,notify=error,{filter}"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

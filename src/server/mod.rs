@@ -167,7 +167,14 @@ pub async fn run(
 
     // The watch begins before the first read, so that no change falls between the two.
     let mut saved = watch::Saved::new(&settings.zones, &settings.databases);
-    let mut keeper = Keeper::start(settings.zones, &settings.databases, clock, Arc::clone(&audience)).await?;
+    tokio::pin!(stop);
+    // The first probe round may take as long as the longest timeout.
+    let mut keeper = tokio::select! {
+        keeper = Keeper::start(settings.zones, &settings.databases, clock, Arc::clone(&audience)) => keeper?,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+        () = &mut stop => return Ok(()),
+    };
     saved.warn_if_blind();
     let snapshots = keeper.snapshots();
     let counters: Vec<Arc<Counters>> = (0..=sockets.len()).map(|_| Arc::default()).collect();
@@ -186,7 +193,6 @@ pub async fn run(
     let mut streams = stream::serve(listeners, snapshots, stream_worker, clock);
     audience.ready(&keeper.ready(listen, workers));
 
-    tokio::pin!(stop);
     loop {
         tokio::select! {
             () = keeper.attend() => {}

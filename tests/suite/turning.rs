@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -15,7 +16,8 @@ use hickory_proto::rr::RecordType;
 use crate::support::address::{self, HTTP_PORT};
 use crate::support::client::{Client, addresses};
 use crate::support::peer::say;
-use crate::support::server::Launch;
+use crate::support::process::{Process, Signal};
+use crate::support::server::{BELLWETHER, Launch, Zones};
 use crate::support::{PATIENCE, await_some};
 
 /// An HTTP server that answers every request with 200 while it lives and with 503 while it does not, and notes
@@ -67,8 +69,8 @@ fn reply(mut stream: TcpStream, lives: bool) {
 }
 
 /// A policy file: round-robin over `endpoints`, judged as `timing` says, with these `names`.
-fn policy(timing: &str, endpoints: &[&Endpoint], names: &str) -> String {
-    let endpoints: Vec<String> = endpoints.iter().map(|endpoint| endpoint.ip.to_string()).collect();
+fn policy(timing: &str, endpoints: impl IntoIterator<Item = IpAddr>, names: &str) -> String {
+    let endpoints: Vec<String> = endpoints.into_iter().map(|ip| ip.to_string()).collect();
     format!(
         "[zone]\nnameservers = [\"ns1.example.net\"]\ncontact = \"hostmaster.example.net\"\n\
          [monitors.web]\nhttp = {{ port = {HTTP_PORT} }}\n{timing}\n\
@@ -92,7 +94,7 @@ fn a_verdict_is_in_the_answers_at_once() {
     const LIMIT: Duration = Duration::from_secs(1);
     let (steady, mortal) = (Endpoint::start(true), Endpoint::start(true));
     let timing = "interval = \"200ms\"\nfast = \"100ms\"\ntimeout = \"200ms\"\nfall = 2\nrise = 2";
-    let text = policy(timing, &[&steady, &mortal], "www = \"web\"");
+    let text = policy(timing, ips(&[&steady, &mortal]), "www = \"web\"");
     let server = Launch::new().file("example.com.toml", &text).start();
     let client = server.client();
     assert_eq!(given(&client), ips(&[&steady, &mortal]));
@@ -123,7 +125,7 @@ fn a_reload_keeps_the_health_of_what_stays() {
     // comes at any time of the first day.
     let timing = "interval = \"1d\"";
     let text = |serial: u32, endpoints: &[&Endpoint]| {
-        let text = policy(timing, endpoints, &format!("www = \"web\"\nname{serial} = \"web\""));
+        let text = policy(timing, ips(endpoints), &format!("www = \"web\"\nname{serial} = \"web\""));
         text.replace("[monitors", &format!("serial = {serial}\n[monitors"))
     };
     let mut server = Launch::new().file("example.com.toml", &text(0, &[&up, &down])).start();
@@ -154,6 +156,27 @@ fn a_reload_keeps_the_health_of_what_stays() {
 }
 
 #[test]
+fn a_server_that_waits_for_its_first_probes_can_be_stopped() {
+    // Takes connections and never says a word.
+    let silent = TcpListener::bind((address::own_ip(), HTTP_PORT)).expect("an address of our own");
+    silent.set_nonblocking(true).expect("a listener need not wait");
+    let zones = Zones::new();
+    let ip = silent.local_addr().expect("its address").ip();
+    let text = "interval = \"1h\"\ntimeout = \"1h\"";
+    zones.write("example.com.toml", &policy(text, [ip], "www = \"web\""));
+    for signal in [Signal::Term, Signal::Int] {
+        let mut command = Command::new(BELLWETHER);
+        command.args(["serve", "--zones", ".", "--listen", &address::own_dns().to_string()]);
+        let mut process = Process::spawn("bellwether", command.current_dir(zones.path()));
+        // The first probe is under way.
+        let _connection = await_some("a probe", || silent.accept().ok());
+        process.signal(signal);
+        assert_eq!(process.await_end().code(), Some(0), "{signal:?}: {}", process.log());
+        assert!(!process.log().contains("ready"), "{}", process.log());
+    }
+}
+
+#[test]
 fn when_all_are_down_each_name_says_what() {
     let (one, other) = (Endpoint::start(false), Endpoint::start(false));
     let names = "www = \"web\"\nlast-good = { pool = \"web\", when-all-down = \"last-good\" }\n\
@@ -162,7 +185,7 @@ fn when_all_are_down_each_name_says_what() {
                  servfail = { pool = \"web\", when-all-down = \"servfail\" }\n\
                  refused = { pool = \"web\", when-all-down = \"refused\" }";
     let timing = "interval = \"200ms\"\nfast = \"100ms\"\ntimeout = \"200ms\"\nrise = 1";
-    let server = Launch::new().file("example.com.toml", &policy(timing, &[&one, &other], names)).start();
+    let server = Launch::new().file("example.com.toml", &policy(timing, ips(&[&one, &other]), names)).start();
     let client = server.client();
     let check = |name: &str, rcode: ResponseCode, expected: &BTreeSet<IpAddr>| {
         let answer = client.ask(&format!("{name}.example.com"), RecordType::A);
