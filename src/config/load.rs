@@ -38,6 +38,8 @@ pub struct LoadedZone {
     pub names: Vec<Balanced>,
     /// Over what.
     pub pools: Pools,
+    /// Where aliases among the endpoints lead, by number.
+    pub aliases: Box<[Name]>,
 }
 
 /// Reads every zone of `folder`. `None` when any of it is at fault: a folder is served whole or not at all.
@@ -153,7 +155,7 @@ fn load_zone(
         (Some(_), None) => {}
     }
     for (index, name) in (0..).zip(&policies.names) {
-        builder.balance(&name.owner, index, Origin { file: POLICY_FILE, line: index });
+        builder.balance(&name.owner, index, name.beside, Origin { file: POLICY_FILE, line: index });
     }
     let (zone, mut found) = builder.finish();
     // That something is not there says nothing of a file that could not be read to the end.
@@ -161,7 +163,10 @@ fn load_zone(
     let origins =
         Origins { sources: &sources, names: &policies.names, apex: policies.apex.as_ref(), files, policy_file };
     faults.extend(found.into_iter().map(|fault| origins.diagnostic(fault)));
-    let loaded = zone.map(|zone| LoadedZone { zone: Arc::new(zone), names: policies.names, pools: policies.pools });
+    let loaded = zone.map(|zone| {
+        let Policies { pools, aliases, names, .. } = policies;
+        LoadedZone { zone: Arc::new(zone), names, pools, aliases }
+    });
     (loaded, faults)
 }
 

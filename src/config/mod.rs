@@ -5,7 +5,7 @@
 //! | `faults` | collects what is wrong, bounded |
 //! | `table` | walks TOML whose values know their places: unknown keys, types, ranges |
 //! | `duration`, `words` | what operators write: times, names, addresses |
-//! | `apex`, `monitors`, `pools`, `nesting`, `names` | the tables of a policy file, in the order in which they build on each other |
+//! | `apex`, `monitors`, `pools`, `nesting`, `aliases`, `names` | the tables of a policy file, in the order in which they build on each other |
 //! | `policy_file`, `server_file`, `zones_folder` | the three things that are read |
 //! | `atlas` | what is known of clients: databases of places |
 //! | `load` | a whole zones folder: master files and policy files put together, checked as zones |
@@ -14,6 +14,7 @@
 //! the file system.
 //! Knows neither sockets nor octets of messages.
 
+mod aliases;
 mod apex;
 mod atlas;
 mod claims;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::faults::{Faults, Span, shown};
-use super::pools::{Draft, DraftTarget, unknown};
+use super::pools::{Draft, DraftMember, DraftTarget, unknown};
 use crate::health::Timing;
 use crate::policy::{DEPTH_MAX, PoolId};
 
@@ -143,8 +143,8 @@ impl<'a> Nesting<'a> {
         // A file of 64 MiB holds fewer pools than 32 bits count.
         let id = PoolId(u32::try_from(self.order.len()).unwrap_or(u32::MAX));
         let mut slowest = Slowest::default();
-        let has_endpoints = draft.members.iter().any(|member| matches!(member.target, DraftTarget::Endpoint { .. }));
-        if let Some(judge) = draft.monitor.as_ref().filter(|_| has_endpoints) {
+        let is_probed = draft.members.iter().any(DraftMember::is_probed);
+        if let Some(judge) = draft.monitor.as_ref().filter(|_| is_probed) {
             slowest.enter(judge.monitor.timing, judge.key_span);
         }
         for child in &children {

@@ -6,19 +6,22 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
+use super::aliases::Aliases;
 use super::apex::{self, Apex};
 use super::claims;
 use super::faults::Faults;
 use super::monitors::{self, Entry};
 use super::names::{self, Balanced, Zone};
 use super::nesting::{Nesting, nest};
-use super::pools::{self, Draft, DraftMember, DraftTarget};
+use super::pools::{self, Draft, DraftGiven, DraftMember, DraftTarget, Judge};
 use super::table::{Keys, Table, parse};
 use super::{Atlas, FILE_OCTETS_MAX};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::geo::{Claim, Map, Otherwise, Rules, Site};
 use crate::health::ProbeId;
-use crate::policy::{Ecs, Endpoint, EndpointId, Member, Policy, PolicyName, Pool, Pools, Ranking, Target};
+use crate::policy::{
+    AliasId, Ecs, Endpoint, EndpointId, Given, Member, Policy, PolicyName, Pool, Pools, Ranking, Target,
+};
 use crate::probe;
 use crate::wire::name::Name;
 
@@ -30,6 +33,8 @@ pub struct Policies {
     /// All pools, those too that no name leads to: their endpoints are probed, so that a pool can be watched
     /// before it is used.
     pub pools: Pools,
+    /// Where aliases among the endpoints lead, by number; absolute, in lower case.
+    pub aliases: Box<[Name]>,
     /// The balanced names, in the order of the file; no owner twice.
     pub names: Vec<Balanced>,
 }
@@ -72,7 +77,9 @@ fn policies(
     let drafts = pools::read(table.get("pools"), &monitors, faults);
     let nesting = nest(&drafts, faults);
     let ecs = table.get("ecs").and_then(|item| names::ecs(item, faults)).unwrap_or(Ecs::Heeded);
-    let names = names::read(table.get("names"), &Zone { apex, drafts: &drafts, nesting: &nesting, ecs }, faults);
+    let aliases = Aliases::find(apex, &drafts, &nesting, faults);
+    let zone_of_names = Zone { apex, drafts: &drafts, nesting: &nesting, aliases: &aliases, ecs };
+    let names = names::read(table.get("names"), &zone_of_names, faults);
     if faults.any_error() {
         return None;
     }
@@ -85,7 +92,8 @@ fn policies(
         return None;
     }
     warn_of_unused(&monitors, &drafts, &nesting, &names, faults);
-    Some(Policies { apex: zone, pools: build(&drafts, &by_name, &nesting, atlas, register)?, names })
+    let (pools, aliases) = build(&drafts, &by_name, &nesting, atlas, register)?;
+    Some(Policies { apex: zone, pools, aliases, names })
 }
 
 /// What stands in the file but matters to no name is probably a slip. Only told of a file without errors: a
@@ -109,28 +117,36 @@ fn warn_of_unused(
     }
 }
 
-/// Numbers pools and endpoints; `None` only where a draft is faulty, which has been reported.
+/// Numbers pools, endpoints and where aliases lead; `None` only where a draft is faulty, which has been reported.
 fn build(
     drafts: &[Draft<'_>],
     by_name: &HashMap<&str, &Draft<'_>>,
     nesting: &Nesting<'_>,
     atlas: &Atlas,
     register: &mut dyn FnMut(probe::Target) -> ProbeId,
-) -> Option<Pools> {
+) -> Option<(Pools, Box<[Name]>)> {
     let mut endpoints = Vec::new();
+    let mut aliases = Vec::new();
     let mut pools = Vec::new();
     for draft in nesting.order.iter().map(|&at| &drafts[at]) {
         let mut members = Vec::new();
         for member in &draft.members {
             let target = match &member.target {
                 DraftTarget::Pool(name) => Target::Pool(*nesting.ids.get(name)?),
-                DraftTarget::Endpoint { name, address, .. } => {
-                    let probe = draft
-                        .monitor
-                        .as_ref()
-                        .map(|judge| register(probe::Target { address: *address, monitor: judge.monitor.clone() }));
+                DraftTarget::Endpoint { name, given, .. } => {
+                    let (given, probe) = match given {
+                        DraftGiven::Address(address) => {
+                            let target =
+                                |judge: &Judge| probe::Target { address: *address, monitor: judge.monitor.clone() };
+                            (Given::Address(*address), draft.monitor.as_ref().map(|judge| register(target(judge))))
+                        }
+                        DraftGiven::Alias(alias) => {
+                            aliases.push(alias.clone());
+                            (Given::Alias(AliasId(u32::try_from(aliases.len() - 1).ok()?)), None)
+                        }
+                    };
                     let id = EndpointId(u32::try_from(endpoints.len()).ok()?);
-                    endpoints.push(Endpoint { name: name.clone(), address: *address, probe });
+                    endpoints.push(Endpoint { name: name.clone(), given, probe });
                     Target::Endpoint(id)
                 }
             };
@@ -143,7 +159,7 @@ fn build(
             min_alive: draft.min_alive,
         });
     }
-    Some(Pools { pools: pools.into(), endpoints: endpoints.into() })
+    Some((Pools { pools: pools.into(), endpoints: endpoints.into() }, aliases.into()))
 }
 
 /// Where the members of a draft are, those of which it is said: an endpoint by its own place or else its pool's, a
@@ -233,7 +249,7 @@ fn policy(draft: &Draft<'_>, by_name: &HashMap<&str, &Draft<'_>>, atlas: &Atlas)
         PolicyName::Failover => Policy::Failover,
         PolicyName::Hash => {
             let known_by = |member: &DraftMember<'_>| match &member.target {
-                DraftTarget::Endpoint { name, address, .. } => format!("{name}/{address}"),
+                DraftTarget::Endpoint { name, given, .. } => format!("{name}/{given}"),
                 DraftTarget::Pool(name) => (*name).to_owned(),
             };
             let members: Vec<_> = draft.members.iter().map(|member| (known_by(member), member.weight)).collect();

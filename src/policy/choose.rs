@@ -77,6 +77,16 @@ impl Picks {
         (self.count, self.flip, self.scope) = (0, Moment::NEVER, 0);
     }
 
+    /// Takes the endpoints back; what the choice depended on stays.
+    pub fn withdraw(&mut self) {
+        self.count = 0;
+    }
+
+    /// Also depends on what `flip` and `scope` another choice had, which this one followed from.
+    pub fn follow_from(&mut self, flip: Moment, scope: u8) {
+        (self.flip, self.scope) = (self.flip.min(flip), self.scope.max(scope));
+    }
+
     /// The soonest moment at which this choice could change, over everything that was consulted.
     pub fn flip(&self) -> Moment {
         self.flip
@@ -270,9 +280,9 @@ impl<'a, W: Witness> Walk<'a, W> {
     }
 
     fn push(&mut self, endpoint: EndpointId) {
-        let address = |id: EndpointId| self.pools.endpoints.get(id.0 as usize).map(|endpoint| endpoint.address);
-        let new = address(endpoint);
-        if self.picks.endpoints().iter().any(|&chosen| address(chosen) == new) {
+        let given = |id: EndpointId| self.pools.endpoints.get(id.0 as usize).map(|endpoint| endpoint.given);
+        let new = given(endpoint);
+        if self.picks.endpoints().iter().any(|&chosen| given(chosen) == new) {
             return;
         }
         if let Some(slot) = self.picks.ids.get_mut(self.picks.count) {
@@ -329,7 +339,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::client::SCOPE_V4_MAX;
-    use super::super::{Endpoint, HASH_BITS, Member, MinAlive, Policy, Ranking};
+    use super::super::{Endpoint, Given, HASH_BITS, Member, MinAlive, Policy, Ranking};
     use super::*;
     use crate::health::{Board, Health, ProbeId};
 
@@ -354,7 +364,7 @@ mod tests {
                         let id = endpoints.len() as u32;
                         endpoints.push(Endpoint {
                             name: member.into(),
-                            address: address.parse().expect("an address"),
+                            given: Given::Address(address.parse().expect("an address")),
                             probe: Some(ProbeId(id)),
                         });
                         Target::Endpoint(EndpointId(id))
@@ -373,9 +383,11 @@ mod tests {
                 }
                 _ => Policy::Failover,
             };
-            let min_alive = match min_alive.strip_suffix('%') {
-                Some(percent) => MinAlive::Percent(percent.parse().expect("a percentage")),
-                None => MinAlive::Count(min_alive.parse().expect("a count")),
+            let percent = |text: &str| text.parse().expect("a percentage");
+            let min_alive = match (min_alive.strip_suffix("%w"), min_alive.strip_suffix('%')) {
+                (Some(share), _) => MinAlive::PercentOfWeight(percent(share)),
+                (_, Some(share)) => MinAlive::Percent(percent(share)),
+                _ => MinAlive::Count(min_alive.parse().expect("a count")),
             };
             pools.push(Pool { name: name.into(), policy, members, min_alive });
         }

@@ -4,6 +4,7 @@
 //! what that comes to under the verdicts of one moment, recomputed when one turns; a query only walks it.
 
 mod choose;
+mod given;
 mod live;
 mod compiled;
 mod round_robin;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 pub use choose::{Cursor, EACH_MEMBER_MAX, Hand, Picks, View, Want, choose};
 pub use client::{Client, SCOPE_V4_MAX, SCOPE_V6_MAX};
 pub use compiled::LivePool;
+pub use given::{AliasId, Given};
 pub use live::{Family, Live};
 pub use ranking::{HASH_BITS, Ranking};
 pub use schedule::gcd;
@@ -125,6 +127,11 @@ impl PolicyName {
         matches!(self, Self::Weighted | Self::LeastLoad | Self::Hash)
     }
 
+    /// Whether its answers are shared out among members, rather than each client having one that is its own.
+    pub const fn shares_out(self) -> bool {
+        !matches!(self, Self::Failover | Self::Geo | Self::Nearest)
+    }
+
     /// Whether a name over such a pool answers with all of its members unless it says how many.
     pub const fn answers_each_member(self) -> bool {
         matches!(self, Self::RoundRobin | Self::Random)
@@ -149,7 +156,7 @@ pub struct Member {
 /// What a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// One address.
+    /// One address, or an alias.
     Endpoint(EndpointId),
     /// Another pool.
     Pool(PoolId),
@@ -162,16 +169,18 @@ pub enum MinAlive {
     Count(u32),
     /// This share of the members, 1 to 100, rounded up to whole members.
     Percent(u8),
+    /// This share of the members' weights, 1 to 100; where all of them are 0, of the members.
+    PercentOfWeight(u8),
 }
 
-/// One address that serves.
+/// One address that serves, or an alias to what does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// The operator's name for it; the address as text where none was given.
     pub name: Box<str>,
     /// What is answered.
-    pub address: IpAddr,
-    /// Who judges it; without a probe it is always alive.
+    pub given: Given,
+    /// Who judges it; without a probe it is always alive. An alias has none.
     pub probe: Option<ProbeId>,
 }
 

@@ -14,9 +14,9 @@ use crate::config::{self, Atlas, Loaded};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::health::{Board, ProbeId};
 use crate::moment::Moment;
-use crate::policy::{Live, Pools};
+use crate::policy::Live;
 use crate::probe::{Change, Changes, Prober};
-use crate::snapshot::{Balanced, Served, Snapshot, Steering};
+use crate::snapshot::{Served, Snapshot, Steering};
 use crate::system::{Clock, seed};
 use crate::zone::Zone;
 
@@ -47,7 +47,7 @@ struct Read {
 
 /// Zones that were read and wait for the first round of their new probes.
 struct Pending {
-    zones: Vec<(Arc<Zone>, Vec<Balanced>, Pools)>,
+    zones: Vec<(Arc<Zone>, Steering)>,
     probes: HashSet<ProbeId>,
     deadline: Moment,
 }
@@ -190,7 +190,7 @@ impl Keeper {
                 endpoint.probe = endpoint.probe.and_then(|local| ids.get(local.0 as usize).copied());
             }
             let names = zone.names.into_iter().map(config::Balanced::served);
-            (zone.zone, names.collect(), pools)
+            (zone.zone, Steering::new(names.collect(), pools, zone.aliases))
         });
         self.pending = Some(Pending {
             zones: zones.collect(),
@@ -208,11 +208,12 @@ impl Keeper {
         });
         let Some(pending) = (if waiting { None } else { self.pending.take() }) else { return };
         let before = self.snapshots.load_full();
-        let served = pending.zones.into_iter().map(|(zone, names, pools)| {
+        let served = pending.zones.into_iter().map(|(zone, steering)| {
             // Pools that stayed as they were go on where they are, with what they last were when they lived.
-            let same = before.served().iter().find(|old| old.zone.apex() == zone.apex() && old.steering.pools == pools);
-            let live = Live::compile(&pools, &self.board, same.map(|old| &*old.live));
-            Served::new(zone, Arc::new(Steering::new(names, pools)), Arc::new(live))
+            let is_same = |old: &&Served| old.zone.apex() == zone.apex() && old.steering.pools == steering.pools;
+            let same = before.served().iter().find(is_same);
+            let live = Live::compile(&steering.pools, &self.board, same.map(|old| &*old.live));
+            Served::new(zone, Arc::new(steering), Arc::new(live))
         });
         let snapshot = Snapshot::new(before.generation() + 1, served.collect());
         self.touched = touched(&snapshot);

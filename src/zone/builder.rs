@@ -52,6 +52,15 @@ impl Fault {
     }
 }
 
+/// What may stand beside a balanced name's own answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// Records of every type but addresses and aliases.
+    OtherTypes,
+    /// Nothing: its pool may make an alias of it (RFC 1034 §3.6.2).
+    Nothing,
+}
+
 /// Collects a zone's records.
 #[derive(Debug)]
 pub struct Builder {
@@ -63,7 +72,7 @@ pub struct Builder {
     names: Vec<u8>,
     records: Vec<Pending>,
     rdata: Vec<u8>,
-    balanced: Vec<(u32, Origin)>,
+    balanced: Vec<(u32, Beside, Origin)>,
     has_dname: bool,
     /// The owner of the last record: master files go by owner, so most records find it here.
     last: Option<u32>,
@@ -131,11 +140,11 @@ impl Builder {
     }
 
     /// Makes `owner`, at or below the apex, the balanced name number `index` of the policy file.
-    pub fn balance(&mut self, owner: &Name, index: u32, origin: Origin) {
+    pub fn balance(&mut self, owner: &Name, index: u32, beside: Beside, origin: Origin) {
         let entry = self.entry(owner.as_wire());
         self.entries[entry as usize].kind = Kind::Balanced;
         self.entries[entry as usize].link = index;
-        self.balanced.push((entry, origin));
+        self.balanced.push((entry, beside, origin));
     }
 
     /// Lays everything out. The zone is `None` when a fault is an error.
@@ -169,8 +178,8 @@ impl Builder {
                 self.entries[id].sets += 1;
             }
         }
-        for &(id, origin) in &self.balanced {
-            self.check_balanced(id as usize, origin, &mut faults);
+        for &(id, beside, origin) in &self.balanced {
+            self.check_balanced(id as usize, beside, origin, &mut faults);
         }
         self.check_nameservers(&mut faults);
         let cuts = self.glue(&mut faults);
@@ -367,7 +376,7 @@ impl Builder {
     }
 
     /// A balanced name's addresses are its pool's alone.
-    fn check_balanced(&self, id: usize, origin: Origin, faults: &mut Vec<Fault>) {
+    fn check_balanced(&self, id: usize, beside: Beside, origin: Origin, faults: &mut Vec<Fault>) {
         let records = self.records_of(id);
         let text = self.text(id);
         match self.entries[id].kind {
@@ -384,6 +393,10 @@ impl Builder {
             let message = format!("{text} is balanced and has {} records in the zone file too", clash.rtype);
             let help = "the pool answers for a balanced name: take the records out of the zone file, or the name out of [names]";
             faults.push(Fault::error(Some(origin), message).other(clash.origin, "the record").help(help));
+        } else if let (Beside::Nothing, Some(other)) = (beside, records.first()) {
+            let message = format!("{text} may be an alias, and has {} records in the zone file", other.rtype);
+            let help = "an alias stands alone (RFC 1034 §3.6.2): take the records out, or the cname out of its pool";
+            faults.push(Fault::error(Some(origin), message).other(other.origin, "the record").help(help));
         }
     }
 
@@ -552,7 +565,11 @@ mod tests {
             builder.add(name(owner).as_wire(), rtype, ttl, rdata, Origin { file: 0, line });
         }
         for (index, owner) in (0..).zip(balanced) {
-            builder.balance(&name(owner), index, Origin { file: 1, line: index + 1 });
+            let (owner, beside) = match owner.strip_suffix(" alone") {
+                Some(owner) => (owner, Beside::Nothing),
+                None => (*owner, Beside::OtherTypes),
+            };
+            builder.balance(&name(owner), index, beside, Origin { file: 1, line: index + 1 });
         }
         let (zone, faults) = builder.finish();
         assert_eq!(zone.is_none(), faults.iter().any(|fault| fault.severity == Severity::Error));
@@ -604,6 +621,10 @@ mod tests {
         );
         check(&[("www", Rtype::A, 60, a)], &["www"], &["1: www.example.org. is balanced and has A records"]);
         check(&[("x", Rtype::CNAME, 60, NS)], &["X"], &["1: x.example.org. is balanced and has CNAME records"]);
+        check(&[("www", Rtype::TXT, 60, b"\x00")], &["www", "api alone"], &[]);
+        let beside = "1: www.example.org. may be an alias, and has TXT records";
+        check(&[("www", Rtype::TXT, 60, b"\x00")], &["www alone"], &[beside]);
+        check(&[("www", Rtype::A, 60, a)], &["www alone"], &["1: www.example.org. is balanced and has A records"]);
         check(
             &[("x", Rtype::NS, 60, NS)],
             &["x", "a.x"],

@@ -12,12 +12,13 @@ use bellwether::diagnostic::Severity;
 use bellwether::health::{Board, Health, ProbeId};
 use bellwether::moment::Moment;
 use bellwether::policy::{
-    Answers, Ecs, Endpoint, EndpointId, Live, Member, MinAlive, Policy, Pool, PoolId, Pools, Target, WhenAllDown,
+    AliasId, Answers, Ecs, Endpoint, EndpointId, Given, Live, Member, MinAlive, Policy, Pool, PoolId, Pools, Target,
+    WhenAllDown,
 };
 use bellwether::snapshot::{Balanced, Served, Snapshot, Steering};
 use bellwether::ttl::TtlRange;
 use bellwether::wire::name::Name;
-use bellwether::zone::{Builder, Origin, Zone, master};
+use bellwether::zone::{Beside, Builder, Origin, Zone, master};
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::RecordType;
 
@@ -27,8 +28,8 @@ pub(crate) struct Words<'w> {
     pub(crate) apex: &'w str,
     /// A master file.
     pub(crate) zone: &'w str,
-    /// A pool a line, children first: `name policy members…`. A member is a pool's name or an address, with
-    /// `*weight` where it is not 1. The policy may have `/count` behind it, how many must live.
+    /// A pool a line, children first: `name policy members…`. A member is a pool's name, an address, or an alias to
+    /// a name with a final dot, with `*weight` where it is not 1. The policy may have `/count` behind it, how many must live.
     pub(crate) pools: &'w str,
     /// A balanced name a line: `owner pool answers ttl-min ttl-max when-all-down`. Answers are a number or
     /// `each`; the last is a word of the policy file or addresses joined by commas.
@@ -38,7 +39,8 @@ pub(crate) struct Words<'w> {
 /// Endpoints are probed by their numbers: the first that is named is probe 0.
 pub(crate) fn served(words: Words<'_>, board: &Board) -> Served {
     let apex = Name::from_host(words.apex).expect("an apex");
-    let pools = pools(words.pools);
+    let (pools, aliases) = pools(words.pools);
+    let deciding = pools.deciding();
     let names: Vec<(&str, Balanced)> = lines(words.names).map(|line| balanced(line, &pools)).collect();
     let mut builder = Builder::new(&apex);
     let read = master::read_text(Path::new("test.zone"), words.zone.as_bytes(), &apex, &mut |record| {
@@ -46,11 +48,13 @@ pub(crate) fn served(words: Words<'_>, board: &Board) -> Served {
         builder.add(record.owner, record.rtype, record.ttl, record.rdata, origin);
     });
     assert_eq!(read.diagnostics, [], "{}", words.zone);
-    for (index, (owner, _)) in (0..).zip(&names) {
+    for (index, (owner, balanced)) in (0..).zip(&names) {
+        let may_be_alias = deciding[balanced.root.0 as usize].is_some();
+        let beside = if may_be_alias { Beside::Nothing } else { Beside::OtherTypes };
         let owner = Name::from_text(owner.as_bytes(), Some(&apex)).expect("an owner");
-        builder.balance(&owner, index, Origin { file: 1, line: index + 1 });
+        builder.balance(&owner, index, beside, Origin { file: 1, line: index + 1 });
     }
-    let steering = Steering::new(names.into_iter().map(|(_, balanced)| balanced).collect(), pools);
+    let steering = Steering::new(names.into_iter().map(|(_, balanced)| balanced).collect(), pools, aliases.into());
     let live = Live::compile(&steering.pools, board, None);
     Served::new(Arc::new(finished(builder)), Arc::new(steering), Arc::new(live))
 }
@@ -66,7 +70,8 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty())
 }
 
-fn pools(text: &str) -> Pools {
+fn pools(text: &str) -> (Pools, Vec<Name>) {
+    let mut aliases = Vec::new();
     let mut endpoints: Vec<Endpoint> = Vec::new();
     let mut pools: Vec<Pool> = Vec::new();
     for line in lines(text) {
@@ -85,8 +90,13 @@ fn pools(text: &str) -> Pools {
                 Some(pool) => Target::Pool(PoolId(pool as u32)),
                 None => {
                     let id = endpoints.len() as u32;
-                    let address = member.parse().expect("an address");
-                    endpoints.push(Endpoint { name: member.into(), address, probe: Some(ProbeId(id)) });
+                    let (given, probe) = if member.ends_with('.') {
+                        aliases.push(Name::from_host(member).expect("a name").to_lowercase());
+                        (Given::Alias(AliasId(aliases.len() as u32 - 1)), None)
+                    } else {
+                        (Given::Address(member.parse().expect("an address")), Some(ProbeId(id)))
+                    };
+                    endpoints.push(Endpoint { name: member.into(), given, probe });
                     Target::Endpoint(EndpointId(id))
                 }
             };
@@ -96,7 +106,7 @@ fn pools(text: &str) -> Pools {
         let min_alive = MinAlive::Count(min_alive.parse().expect("a count"));
         pools.push(Pool { name: name.into(), policy, members, min_alive });
     }
-    Pools { pools: pools.into(), endpoints: endpoints.into() }
+    (Pools { pools: pools.into(), endpoints: endpoints.into() }, aliases)
 }
 
 fn balanced<'w>(line: &'w str, pools: &Pools) -> (&'w str, Balanced) {

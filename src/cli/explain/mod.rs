@@ -149,7 +149,10 @@ fn board(loaded: &mut Loaded, down: &[String]) -> Result<Board, String> {
 fn endpoints(pools: &Pools, pool: &str, endpoint: &str) -> Vec<usize> {
     let of_pool = pools.pools.iter().filter(|candidate| *candidate.name == *pool).flat_map(|pool| pool.endpoints());
     let called = |&at: &usize| {
-        pools.endpoints.get(at).is_some_and(|known| *known.name == *endpoint || known.address.to_string() == endpoint)
+        let known = pools.endpoints.get(at);
+        let address = known.and_then(|known| known.given.address());
+        known.is_some_and(|known| *known.name == *endpoint)
+            || address.is_some_and(|known| known.to_string() == endpoint)
     };
     of_pool.map(|id| id.0 as usize).filter(called).collect()
 }
@@ -172,7 +175,7 @@ fn snapshot(loaded: Loaded, board: &Board) -> Snapshot {
     let served = loaded.zones.into_iter().map(|zone| {
         let live = Live::compile(&zone.pools, board, None);
         let names = zone.names.into_iter().map(config::Balanced::served).collect();
-        Served::new(zone.zone, Arc::new(Steering::new(names, zone.pools)), Arc::new(live))
+        Served::new(zone.zone, Arc::new(Steering::new(names, zone.pools, zone.aliases)), Arc::new(live))
     });
     Snapshot::new(1, served.collect())
 }

@@ -208,8 +208,10 @@ impl Report<'_> {
             Target::Endpoint(id) => {
                 let endpoint = pools.endpoints.get(id.0 as usize)?;
                 let health = endpoint.probe.map_or(Health::UP, |probe| self.board.get(probe).unwrap_or(Health::UP));
-                let present = steered.family.holds(endpoint.address);
-                (endpoint.name.to_string(), Some(endpoint.address), present, health.alive)
+                let address = endpoint.given.address();
+                // An alias stands for both families.
+                let present = address.is_none_or(|address| steered.family.holds(address));
+                (endpoint.name.to_string(), address, present, health.alive)
             }
             Target::Pool(id) => {
                 let live = served.live.pool(steered.family, id);

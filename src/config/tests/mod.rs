@@ -15,7 +15,7 @@ use super::{Apex, Atlas, Nameserver, Policies, read_policies};
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::health::{ProbeId, Timing};
 use crate::policy::{
-    Answers, DEPTH_MAX, EndpointId, MEMBERS_MAX, Member, MinAlive, PolicyName, PoolId, Target, WhenAllDown,
+    Answers, DEPTH_MAX, EndpointId, Given, MEMBERS_MAX, Member, MinAlive, PolicyName, PoolId, Target, WhenAllDown,
 };
 use crate::probe::{self, HttpProbe, Monitor, Probe, TlsCheck};
 use crate::ttl::TtlRange;
@@ -163,9 +163,10 @@ fn the_example_means_what_it_says() {
         .pools
         .endpoints
         .iter()
-        .map(|endpoint| (&*endpoint.name, endpoint.address.to_string(), endpoint.probe.map(|probe| probe.0)))
+        .map(|endpoint| (&*endpoint.name, endpoint.given, endpoint.probe.map(|probe| probe.0)))
         .collect();
-    let endpoint = |name, address: &str, probe| (name, address.to_owned(), Some(probe));
+    let endpoint =
+        |name, address: &str, probe| (name, Given::Address(address.parse().expect("an address")), Some(probe));
     assert_eq!(
         endpoints,
         [
