@@ -21,6 +21,14 @@ pub enum Given {
 }
 
 impl Given {
+    /// Whether one who asks for `family` can be answered so.
+    pub const fn is_for(self, family: Family) -> bool {
+        match self {
+            Self::Address(address) => family.holds(address),
+            Self::Alias(_) => true,
+        }
+    }
+
     /// The address, where it is one.
     pub const fn address(self) -> Option<IpAddr> {
         match self {

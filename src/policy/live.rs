@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::compiled::{LivePool, Standing, soonest};
 use super::{
-    EndpointId, Given, MinAlive, Policy, Pool, PoolId, Pools, Target, failover, hash, least_load, mapped, random,
-    round_robin, weighted,
+    EndpointId, MinAlive, Policy, Pool, PoolId, Pools, Target, failover, hash, least_load, mapped, random, round_robin,
+    weighted,
 };
 use crate::health::{Board, Health};
 use crate::moment::Moment;
@@ -30,14 +30,6 @@ impl Family {
     /// Whether `address` is of this family.
     pub const fn holds(self, address: IpAddr) -> bool {
         matches!((self, address), (Self::V4, IpAddr::V4(_)) | (Self::V6, IpAddr::V6(_)))
-    }
-
-    /// Whether one who asks for this family can be answered so.
-    pub const fn takes(self, given: Given) -> bool {
-        match given {
-            Given::Address(address) => self.holds(address),
-            Given::Alias(_) => true,
-        }
     }
 }
 
@@ -69,7 +61,7 @@ impl Live {
                 let standing = |target: Target| match target {
                     Target::Endpoint(endpoint) => {
                         let given = pools.endpoints.get(endpoint.0 as usize)?.given;
-                        family.takes(given).then(|| health(endpoint))
+                        given.is_for(family).then(|| health(endpoint))
                     }
                     // Children stand before their parents.
                     Target::Pool(child) => {
