@@ -5,7 +5,8 @@
 
 use super::client::Client;
 use super::compiled::{Branch, LivePool, Pick};
-use super::live::{Family, Live};
+use super::family::Family;
+use super::live::Live;
 use super::witness::{How, Witness};
 use super::{ANSWERS_MAX, Answers, EndpointId, Pool, PoolId, Pools, Target};
 use crate::geo::Found;
@@ -334,17 +335,20 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
+    mod aliases;
+    mod min_alive;
+
     use std::collections::BTreeMap;
     use std::net::{IpAddr, Ipv4Addr};
     use std::sync::Arc;
 
     use super::super::client::SCOPE_V4_MAX;
-    use super::super::{Endpoint, Given, HASH_BITS, Member, MinAlive, Policy, Ranking};
+    use super::super::{AliasId, Endpoint, Given, HASH_BITS, Member, MinAlive, Policy, Ranking};
     use super::*;
     use crate::health::{Board, Health, ProbeId};
 
-    /// Pools from a few words: `name policy member*weight…`, children first; a member is a pool's name or the
-    /// last number of an address: 7 is 192.0.2.7, v7 is 2001:db8::7. Every endpoint is probed by its own number.
+    /// Pools from a few words: `name policy member*weight…`, children first; a member is a pool's name, the last
+    /// number of an address (7 is 192.0.2.7, v7 is 2001:db8::7), or alias0 and on. Every address is probed by its own number.
     fn pools(lines: &[&str]) -> Pools {
         let mut endpoints: Vec<Endpoint> = Vec::new();
         let mut pools: Vec<Pool> = Vec::new();
@@ -357,16 +361,12 @@ mod tests {
                 let target = match pools.iter().position(|pool| *pool.name == *member) {
                     Some(pool) => Target::Pool(PoolId(pool as u32)),
                     None => {
-                        let address = match member.strip_prefix('v') {
-                            Some(last) => format!("2001:db8::{last}"),
-                            None => format!("192.0.2.{member}"),
-                        };
                         let id = endpoints.len() as u32;
-                        endpoints.push(Endpoint {
-                            name: member.into(),
-                            given: Given::Address(address.parse().expect("an address")),
-                            probe: Some(ProbeId(id)),
-                        });
+                        let (given, probe) = match member.strip_prefix("alias") {
+                            Some(number) => (Given::Alias(AliasId(number.parse().expect("a number"))), None),
+                            None => (Given::Address(address(member)), Some(ProbeId(id))),
+                        };
+                        endpoints.push(Endpoint { name: member.into(), given, probe });
                         Target::Endpoint(EndpointId(id))
                     }
                 };
@@ -392,6 +392,14 @@ mod tests {
             pools.push(Pool { name: name.into(), policy, members, min_alive });
         }
         Pools { pools: pools.into(), endpoints: endpoints.into() }
+    }
+
+    fn address(member: &str) -> IpAddr {
+        let text = match member.strip_prefix('v') {
+            Some(last) => format!("2001:db8::{last}"),
+            None => format!("192.0.2.{member}"),
+        };
+        text.parse().expect("an address")
     }
 
     struct Case {

@@ -5,7 +5,8 @@
 
 use std::net::IpAddr;
 
-use super::{Family, Pools, Target};
+use super::family::Family;
+use super::{Pools, Target};
 
 /// Which name an alias leads to: a number into what is kept beside the [`Pools`]. Nothing here reads names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +22,14 @@ pub enum Given {
 }
 
 impl Given {
+    /// Whether one who asks for `family` can be answered so.
+    pub const fn is_for(self, family: Family) -> bool {
+        match self {
+            Self::Address(address) => family.holds(address),
+            Self::Alias(_) => true,
+        }
+    }
+
     /// The address, where it is one.
     pub const fn address(self) -> Option<IpAddr> {
         match self {

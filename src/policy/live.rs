@@ -3,43 +3,16 @@
 //! Each pool is compiled for each address family by itself, so that an IPv6 outage moves no IPv4 client and
 //! shortens no A record's TTL.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::compiled::{LivePool, Standing, soonest};
+use super::family::Family;
 use super::{
-    EndpointId, Given, MinAlive, Policy, Pool, PoolId, Pools, Target, failover, hash, least_load, mapped, random,
-    round_robin, weighted,
+    EndpointId, MinAlive, Policy, Pool, PoolId, Pools, Target, failover, hash, least_load, mapped, random, round_robin,
+    weighted,
 };
 use crate::health::{Board, Health};
 use crate::moment::Moment;
-
-/// An address family: what A asks for, or AAAA.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
-    /// IPv4, answered to A.
-    V4,
-    /// IPv6, answered to AAAA.
-    V6,
-}
-
-impl Family {
-    /// Both, in the order of [`Live`].
-    pub const BOTH: [Self; 2] = [Self::V4, Self::V6];
-
-    /// Whether `address` is of this family.
-    pub const fn holds(self, address: IpAddr) -> bool {
-        matches!((self, address), (Self::V4, IpAddr::V4(_)) | (Self::V6, IpAddr::V6(_)))
-    }
-
-    /// Whether one who asks for this family can be answered so.
-    pub const fn takes(self, given: Given) -> bool {
-        match given {
-            Given::Address(address) => self.holds(address),
-            Given::Alias(_) => true,
-        }
-    }
-}
 
 /// All pools of one zone at one moment.
 #[derive(Clone, Debug, Default)]
@@ -69,7 +42,7 @@ impl Live {
                 let standing = |target: Target| match target {
                     Target::Endpoint(endpoint) => {
                         let given = pools.endpoints.get(endpoint.0 as usize)?.given;
-                        family.takes(given).then(|| health(endpoint))
+                        given.is_for(family).then(|| health(endpoint))
                     }
                     // Children stand before their parents.
                     Target::Pool(child) => {

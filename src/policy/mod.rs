@@ -17,6 +17,7 @@ mod hash;
 mod mapped;
 mod ranking;
 mod client;
+mod family;
 mod witness;
 
 use std::fmt;
@@ -26,8 +27,9 @@ use std::sync::Arc;
 pub use choose::{Cursor, EACH_MEMBER_MAX, Hand, Picks, View, Want, choose};
 pub use client::{Client, SCOPE_V4_MAX, SCOPE_V6_MAX};
 pub use compiled::LivePool;
+pub use family::Family;
 pub use given::{AliasId, Given};
-pub use live::{Family, Live};
+pub use live::Live;
 pub use ranking::{HASH_BITS, Ranking};
 pub use schedule::gcd;
 

@@ -50,6 +50,8 @@ site-a    round-robin 192.0.2.1 192.0.2.2
 site-b    round-robin 192.0.2.3 192.0.2.4
 shares    weighted    site-a*2 site-b*1
 nested    failover    shares spare
+hosts     round-robin one.example.com. four.example.com.
+mixed     failover    192.0.2.1 one.example.com.
 down      round-robin 203.0.113.1 203.0.113.2
 ";
 
@@ -58,6 +60,8 @@ weighted    four   1    5 30 serve-all
 round-robin turns  each 5 30 serve-all
 failover    spare  1    5 30 serve-all
 nested      nested 1    5 30 serve-all
+to-one      hosts  1    5 30 serve-all
+or-alias    mixed  1    5 30 serve-all
 down        down   each 5 30 serve-all
 last-good   down   each 5 30 last-good
 ";
@@ -115,12 +119,15 @@ fn every_kind(has_edns: bool, kinds: &mut Vec<Kind>) {
         ("round-robin, 4 answers", "round-robin", A, [4, 0, 0]),
         ("failover", "failover", A, [1, 0, 0]),
         ("failover of weighted of round-robin", "nested", A, [1, 0, 0]),
+        ("address before an alias", "or-alias", A, [1, 0, 0]),
         ("all down, all served", "down", A, [2, 0, 0]),
         ("all down, last good", "last-good", A, [2, 0, 0]),
     ];
     for (name, owner, rtype, counts) in positive {
         add(name, query(&format!("{owner}.example.com."), rtype, edns()), noerror, counts);
     }
+    let other = query("to-one.example.com.", TXT, edns());
+    add("alias of a balanced name, and no data", other, noerror, [1, 1, 0]);
     for members in MEMBERS {
         let request = query(&format!("weighted-{members}.example.com."), A, edns());
         add(&format!("weighted, {members} members"), request, noerror, [1, 0, 0]);

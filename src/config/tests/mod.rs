@@ -1,5 +1,6 @@
 //! What policy files mean, and the checks through which the rules are tested.
 
+mod aliases;
 mod faults;
 mod folders;
 mod places;
