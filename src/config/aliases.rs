@@ -120,8 +120,8 @@ impl<'a> Aliases<'a> {
     /// The alias to `owner` that `root` leads to.
     fn to_itself(&self, owner: &Name, root: PoolId) -> Option<Span> {
         let places = self.targets.get(owner)?;
-        let reached = self.nesting.reached([root]);
-        places.iter().find(|(pool, _)| reached[pool.0 as usize]).map(|&(_, span)| span)
+        let within = self.nesting.within(root);
+        places.iter().find(|(pool, _)| within.contains(pool)).map(|&(_, span)| span)
     }
 }
 

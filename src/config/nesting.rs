@@ -1,6 +1,6 @@
 //! Pools in pools: numbers them children first, and refuses loops and towers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::faults::{Faults, Span, shown};
 use super::pools::{Draft, DraftMember, DraftTarget, unknown};
@@ -47,6 +47,16 @@ impl Slowest {
 }
 
 impl Nesting<'_> {
+    /// The pools that `root` leads to, itself among them. Costs what those are, not what the file has.
+    pub(super) fn within(&self, root: PoolId) -> HashSet<PoolId> {
+        let mut within = HashSet::from([root]);
+        let mut ahead = vec![root];
+        while let Some(pool) = ahead.pop() {
+            ahead.extend(self.children[pool.0 as usize].iter().copied().filter(|&child| within.insert(child)));
+        }
+        within
+    }
+
     /// Which pools are reached from `roots`, by [`PoolId`].
     pub(super) fn reached(&self, roots: impl IntoIterator<Item = PoolId>) -> Vec<bool> {
         let mut reached = vec![false; self.order.len()];

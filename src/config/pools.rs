@@ -380,7 +380,7 @@ fn given(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<DraftGiven> {
     let alias = host(item, "www.cdn.example.net", faults)?;
     faults
         .warning(item.span, format!("nothing watches {alias}: an alias always counts as alive"))
-        .help("a monitor probes addresses; let a later member be one that you can do without");
+        .help("monitors probe addresses: should that host fail, its clients are led nowhere else");
     Some(DraftGiven::Alias(alias))
 }
 

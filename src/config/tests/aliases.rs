@@ -133,7 +133,7 @@ fn names_that_may_be_aliases_are_checked() {
 
 #[test]
 fn that_nothing_watches_an_alias_is_told() {
-    let blind = "nothing watches www.example.net.: an alias always counts as alive / a monitor probes addresses";
+    let blind = "nothing watches www.example.net.: an alias always counts as alive / its clients are led nowhere else";
     check_warnings(
         "[pools.a]\npolicy = 'failover'\nendpoints = [{ cname = 'www.example.net' }]\n[names]\nwww = 'a'\n",
         &[&format!("3:24 {blind}")],

@@ -489,6 +489,8 @@ fn lines() -> Vec<&'static str> {
         "members = ['a', 'b', 3, {}]",
         "endpoints = [{}, 'x', [], '::1']",
         "min-alive = '50%'",
+        "min-alive = '50% of weight'",
+        "endpoints = [{ cname = 'a.example.com', address = '::1' }, { cname = 'a.example.com' }, { cname = 3 }]",
         "pools = 3",
         "[names]",
         "a = 'a'",
