@@ -8,6 +8,8 @@
 //! three reads and a short binary search.
 
 mod map;
+mod rtts;
+mod latency;
 mod claims;
 mod distance;
 mod classes;
@@ -28,8 +30,10 @@ pub use claims::{Claim, Conflict, conflicts};
 pub use classes::{ClassId, Classes};
 pub use database::Places;
 pub use distance::{BIAS_MAX, Bias, NEAREST_MAX, Site};
+pub use latency::{HYSTERESIS_US, RTT_MS_MAX, RttTable, Sample, TOLERANCE_MS};
 pub use map::{Found, Map, Otherwise, Rules};
 pub use place::{Continent, Coordinates, Country, Place, Subdivision, parse_asn};
+pub use rtts::{EXPECTED_MAX, Expected, RttMap};
 
 /// What is wrong with a word or a database, and what would be right. The reader that has the file adds the place.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 
 use super::client::Client;
 use super::compiled::{Branch, LivePool, Pick};
+use super::latency::Latency;
 use super::live::{Family, Live};
 use super::{ANSWERS_MAX, Answers, EndpointId, Pool, PoolId, Pools, Target};
 use crate::moment::Moment;
@@ -179,14 +180,20 @@ impl<'a> Walk<'a> {
             Pick::AtRandom => self.hand.random.below(pool.branches.len() as u64) as usize,
             Pick::Mapped(map) => {
                 let found = map.lookup(self.hand.client.address());
-                if self.each_ranked(pool, map.classes().get(found.class), found.bits, &mut take) {
+                if self.each_ranked(pool, map.classes().get(found.class).iter().copied(), found.bits, &mut take) {
+                    return;
+                }
+                0
+            }
+            Pick::Banded(latency) => {
+                if self.each_banded(pool, latency, &mut take) {
                     return;
                 }
                 0
             }
             Pick::Ranked(ranking) => {
                 let (ranked, slot, bits) = ranking.ranked(self.hand.client.address());
-                if self.each_ranked(pool, ranked, bits, &mut take) {
+                if self.each_ranked(pool, ranked.iter().copied(), bits, &mut take) {
                     return;
                 }
                 // All that the slot ranks are dead.
@@ -210,12 +217,12 @@ impl<'a> Walk<'a> {
     fn each_ranked(
         &mut self,
         pool: &'a LivePool,
-        ranked: &[u16],
+        ranked: impl IntoIterator<Item = u16>,
         bits: u8,
         take: &mut impl FnMut(&mut Self, &Branch) -> bool,
     ) -> bool {
         self.picks.scope = self.picks.scope.max(bits.min(self.hand.client.scope_max()));
-        for &number in ranked {
+        for number in ranked {
             let Some(seat) = pool.seat(number) else { continue };
             self.picks.flip = self.picks.flip.min(seat.flip);
             if let Some(branch) = pool.branch(number)
@@ -225,6 +232,22 @@ impl<'a> Walk<'a> {
             }
         }
         false
+    }
+
+    /// Hands one of the client's band to `take`, then the rest of what is expected, the fastest first. Says whether
+    /// that was enough.
+    fn each_banded(
+        &mut self,
+        pool: &'a LivePool,
+        latency: &Latency,
+        take: &mut impl FnMut(&mut Self, &Branch) -> bool,
+    ) -> bool {
+        let (expected, bits) = latency.expected(self.hand.client.address());
+        let band = latency.band(pool, expected);
+        self.picks.flip = self.picks.flip.min(band.flip);
+        let first = latency.draw(pool, expected, &band, self.hand.random);
+        let rest = expected.iter().map(|expected| expected.member).filter(|&member| Some(member) != first);
+        self.each_ranked(pool, first.into_iter().chain(rest), bits, take)
     }
 
     fn cursor(&mut self, id: PoolId) -> Option<&mut Cursor> {

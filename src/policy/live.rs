@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::compiled::{LivePool, Standing, soonest};
 use super::{
-    EndpointId, MinAlive, Policy, Pool, PoolId, Pools, Target, failover, hash, least_load, mapped, random, round_robin,
-    weighted,
+    EndpointId, MinAlive, Policy, Pool, PoolId, Pools, Target, failover, hash, latency, least_load, mapped, random,
+    round_robin, weighted,
 };
 use crate::health::{Board, Health};
 
@@ -101,6 +101,7 @@ fn compile_pool(pool: &Pool, standing: impl Fn(Target) -> Option<Health>) -> Liv
         Policy::LeastLoad => least_load::compile(&members),
         Policy::Failover => failover::compile(&members),
         Policy::Geo(map) | Policy::Nearest(map) => mapped::compile(&members, map),
+        Policy::Latency(latency) => latency::compile(&members, latency),
         Policy::Hash(ranking) => hash::compile(&members, ranking),
     };
     if alive < pool.min_alive.of(members.len()) {

@@ -14,6 +14,7 @@ mod random;
 mod failover;
 mod hash;
 mod mapped;
+mod latency;
 mod ranking;
 mod client;
 
@@ -23,6 +24,7 @@ use std::sync::Arc;
 pub use choose::{Cursor, EACH_MEMBER_MAX, Hand, Picks, View, Want, choose};
 pub use client::{Client, SCOPE_V4_MAX, SCOPE_V6_MAX};
 pub use compiled::LivePool;
+pub use latency::{Band, Latency, TOLERANCE_MAX};
 pub use live::{Family, Live};
 pub use ranking::{HASH_BITS, Ranking};
 pub use schedule::gcd;
@@ -57,6 +59,8 @@ pub enum Policy {
     Geo(Arc<Map>),
     /// The least great-circle distance.
     Nearest(Arc<Map>),
+    /// The least expected round-trip time; all within the tolerance of the best share by weight.
+    Latency(Arc<Latency>),
     /// By the client's network: each stays with its member.
     Hash(Arc<Ranking>),
 }
@@ -79,6 +83,7 @@ impl Policy {
             Self::Failover => PolicyName::Failover,
             Self::Geo(_) => PolicyName::Geo,
             Self::Nearest(_) => PolicyName::Nearest,
+            Self::Latency(_) => PolicyName::Latency,
             Self::Hash(_) => PolicyName::Hash,
         }
     }
@@ -95,12 +100,13 @@ pub enum PolicyName {
     Failover,
     Geo,
     Nearest,
+    Latency,
     Hash,
 }
 
 impl PolicyName {
     /// All of them, with the words of the files.
-    pub const ALL: [(&'static str, Self); 8] = [
+    pub const ALL: [(&'static str, Self); 9] = [
         ("round-robin", Self::RoundRobin),
         ("weighted", Self::Weighted),
         ("least-load", Self::LeastLoad),
@@ -108,12 +114,13 @@ impl PolicyName {
         ("failover", Self::Failover),
         ("geo", Self::Geo),
         ("nearest", Self::Nearest),
+        ("latency", Self::Latency),
         ("hash", Self::Hash),
     ];
 
     /// Whether members' weights count.
     pub const fn heeds_weights(self) -> bool {
-        matches!(self, Self::Weighted | Self::LeastLoad | Self::Hash)
+        matches!(self, Self::Weighted | Self::LeastLoad | Self::Latency | Self::Hash)
     }
 
     /// Whether a name over such a pool answers with all of its members unless it says how many.

@@ -1,4 +1,4 @@
-//! Tells when a zone file or a database was saved, once for all that is saved together.
+//! Tells when a zone file, a database or the latency table was saved, once for all that is saved together.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
