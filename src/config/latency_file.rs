@@ -210,3 +210,75 @@ fn rtt_us(part: Part<'_>, faults: &mut Faults<'_>) -> Option<u32> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks that `text` has these faults, each "line:column part of the message / part of the help".
+    fn check(text: &str, expected: &[&str]) {
+        let (latency, faults) = read_latency(Path::new("t.csv"), text);
+        let got: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert_eq!(got.len(), expected.len(), "of {text:?}: {got:#?}");
+        assert_eq!(latency.is_none(), got.iter().any(|fault| fault.contains(": error: ")), "{text:?}");
+        for (got, expected) in got.iter().zip(expected) {
+            let (at, rest) = expected.split_once(' ').expect("a place and a message");
+            let (message, help) = rest.split_once(" / ").unwrap_or((rest, ""));
+            assert!(got.starts_with(&format!("t.csv:{at}: ")), "{at} is not where: {got}");
+            assert!(got.contains(message) && got.contains(help), "{expected:?} is not in: {got}");
+        }
+    }
+
+    #[test]
+    fn every_bad_line_is_listed() {
+        check("", &[]);
+        check(
+            "network,pool,rtt_ms\n# a word\n\n 192.0.2.0/24 , fra , 12.5 \r\nAS64500,fra,1\nas64501,fra,60000\nDE,fra,0.0001",
+            &[],
+        );
+        check("\u{feff}network,pool,rtt_ms\nDE,fra,1\nAS,fra,2\n\"FR\",\"fra\",\"3\"", &[]);
+        check("DE,fra,1\nnetwork,pool,rtt_ms", &["2:1 `network` is not the code", "2:14 `rtt_ms` must be a number"]);
+        check("192.0.2.1/24,fra,1", &["1:1 has bits set behind its prefix / the network is `192.0.2.0/24`"]);
+        check("192.0.2.1,fra,1", &["1:1 has no prefix length / one address alone is `192.0.2.1/32`"]);
+        check("UK,fra,1", &["1:1 `UK` is not the code / did you mean `GB`?"]);
+        check("Germany,fra,1", &["1:1 `Germany` is not the code / an AS number `AS64500`, a country `DE`"]);
+        check("64500,fra,1", &["1:1 `64500` is no network / an AS number is `AS64500`"]);
+        check("AS0,fra,1", &["1:1 `AS0` is not an AS number / from 1 to"]);
+        check(",fra,1", &["1:1 is not the code of a country"]);
+        check(&format!("{},fra,1", "9".repeat(90)), &["1:1 is neither a network, an AS number nor a country / `203"]);
+        check("DE,fra", &["1:1 has 3 fields, this one has 2 fields / write network,pool,rtt_ms"]);
+        check("DE", &["1:1 this one has 1 field / write network,pool"]);
+        check("DE,fra,1,2", &["1:1 this one has 4 fields"]);
+        check("DE,,1", &["1:4 the name of a pool cannot be empty"]);
+        check("DE,a/b,1", &["1:4 cannot have a `/`"]);
+        check("DE,fra,0", &["1:8 over 0 and up to 60000, found \"0\" / as 23.5"]);
+        check("DE,fra,-1", &["1:8 found \"-1\" / as 23.5"]);
+        check("DE,fra,60000.1", &["1:8 found \"60000.1\" / longer than a minute"]);
+        check("DE, fra,  25ms", &["1:11 found \"25ms\" / without their unit: 25"]);
+        check("DE,fra,NaN", &["1:8 found \"NaN\""]);
+        check("DE,fra,1e3", &["1:8 found \"1e3\""]);
+        check(
+            "DÉ,fra,1\nDE,fra,x,\nXX,fra,",
+            &["1:1 `DÉ` is not the code", "2:1 this one has 4 fields", "3:1 `XX` is not the code", "3:8 found \"\""],
+        );
+    }
+
+    #[test]
+    fn a_line_that_comes_again_counts() {
+        check(
+            "192.0.2.0/24,fra,1\nDE,fra,2\n::ffff:192.0.2.0/120,fra,9\n192.0.2.0/24,iad,3",
+            &["1:1 warning: a later line says the same of these clients and `fra`: it counts"],
+        );
+        let (latency, _) = read_latency(Path::new("t.csv"), "DE,fra,1\nDE,fra,2\nDE,iad,3");
+        let latency = latency.expect("only warnings");
+        assert_eq!(latency.table.samples().iter().map(|sample| sample.rtt_us).collect::<Vec<_>>(), [2_000, 3_000]);
+        assert_eq!(latency.table.pools().iter().map(|name| &**name).collect::<Vec<_>>(), ["fra", "iad"]);
+        assert_eq!(latency.named.iter().map(|place| (place.line, place.column)).collect::<Vec<_>>(), [(1, 4), (3, 4)]);
+    }
+
+    #[test]
+    fn a_file_of_nothing_but_faults_stays_small() {
+        let (latency, faults) = read_latency(Path::new("t.csv"), &"x\n".repeat(100_000));
+        assert!(latency.is_none() && faults.len() == 1_001, "{}", faults.len());
+    }
+}

@@ -305,3 +305,205 @@ impl Overlay for Compiler<'_> {
         class
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::latency::Sample;
+    use super::super::samples::{self, Value, Writer};
+    use super::super::{Bias, parse_asn};
+    use super::*;
+
+    const MEMBERS: [&str; 4] = ["fra", "iad", "nrt", "spare"];
+
+    fn clients(text: &str) -> Claim {
+        match Network::parse(text) {
+            Ok(network) => Claim::Network(network),
+            Err(_) if text.starts_with("AS") => Claim::Asn(parse_asn(text).expect(text)),
+            Err(_) => Claim::Country(Country::parse(text).expect(text)),
+        }
+    }
+
+    /// A table from lines of `clients pool:ms…`.
+    fn table(lines: &[&str]) -> RttTable {
+        let pools = ["elsewhere", "nrt", "fra", "iad"];
+        let samples = lines.iter().flat_map(|line| {
+            let (from, rest) = line.split_once(' ').expect(line);
+            rest.split(' ').map(move |word| {
+                let (pool, ms) = word.split_once(':').expect(word);
+                let pool = pools.iter().position(|name| *name == pool).expect(pool) as u16;
+                Sample { clients: clients(from), pool, rtt_us: (ms.parse::<f64>().expect(ms) * 1_000.0) as u32 }
+            })
+        });
+        RttTable::of(pools.map(Into::into).into(), samples.collect())
+    }
+
+    fn site(member: u16, latitude: f64, longitude: f64) -> Site {
+        let coordinates = Coordinates::of_degrees(latitude, longitude).expect("on the globe");
+        Site { member, coordinates, bias: Bias::default() }
+    }
+
+    fn city() -> Places {
+        let mut places = Places::default();
+        places.add(&samples::city()).expect("the sample is sound");
+        places.add(&samples::flat()).expect("the sample is sound");
+        places
+    }
+
+    /// The list of `address` as `name:ms` words, and its bits.
+    fn shown(map: &RttMap, address: &str) -> (String, u8) {
+        let found = map.lookup(address.parse().expect(address));
+        let word = |expected: &Expected| format!("{}:{}", MEMBERS[usize::from(expected.member)], expected.rtt_ms);
+        let words: Vec<String> = map.expected(found.class).iter().map(word).collect();
+        (words.join(" "), found.bits)
+    }
+
+    #[test]
+    fn the_most_specific_measurement_counts_for_each_member() {
+        let table = table(&[
+            "192.0.2.0/24 fra:20.4 iad:95.5",
+            "192.0.2.0/28 fra:60 elsewhere:1",
+            "AS64500 fra:31 nrt:200",
+            "DE fra:12 iad:80 nrt:240",
+            "2001:db8::/32 iad:7",
+        ]);
+        let sites = [site(0, 50.1, 8.7), site(1, 38.9, -77.4), site(2, 35.7, 139.7)];
+        let check = |sites: &[Site], address: &str, expected: &str| {
+            let map = RttMap::compile(&city(), &table, &MEMBERS, sites);
+            assert_eq!(shown(&map, address).0, expected, "{address}");
+        };
+        // What the sample says of these: `DE`, AS64500 up to .63; then the Netherlands; then nothing.
+        check(&[], "192.0.2.1", "fra:60 iad:96 nrt:200");
+        check(&[], "192.0.2.17", "fra:20 iad:96 nrt:200");
+        check(&[], "192.0.2.33", "fra:20 iad:96 nrt:200");
+        check(&[], "192.0.2.70", "fra:20 iad:96");
+        check(&[], "203.0.113.1", "");
+        check(&[], "::ffff:192.0.2.1", "fra:60 iad:96 nrt:200");
+        check(&[], "2001:db8:f000::1", "iad:7");
+        check(&[], "2001:db9::1", "");
+        // Behind all of those the distance, in steps of five; of who has no site nothing is known.
+        check(&sites, "192.0.2.1", "fra:60 iad:96 nrt:200");
+        check(&sites[1..], "192.0.2.70", "fra:20 iad:96 nrt:120");
+        check(&sites, "198.51.100.1", "iad:0 fra:80 nrt:135");
+    }
+
+    #[test]
+    fn a_client_of_whom_nothing_is_known_has_no_list_and_no_scope() {
+        let map = RttMap::compile(&Places::default(), &RttTable::default(), &MEMBERS, &[site(0, 1.0, 1.0)]);
+        assert_eq!(shown(&map, "192.0.2.1"), (String::new(), 0));
+        assert_eq!(map.classes(), 1);
+    }
+
+    #[test]
+    fn equal_neighbours_are_one_range() {
+        let lines = ["192.0.2.0/25 fra:20.4", "192.0.2.128/25 fra:19.6", "192.0.3.0/24 fra:20 elsewhere:3"];
+        let map = RttMap::compile(&Places::default(), &table(&lines), &MEMBERS, &[]);
+        assert_eq!(shown(&map, "192.0.2.77"), ("fra:20".to_owned(), 23));
+        assert_eq!(map.classes(), 2);
+    }
+
+    #[test]
+    fn distance_becomes_time() {
+        let check = |km: f64, ms: f64| assert!((estimate_ms(km) - ms).abs() < 1e-9, "{km} km in {}", estimate_ms(km));
+        check(0.0, 0.0);
+        check(100.0, 1.5);
+        check(1_000.0, 15.0);
+        check(1_100.0, 15.0);
+        check(1_200.0, 15.0);
+        check(6_540.0, 81.75);
+        assert!(estimate_ms(20_016.0) < f64::from(RTT_ESTIMATED_MAX_MS));
+        assert_eq!([0.0, 2.4, 2.6, 81.75].map(|ms| rounded(ms, 5)), [0, 0, 5, 80]);
+    }
+
+    #[test]
+    fn estimates_are_bounded() {
+        let place = |at: u16| {
+            let coordinates = Coordinates::of_degrees(f64::from(at % 90), f64::from(at / 90));
+            Place { coordinates, ..Place::default() }
+        };
+        let places: Vec<Place> = std::iter::once(Place::default()).chain((0..900).map(place)).collect();
+        let sites = [site(0, 50.1, 8.7), site(1, 38.9, -77.4), site(2, 35.7, 139.7)];
+        for lists_max in [1_000, 100, 10, 1] {
+            let (by_place, lists) = estimates(&places, &sites, lists_max);
+            assert!(lists.len() <= lists_max.max(2), "{} of {lists_max}", lists.len());
+            assert!(by_place.iter().all(|&list| (list as usize) < lists.len()) && lists[0].is_empty());
+            assert!(lists.iter().all(|list| list.is_sorted()));
+        }
+        let many: Vec<Site> = (0..40).map(|member| site(member, 10.0, f64::from(member))).collect();
+        let (_, lists) = estimates(&places, &many, 1_000);
+        assert!(lists[1..].iter().all(|list| list.len() == EXPECTED_MAX));
+    }
+
+    fn some_lines() -> impl Strategy<Value = Vec<(Claim, u16, u32)>> {
+        let network = (any::<u32>(), 4_u8..=28).prop_map(|(high, prefix)| {
+            // Few different first octets, so that networks lie in each other.
+            let address = IpAddr::V4((high & 0x03ff_ffff).into());
+            Network::of(address, prefix).map(Claim::Network).expect("IPv4 fits")
+        });
+        let from = prop_oneof![
+            8 => network,
+            1 => (64_500_u32..64_503).prop_map(Claim::Asn),
+            1 => prop_oneof![Just("DE"), Just("US")].prop_map(clients),
+        ];
+        prop::collection::vec((from, 1_u16..4, 1_000_u32..90_000), 0..40)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+        #[test]
+        fn a_map_is_what_looking_at_every_line_finds(
+            lines in some_lines(),
+            asked in prop::collection::vec((0_u32..0x0400_0000, any::<u32>()), 40),
+        ) {
+            let samples = lines.iter().map(|&(clients, pool, rtt_us)| Sample { clients, pool, rtt_us });
+            let table = RttTable::of(["elsewhere", "nrt", "fra", "iad"].map(Into::into).into(), samples.collect());
+            let mut writer = Writer::new(6, 32);
+            for (network, country, asn) in [("0.0.0.0/8", "DE", 64_500), ("1.0.0.0/9", "US", 64_501)] {
+                let fields = vec![("country_code", Value::Text(country)), ("asn", Value::Number(asn))];
+                writer.add(network, &Value::Map(fields));
+            }
+            let mut places = Places::default();
+            places.add(&writer.finish()).expect("a sound database");
+            let map = RttMap::compile(&places, &table, &MEMBERS, &[site(3, 50.0, 8.0)]);
+            for &(address, other) in &asked {
+                let at = IpAddr::V4(address.into());
+                let Found { class, bits } = map.lookup(at);
+                prop_assert_eq!(map.expected(class), naive(&places, &table, address), "{}", at);
+                // Whoever agrees in the announced bits is of the same class.
+                let rest = u32::MAX.checked_shr(bits.into()).unwrap_or(0);
+                for other in [address & !rest | other & rest, address & !rest, address | rest] {
+                    prop_assert_eq!(map.lookup(IpAddr::V4(other.into())).class, class, "{}/{}", at, bits);
+                }
+            }
+        }
+    }
+
+    /// The list for `address`, found by looking at every line.
+    fn naive(places: &Places, table: &RttTable, address: u32) -> Vec<Expected> {
+        let place = places.lookup(IpAddr::V4(address.into())).0;
+        let rank = |claim: Claim| match claim {
+            Claim::Network(network) => match network.span() {
+                Span::V4(first, last) if (first..=last).contains(&address) => Some((0, last - first)),
+                _ => None,
+            },
+            Claim::Asn(asn) => (place.asn == Some(asn)).then_some((1, 0)),
+            Claim::Country(country) => (place.country == Some(country)).then_some((2, 0)),
+            _ => None,
+        };
+        let mut list = Vec::new();
+        for (member, name) in (0..).zip(MEMBERS) {
+            let samples = table.samples().iter().filter(|sample| *table.pools()[usize::from(sample.pool)] == *name);
+            let best = samples.filter_map(|sample| Some((rank(sample.clients)?, sample.rtt_us))).min();
+            let estimate = || {
+                let position = place.position().filter(|_| name == "spare")?;
+                let site = site(3, 50.0, 8.0).coordinates;
+                Some(rounded(estimate_ms(distance_km(point(position), point(site))), ESTIMATE_STEP_MS))
+            };
+            let rtt_ms = best.map(|(_, rtt_us)| ((rtt_us + 500) / 1_000) as u16).or_else(estimate);
+            list.extend(rtt_ms.map(|rtt_ms| Expected { rtt_ms, member }));
+        }
+        list.sort();
+        list
+    }
+}

@@ -110,3 +110,96 @@ impl Latency {
 pub(super) fn compile(members: &[Standing], latency: &Arc<Latency>) -> LivePool {
     LivePool::ranked(members, Pick::Banded(Arc::clone(latency)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::net::Ipv4Addr;
+
+    use super::super::{EndpointId, Target};
+    use super::*;
+    use crate::geo::{Claim, Network, Places, RttTable, Sample};
+
+    const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 0));
+
+    /// Members of a pool as `ms*weight` words, by their numbers: `?` for one of which nothing is known, `!` before one
+    /// that is dead. Verdicts turn at a second more than the member's number.
+    fn pool(words: &str, tolerance_ms: u64) -> (Arc<Latency>, LivePool) {
+        let words: Vec<(&str, &str)> =
+            words.split(' ').map(|word| word.split_once('*').unwrap_or((word, "1"))).collect();
+        let names: Vec<String> = (0..words.len()).map(|number| number.to_string()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let clients = Claim::Network(Network::parse("192.0.2.0/24").expect("a network"));
+        let samples = (0..).zip(&words).filter_map(|(pool, (ms, _))| {
+            let ms: u32 = ms.trim_start_matches('!').parse().ok()?;
+            Some(Sample { clients, pool, rtt_us: ms * 1_000 })
+        });
+        let table = RttTable::of(names.iter().map(|&name| name.into()).collect(), samples.collect());
+        let map = RttMap::compile(&Places::default(), &table, &names, &[]);
+        let weights: Vec<u32> = words.iter().map(|(_, weight)| weight.parse().expect("a weight")).collect();
+        let latency = Arc::new(Latency::new(map, Duration::from_millis(tolerance_ms), weights.iter().copied()));
+        let standing = |(number, (word, _)): (u16, &(&str, &str))| Standing {
+            number,
+            target: Target::Endpoint(EndpointId(number.into())),
+            weight: weights[usize::from(number)],
+            alive: !word.starts_with('!'),
+            flip: Moment::from_nanos((u64::from(number) + 1) * 1_000_000_000),
+            load: None,
+        };
+        let members: Vec<Standing> = (0..).zip(&words).map(standing).collect();
+        let live = compile(&members, &latency);
+        (latency, live)
+    }
+
+    #[test]
+    fn the_band_is_the_best_that_lives_and_what_is_near_it() {
+        let check = |words: &str, tolerance_ms, (consulted, living, weight, flip): (usize, u32, u64, Option<u64>)| {
+            let (latency, pool) = pool(words, tolerance_ms);
+            let (expected, bits) = latency.expected(CLIENT);
+            let flip = flip.map_or(Moment::NEVER, |seconds| Moment::from_nanos(seconds * 1_000_000_000));
+            let band = Band { consulted, living, weight, flip };
+            assert_eq!((latency.band(&pool, expected), bits), (band, 24), "{words} within {tolerance_ms}");
+        };
+        check("20 30 31", 10, (2, 2, 2, Some(1)));
+        check("20 30 31", 11, (3, 3, 3, Some(1)));
+        check("20 20 21", 0, (2, 2, 2, Some(1)));
+        check("31*4 30*5 20*6", 10, (2, 2, 11, Some(2)));
+        // The best is dead: the next makes the band, and the dead one might come back.
+        check("!20 30 40 41", 10, (3, 2, 2, Some(1)));
+        // One that is dead within the band might come back too; one behind it changes nothing.
+        check("20 !25 !31", 10, (2, 1, 1, Some(1)));
+        check("!31 20 !25", 10, (2, 1, 1, Some(2)));
+        check("!20 !30", 10, (2, 0, 0, Some(1)));
+        check("? 20 ?", 10, (1, 1, 1, Some(2)));
+        check("20*0 25*0 90*7", 10, (2, 2, 0, Some(1)));
+    }
+
+    #[test]
+    fn the_band_shares_by_weight() {
+        let check = |words: &str, expected: &[(u16, u32)]| {
+            let (latency, pool) = pool(words, 10);
+            let (list, _) = latency.expected(CLIENT);
+            let band = latency.band(&pool, list);
+            let mut random = Random::new(3);
+            let mut counts: BTreeMap<u16, u32> = BTreeMap::new();
+            for _ in 0..10_000 {
+                let drawn = latency.draw(&pool, list, &band, &mut random);
+                drawn.into_iter().for_each(|member| *counts.entry(member).or_default() += 1);
+            }
+            let drawn: Vec<u16> = counts.keys().copied().collect();
+            assert_eq!(drawn, expected.iter().map(|&(member, _)| member).collect::<Vec<_>>(), "{words}");
+            for (member, share) in expected {
+                // Four standard deviations are at most 4·√(10,000/4) = 200.
+                assert!(counts[member].abs_diff(*share) < 200, "{words}: {counts:?}");
+            }
+        };
+        check("20 25 90", &[(0, 5_000), (1, 5_000)]);
+        check("20*1 25*3", &[(0, 2_500), (1, 7_500)]);
+        check("20*1 !25*3 26*1", &[(0, 5_000), (2, 5_000)]);
+        check("20*0 25*3 28*1", &[(1, 7_500), (2, 2_500)]);
+        check("20*0 25*0 90*5", &[(0, 5_000), (1, 5_000)]);
+        check("!20 !25*3 90", &[(2, 10_000)]);
+        check("20*0 90*5", &[(0, 10_000)]);
+        check("!20 !25", &[]);
+    }
+}

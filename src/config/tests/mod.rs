@@ -1,6 +1,7 @@
 //! What policy files mean, and the checks through which the rules are tested.
 
 mod faults;
+mod latency;
 mod places;
 mod pool_faults;
 
