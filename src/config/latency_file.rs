@@ -194,20 +194,16 @@ fn rtt_us(part: Part<'_>, faults: &mut Faults<'_>) -> Option<u32> {
         // What is shorter than a microsecond is one.
         return Some(((ms * 1_000.0).round() as u32).max(1));
     }
-    let note = faults.error(
-        span(part),
-        format!("`rtt_ms` must be a number over 0 and up to {RTT_MS_MAX}, found \"{}\"", shown(text)),
-    );
     let unit = text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).trim_end();
-    match ms {
+    let help = match ms {
         None if unit.len() < text.len() && unit.parse::<f64>().is_ok() => {
-            note.help(format!("write milliseconds without their unit: {unit}"));
+            format!("write milliseconds without their unit: {}", shown(unit))
         }
-        Some(ms) if ms > 0.0 => {
-            drop(note.help("milliseconds are meant; what takes longer than a minute is not reached"))
-        }
-        _ => drop(note.help("write milliseconds, as 23.5")),
-    }
+        Some(ms) if ms > 0.0 => "milliseconds are meant; what takes longer than a minute is not reached".to_owned(),
+        _ => "write milliseconds, as 23.5".to_owned(),
+    };
+    let message = format!("`rtt_ms` must be a number over 0 and up to {RTT_MS_MAX}, found \"{}\"", shown(text));
+    faults.error(span(part), message).help(help);
     None
 }
 

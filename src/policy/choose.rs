@@ -3,9 +3,9 @@
 //! It reads [`Live`], moves the cursors of the worker that asks and nothing else: no lock, no allocation, and a
 //! cost that depends on the answers given and the pools passed through, not on how many members those have.
 
+use super::band::Latency;
 use super::client::Client;
 use super::compiled::{Branch, LivePool, Pick};
-use super::latency::Latency;
 use super::live::{Family, Live};
 use super::{ANSWERS_MAX, Answers, EndpointId, Pool, PoolId, Pools, Target};
 use crate::moment::Moment;
@@ -243,9 +243,9 @@ impl<'a> Walk<'a> {
         take: &mut impl FnMut(&mut Self, &Branch) -> bool,
     ) -> bool {
         let (expected, bits) = latency.expected(self.hand.client.address());
-        let band = latency.band(pool, expected);
+        let band = latency.band(expected, |member| pool.stands(member));
         self.picks.flip = self.picks.flip.min(band.flip);
-        let first = latency.draw(pool, expected, &band, self.hand.random);
+        let first = latency.draw(&band, expected, |member| pool.branch(member).is_some(), self.hand.random);
         let rest = expected.iter().map(|expected| expected.member).filter(|&member| Some(member) != first);
         self.each_ranked(pool, first.into_iter().chain(rest), bits, take)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Target;
-use super::latency::Latency;
+use super::band::Latency;
 use super::ranking::Ranking;
 use super::schedule::Schedule;
 use crate::geo::Map;
@@ -146,6 +146,11 @@ impl LivePool {
     /// That member's branch, while it lives.
     pub(super) fn branch(&self, number: u16) -> Option<&Branch> {
         self.branches.get(usize::from(self.seat(number)?.branch))
+    }
+
+    /// Whether that member lives, and when that could turn.
+    pub fn stands(&self, number: u16) -> Option<(bool, Moment)> {
+        Some((self.branch(number).is_some(), self.seat(number)?.flip))
     }
 
     /// Whether anything of it answers.

@@ -15,16 +15,17 @@ mod failover;
 mod hash;
 mod mapped;
 mod latency;
+mod band;
 mod ranking;
 mod client;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
+pub use band::{Band, Latency, TOLERANCE_MAX};
 pub use choose::{Cursor, EACH_MEMBER_MAX, Hand, Picks, View, Want, choose};
 pub use client::{Client, SCOPE_V4_MAX, SCOPE_V6_MAX};
 pub use compiled::LivePool;
-pub use latency::{Band, Latency, TOLERANCE_MAX};
 pub use live::{Family, Live};
 pub use ranking::{HASH_BITS, Ranking};
 pub use schedule::gcd;
