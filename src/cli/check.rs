@@ -11,7 +11,7 @@ use crate::ttl::Plan;
 pub(super) fn run(arguments: &FileArguments) -> u8 {
     let Some(server) = arguments.server() else { return FAILED };
     let folder = arguments.zones(&server);
-    let atlas = match Atlas::read(&server.databases) {
+    let atlas = match Atlas::read(&server.databases, server.latency.as_deref()) {
         Ok(atlas) => atlas,
         Err(faults) => {
             terminal::print_faults(&faults);

@@ -139,6 +139,7 @@ impl ServeArguments {
             listen: if self.listen.is_empty() { server.listen } else { self.listen.clone() },
             workers: self.workers.map_or(server.workers, usize::from),
             databases: server.databases,
+            latency: server.latency,
         }
     }
 }

@@ -1,19 +1,17 @@
 //! A zones folder → every zone in it, or every fault in it.
 
-use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::collections::{HashMap, HashSet};
+use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{
-    Apex, Atlas, Balanced, FILE_OCTETS_MAX, Policies, Server, ZoneFiles, list_zones, read_policies, read_server_file,
-};
+use super::text_file::read_text;
+use super::{Apex, Atlas, Balanced, Policies, Server, ZoneFiles, list_zones, read_policies, read_server_file};
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::health::ProbeId;
-use crate::policy::Pools;
-use crate::probe::Target;
+use crate::policy::{PolicyName, Pools, Target};
+use crate::probe;
 use crate::system::unix_seconds;
 use crate::wire::name::Name;
 use crate::wire::qname::Qname;
@@ -26,7 +24,7 @@ pub struct Loaded {
     /// In the order of their names.
     pub zones: Vec<LoadedZone>,
     /// Everything that is probed, once; the pools' probes are numbers of this list.
-    pub targets: Vec<Target>,
+    pub targets: Vec<probe::Target>,
 }
 
 /// One zone.
@@ -59,7 +57,25 @@ pub fn load(folder: &Path, atlas: &Atlas) -> (Option<Loaded>, Vec<Diagnostic>) {
     }
     faults.extend(undelegated(&zones, &files));
     let valid = faults.iter().all(|fault| fault.severity != Severity::Error);
+    if valid {
+        faults.extend(atlas.latency_warnings(&going_by_latency(&zones)));
+    }
     (valid.then_some(Loaded { zones, targets: targets.list }), faults)
+}
+
+/// What the members of pools that go by latency are called, in all zones.
+fn going_by_latency(zones: &[LoadedZone]) -> HashSet<&str> {
+    let mut names = HashSet::new();
+    for pools in zones.iter().map(|zone| &zone.pools) {
+        let by_latency = pools.pools.iter().filter(|pool| pool.policy.name() == PolicyName::Latency);
+        for member in by_latency.flat_map(|pool| &pool.members) {
+            names.extend(match member.target {
+                Target::Endpoint(endpoint) => pools.endpoints.get(endpoint.0 as usize).map(|endpoint| &*endpoint.name),
+                Target::Pool(pool) => pools.pools.get(pool.0 as usize).map(|pool| &*pool.name),
+            });
+        }
+    }
+    names
 }
 
 /// Zones within other zones of the folder that those do not delegate: resolvers that ask the outer zone, for the
@@ -90,12 +106,12 @@ fn undelegated(zones: &[LoadedZone], files: &[ZoneFiles]) -> Vec<Diagnostic> {
 /// Gives equal targets one number.
 #[derive(Default)]
 struct Targets {
-    ids: HashMap<Target, ProbeId>,
-    list: Vec<Target>,
+    ids: HashMap<probe::Target, ProbeId>,
+    list: Vec<probe::Target>,
 }
 
 impl Targets {
-    fn register(&mut self, target: Target) -> ProbeId {
+    fn register(&mut self, target: probe::Target) -> ProbeId {
         let next = ProbeId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
         *self.ids.entry(target).or_insert_with_key(|target| {
             self.list.push(target.clone());
@@ -194,22 +210,6 @@ fn load_policies(
         Ok(text) => read_policies(file, &text, &files.apex, atlas, &mut |target| targets.register(target)),
         Err(message) => (None, vec![Diagnostic::error(Place::of_file(file), message)]),
     }
-}
-
-/// The text of a file that a person wrote.
-fn read_text(file: &Path) -> Result<String, String> {
-    let said = |error: io::Error| format!("cannot be read: {error}");
-    let mut octets = Vec::new();
-    // One octet more than there may be, so that too long a file is told from one that just fits.
-    File::open(file).map_err(said)?.take(FILE_OCTETS_MAX as u64 + 1).read_to_end(&mut octets).map_err(said)?;
-    if octets.len() > FILE_OCTETS_MAX {
-        return Err(format!("is longer than {FILE_OCTETS_MAX} octets"));
-    }
-    String::from_utf8(octets).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes().iter().take(at).filter(|&&octet| octet == b'\n').count() + 1;
-        format!("is not UTF-8: see line {line}")
-    })
 }
 
 /// The records that `[zone]` stands for: SOA, NS, and addresses of those servers that have some.

@@ -17,10 +17,10 @@ use super::pools::{self, Draft, DraftGiven, DraftMember, DraftTarget, Judge};
 use super::table::{Keys, Table, parse};
 use super::{Atlas, FILE_OCTETS_MAX};
 use crate::diagnostic::{Diagnostic, Place};
-use crate::geo::{Claim, Map, Otherwise, Rules, Site};
+use crate::geo::{Claim, EXPECTED_MAX, Map, Otherwise, RttMap, RttTable, Rules, Site};
 use crate::health::ProbeId;
 use crate::policy::{
-    AliasId, Ecs, Endpoint, EndpointId, Given, Member, Policy, PolicyName, Pool, Pools, Ranking, Target,
+    AliasId, Ecs, Endpoint, EndpointId, Given, Latency, Member, Policy, PolicyName, Pool, Pools, Ranking, Target,
 };
 use crate::probe;
 use crate::wire::name::Name;
@@ -88,6 +88,7 @@ fn policies(
     if atlas.is_empty() {
         warn_of_unknown_places(&drafts, faults);
     }
+    check_latency(&drafts, &by_name, atlas, faults);
     if faults.any_error() {
         return None;
     }
@@ -215,6 +216,40 @@ fn warn_of_unknown_places(drafts: &[Draft<'_>], faults: &mut Faults<'_>) {
     }
 }
 
+/// A pool that goes by latency needs times that were measured, or distances to derive them from; and what it tells
+/// of its members ends somewhere.
+fn check_latency(drafts: &[Draft<'_>], by_name: &HashMap<&str, &Draft<'_>>, atlas: &Atlas, faults: &mut Faults<'_>) {
+    let measured = atlas.rtts().map(RttTable::pools).unwrap_or_default();
+    let measured: HashSet<&str> = measured.iter().map(|name| &**name).collect();
+    for draft in drafts.iter().filter(|draft| draft.policy == Some(PolicyName::Latency)) {
+        let is_measured = draft.members.iter().any(|member| measured.contains(member.name()));
+        let is_placed = !atlas.is_empty() && !sites(draft, by_name).is_empty();
+        if !is_measured && !is_placed {
+            let message = format!("pool `{}` goes by latency, but nothing tells how far clients are", draft.name);
+            faults.warning(draft.key_span, message).help(
+                "name a table in the server file, [latency] with table = \"latency.csv\"; \
+                 or a database in [geo], and give the members a place",
+            );
+        }
+        if draft.members.len() > EXPECTED_MAX {
+            let message = format!(
+                "pool `{}` has {} members, but each client is told only the {EXPECTED_MAX} fastest of them",
+                draft.name,
+                draft.members.len()
+            );
+            faults.warning(draft.key_span, message).help("make a pool of those in one place, and that a member");
+        }
+    }
+}
+
+/// The map of a `latency` pool.
+fn latency(draft: &Draft<'_>, sites: &[Site], atlas: &Atlas) -> Latency {
+    let names: Vec<&str> = draft.members.iter().map(DraftMember::name).collect();
+    let nothing = RttTable::default();
+    let map = RttMap::compile(atlas.places(), atlas.rtts().unwrap_or(&nothing), &names, sites);
+    Latency::new(map, draft.tolerance, draft.members.iter().map(|member| member.weight))
+}
+
 /// The map of a `geo` pool: claims, and behind them whom it names, or who is nearest where it is known of all.
 fn claimed(draft: &Draft<'_>, sites: Vec<Site>, atlas: &Atlas) -> Map {
     let numbers = || (0..).zip(&draft.members).map(|(number, _)| number);
@@ -242,6 +277,7 @@ fn policy(draft: &Draft<'_>, by_name: &HashMap<&str, &Draft<'_>>, atlas: &Atlas)
             let rules = Rules { claims: Vec::new(), otherwise: Otherwise::Nearest(sites(draft, by_name)) };
             Policy::Nearest(Arc::new(Map::compile(atlas.places(), &rules)))
         }
+        PolicyName::Latency => Policy::Latency(Arc::new(latency(draft, &sites(draft, by_name), atlas))),
         PolicyName::RoundRobin => Policy::RoundRobin,
         PolicyName::Weighted => Policy::Weighted,
         PolicyName::LeastLoad => Policy::LeastLoad,

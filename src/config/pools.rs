@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use toml::de::DeValue;
 
@@ -14,15 +15,22 @@ use super::faults::{Faults, Span, shown, suggestion};
 use super::monitors::Entry;
 use super::table::{Item, Keys, Table};
 use super::words::{Seen, address, check_label, host};
-use crate::geo::{Bias, Claim, Coordinates, conflicts};
-use crate::policy::{HASH_BITS, MEMBERS_MAX, MinAlive, PolicyName, WEIGHT_MAX, WEIGHT_TOTAL_MAX};
+use crate::geo::{Bias, Claim, Coordinates, TOLERANCE_MS, conflicts};
+use crate::policy::{HASH_BITS, MEMBERS_MAX, MinAlive, PolicyName, TOLERANCE_MAX, WEIGHT_MAX, WEIGHT_TOTAL_MAX};
 use crate::probe::Monitor;
 use crate::wire::name::Name;
 
-const POOL: Keys = Keys {
-    later: &["tolerance"],
-    ..Keys::only(&["policy", "monitor", "endpoints", "members", "min-alive", "place", "otherwise", "prefix"])
-};
+const POOL: Keys = Keys::only(&[
+    "policy",
+    "monitor",
+    "endpoints",
+    "members",
+    "min-alive",
+    "place",
+    "otherwise",
+    "tolerance",
+    "prefix",
+]);
 
 const ENDPOINT: Keys = Keys::only(&[
     "name",
@@ -41,10 +49,10 @@ const ENDPOINT: Keys = Keys::only(&[
 const MEMBER: Keys =
     Keys::only(&["pool", "weight", "bias", "networks", "asns", "subdivisions", "countries", "continents"]);
 
-const PREFIX: Keys = Keys::only(&["ipv4", "ipv6"]);
+/// The tolerance of a `latency` pool that does not say.
+const TOLERANCE: Duration = Duration::from_millis(TOLERANCE_MS as u64);
 
-/// The policies of the files' contract that cannot be had yet.
-const POLICIES_LATER: [&str; 1] = ["latency"];
+const PREFIX: Keys = Keys::only(&["ipv4", "ipv6"]);
 
 /// A pool as it stands in the file. One with faults keeps its name and what could be read of it, so that what
 /// uses it is not faulted too.
@@ -59,6 +67,8 @@ pub(super) struct Draft<'a> {
     pub(super) place: Option<Coordinates>,
     /// Of a `geo` pool: who serves whom nobody claims.
     pub(super) otherwise: Option<Otherwise<'a>>,
+    /// Of a `latency` pool: how much longer than the best a member of the band may take.
+    pub(super) tolerance: Duration,
     /// Of a `hash` pool: how much of an IPv4 and of an IPv6 address makes up a session.
     pub(super) prefix: (u8, u8),
     /// What judges its own endpoints. Pools that are its members are judged by their own monitors: a pool means
@@ -136,6 +146,7 @@ pub(super) fn read<'a>(
         min_alive: MinAlive::Count(1),
         place: None,
         otherwise: None,
+        tolerance: TOLERANCE,
         prefix: HASH_BITS,
         monitor: None,
     };
@@ -174,6 +185,7 @@ fn pool<'a>(item: Item<'a>, monitors: &HashMap<&str, Entry>, faults: &mut Faults
         check_claims(&members, faults);
     }
     let min_alive = table.get("min-alive").and_then(|item| min_alive(item, sound.then_some(members.len()), faults));
+    let tolerance = table.get("tolerance").and_then(|item| tolerance(item, policy, faults));
     let prefix = table.get("prefix").and_then(|item| prefix(item, policy, faults)).unwrap_or(HASH_BITS);
     if matches!(policy, Some(PolicyName::Weighted | PolicyName::LeastLoad)) {
         check_weights(&what, item.key_span, &members, faults);
@@ -187,6 +199,7 @@ fn pool<'a>(item: Item<'a>, monitors: &HashMap<&str, Entry>, faults: &mut Faults
         min_alive,
         place,
         otherwise,
+        tolerance: tolerance.unwrap_or(TOLERANCE),
         prefix,
         monitor,
     })
@@ -196,12 +209,7 @@ fn policy(item: Item<'_>, faults: &mut Faults<'_>) -> Option<PolicyName> {
     let text = item.string("round-robin", faults)?;
     let found = PolicyName::ALL.iter().find(|(word, _)| *word == text).map(|&(_, policy)| policy);
     let known = PolicyName::ALL.iter().map(|&(word, _)| word);
-    if found.is_none() && POLICIES_LATER.contains(&text) {
-        let known: Vec<_> = known.collect();
-        faults
-            .error(item.span, format!("the policy `{text}` is not supported by this version"))
-            .help(format!("known policies: {}", known.join(", ")));
-    } else if found.is_none() {
+    if found.is_none() {
         faults.error(item.span, format!("unknown policy \"{}\"", shown(text))).help(suggestion(
             text,
             known,
@@ -463,6 +471,16 @@ fn check_claims(members: &[DraftMember<'_>], faults: &mut Faults<'_>) {
             .other(first, "claimed here first")
             .help("the more specific claim wins: make one of them narrower, or take it out");
     }
+}
+
+/// How much longer than the best still counts as fast: `"10ms"`.
+fn tolerance(item: Item<'_>, policy: Option<PolicyName>, faults: &mut Faults<'_>) -> Option<Duration> {
+    if policy.is_some_and(|policy| policy != PolicyName::Latency) {
+        faults
+            .warning(item.key_span, "`tolerance` has no effect: the policy of this pool ignores it")
+            .help("write policy = \"latency\", or leave the tolerance out");
+    }
+    item.duration(Duration::ZERO..=TOLERANCE_MAX, faults)
 }
 
 /// How much of a client's address makes up a session: `{ ipv4 = 24, ipv6 = 56 }`.

@@ -3,6 +3,7 @@
 //! It reads [`Live`], moves the cursors of the worker that asks and nothing else: no lock, no allocation, and a
 //! cost that depends on the answers given and the pools passed through, not on how many members those have.
 
+use super::band::Latency;
 use super::client::Client;
 use super::compiled::{Branch, LivePool, Pick};
 use super::family::Family;
@@ -209,7 +210,13 @@ impl<'a, W: Witness> Walk<'a, W> {
             Pick::Mapped(map) => {
                 let Found { class, bits } = map.lookup(self.hand.client.address());
                 self.hand.witness.consulted(id, How::Class { class, bits });
-                if self.each_ranked(pool, map.classes().get(class), bits, &mut take) {
+                if self.each_ranked(pool, map.classes().get(class).iter().copied(), bits, &mut take) {
+                    return;
+                }
+                0
+            }
+            Pick::Banded(latency) => {
+                if self.each_banded(id, pool, latency, &mut take) {
                     return;
                 }
                 0
@@ -217,7 +224,7 @@ impl<'a, W: Witness> Walk<'a, W> {
             Pick::Ranked(ranking) => {
                 let (ranked, slot, bits) = ranking.ranked(self.hand.client.address());
                 self.hand.witness.consulted(id, How::Slot { slot, bits });
-                if self.each_ranked(pool, ranked, bits, &mut take) {
+                if self.each_ranked(pool, ranked.iter().copied(), bits, &mut take) {
                     return;
                 }
                 // All that the slot ranks are dead.
@@ -241,12 +248,12 @@ impl<'a, W: Witness> Walk<'a, W> {
     fn each_ranked(
         &mut self,
         pool: &'a LivePool,
-        ranked: &[u16],
+        ranked: impl IntoIterator<Item = u16>,
         bits: u8,
         take: &mut impl FnMut(&mut Self, &Branch) -> bool,
     ) -> bool {
         self.picks.scope = self.picks.scope.max(bits.min(self.hand.client.scope_max()));
-        for &number in ranked {
+        for number in ranked {
             let Some(seat) = pool.seat(number) else { continue };
             self.picks.flip = self.picks.flip.min(seat.flip);
             if let Some(branch) = pool.branch(number)
@@ -256,6 +263,24 @@ impl<'a, W: Witness> Walk<'a, W> {
             }
         }
         false
+    }
+
+    /// Hands one of the client's band to `take`, then the rest of what is expected, the fastest first. Says whether
+    /// that was enough.
+    fn each_banded(
+        &mut self,
+        id: PoolId,
+        pool: &'a LivePool,
+        latency: &Latency,
+        take: &mut impl FnMut(&mut Self, &Branch) -> bool,
+    ) -> bool {
+        let (expected, bits) = latency.expected(self.hand.client.address());
+        self.hand.witness.consulted(id, How::Expected { bits });
+        let band = latency.band(expected, |member| pool.stands(member));
+        self.picks.flip = self.picks.flip.min(band.flip);
+        let first = latency.draw(&band, expected, |member| pool.branch(member).is_some(), self.hand.random);
+        let rest = expected.iter().map(|expected| expected.member).filter(|&member| Some(member) != first);
+        self.each_ranked(pool, first.into_iter().chain(rest), bits, take)
     }
 
     fn cursor(&mut self, id: PoolId) -> Option<&mut Cursor> {

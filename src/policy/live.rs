@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::compiled::{LivePool, Standing, soonest};
 use super::family::Family;
 use super::{
-    EndpointId, MinAlive, Policy, Pool, PoolId, Pools, Target, failover, hash, least_load, mapped, random, round_robin,
-    weighted,
+    EndpointId, MinAlive, Policy, Pool, PoolId, Pools, Target, failover, hash, latency, least_load, mapped, random,
+    round_robin, weighted,
 };
 use crate::health::{Board, Health};
 use crate::moment::Moment;
@@ -87,6 +87,7 @@ fn compile_pool(pool: &Pool, standing: impl Fn(Target) -> Option<Health>) -> Liv
         Policy::LeastLoad => least_load::compile(&members),
         Policy::Failover => failover::compile(&members),
         Policy::Geo(map) | Policy::Nearest(map) => mapped::compile(&members, map),
+        Policy::Latency(latency) => latency::compile(&members, latency),
         Policy::Hash(ranking) => hash::compile(&members, ranking),
     };
     compiled.flip = compiled.flip.min(quorum.lost(&members));

@@ -15,6 +15,8 @@ mod random;
 mod failover;
 mod hash;
 mod mapped;
+mod latency;
+mod band;
 mod ranking;
 mod client;
 mod family;
@@ -24,6 +26,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+pub use band::{Band, Latency, TOLERANCE_MAX};
 pub use choose::{Cursor, EACH_MEMBER_MAX, Hand, Picks, View, Want, choose};
 pub use client::{Client, SCOPE_V4_MAX, SCOPE_V6_MAX};
 pub use compiled::LivePool;
@@ -65,6 +68,8 @@ pub enum Policy {
     Geo(Arc<Map>),
     /// The least great-circle distance.
     Nearest(Arc<Map>),
+    /// The least expected round-trip time; all within the tolerance of the best share by weight.
+    Latency(Arc<Latency>),
     /// By the client's network: each stays with its member.
     Hash(Arc<Ranking>),
 }
@@ -87,6 +92,7 @@ impl Policy {
             Self::Failover => PolicyName::Failover,
             Self::Geo(_) => PolicyName::Geo,
             Self::Nearest(_) => PolicyName::Nearest,
+            Self::Latency(_) => PolicyName::Latency,
             Self::Hash(_) => PolicyName::Hash,
         }
     }
@@ -103,12 +109,13 @@ pub enum PolicyName {
     Failover,
     Geo,
     Nearest,
+    Latency,
     Hash,
 }
 
 impl PolicyName {
     /// All of them, with the words of the files.
-    pub const ALL: [(&'static str, Self); 8] = [
+    pub const ALL: [(&'static str, Self); 9] = [
         ("round-robin", Self::RoundRobin),
         ("weighted", Self::Weighted),
         ("least-load", Self::LeastLoad),
@@ -116,6 +123,7 @@ impl PolicyName {
         ("failover", Self::Failover),
         ("geo", Self::Geo),
         ("nearest", Self::Nearest),
+        ("latency", Self::Latency),
         ("hash", Self::Hash),
     ];
 
@@ -126,7 +134,7 @@ impl PolicyName {
 
     /// Whether members' weights count.
     pub const fn heeds_weights(self) -> bool {
-        matches!(self, Self::Weighted | Self::LeastLoad | Self::Hash)
+        matches!(self, Self::Weighted | Self::LeastLoad | Self::Latency | Self::Hash)
     }
 
     /// Whether its answers are shared out among members, rather than each client having one that is its own.

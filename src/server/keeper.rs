@@ -57,10 +57,11 @@ impl Keeper {
     pub(super) async fn start(
         folder: PathBuf,
         databases: &[PathBuf],
+        latency: Option<&Path>,
         clock: Clock,
         audience: Arc<dyn Audience>,
     ) -> Result<Self, StartError> {
-        let atlas = Atlas::read(databases).map_err(|faults| {
+        let atlas = Atlas::read(databases, latency).map_err(|faults| {
             audience.faults(&faults);
             StartError::Faults { errors: errors(&faults) }
         })?;
@@ -109,7 +110,7 @@ impl Keeper {
             return;
         }
         let (folder, before) = (self.folder.clone(), self.atlas.clone());
-        self.reading = Some(tokio::task::spawn_blocking(move || read(&folder, before)));
+        self.reading = Some(tokio::task::spawn_blocking(move || read(&folder, &before)));
     }
 
     /// Waits for one thing to do and does it. May be dropped while it waits without losing anything.
@@ -231,15 +232,13 @@ impl Keeper {
     }
 }
 
-/// Reads all files: a database only if it was replaced, and one that is faulty then leaves the old ones in place.
-fn read(folder: &Path, before: Atlas) -> Read {
-    let (atlas, mut faults) = match before.refreshed() {
-        Ok(atlas) => (atlas, Vec::new()),
-        Err(faults) => (before, faults),
-    };
+/// Reads all files: a database or the latency table only if it was replaced, and one that is faulty then leaves what
+/// it was before in place.
+fn read(folder: &Path, before: &Atlas) -> Read {
+    let (atlas, mut faults) = before.refreshed();
     for fault in &mut faults {
         fault.severity = Severity::Warning;
-        fault.message.push_str("; places stay as they were");
+        fault.message.push_str("; what it said before stays in use");
     }
     let (loaded, found) = config::load(folder, &atlas);
     faults.extend(found);

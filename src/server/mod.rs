@@ -34,6 +34,8 @@ pub struct Settings {
     pub workers: usize,
     /// Databases of places, the first of which counts most.
     pub databases: Vec<PathBuf>,
+    /// The table of round-trip times, if there is one.
+    pub latency: Option<PathBuf>,
 }
 
 /// What a server tells whoever started it: a terminal, a test.
@@ -166,11 +168,13 @@ pub async fn run(
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("take SIGINT"))?;
 
     // The watch begins before the first read, so that no change falls between the two.
-    let mut saved = watch::Saved::new(&settings.zones, &settings.databases);
+    let beside: Vec<PathBuf> = settings.databases.iter().chain(&settings.latency).cloned().collect();
+    let mut saved = watch::Saved::new(&settings.zones, &beside);
+    let Settings { zones, databases, latency, .. } = settings;
     tokio::pin!(stop);
     // The first probe round may take as long as the longest timeout.
     let mut keeper = tokio::select! {
-        keeper = Keeper::start(settings.zones, &settings.databases, clock, Arc::clone(&audience)) => keeper?,
+        keeper = Keeper::start(zones, &databases, latency.as_deref(), clock, Arc::clone(&audience)) => keeper?,
         _ = terminate.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),
         () = &mut stop => return Ok(()),

@@ -1,8 +1,8 @@
-//! Tells when a zone file or a database was saved, once for all that is saved together.
+//! Tells when a zone file, a database or the latency table was saved, once for all that is saved together.
 //!
-//! A watch is on what lies at a path, not on the path. A database that is replaced is another file, so its folder
-//! is watched; and so that a folder which is put in the place of another (a
-//! symbolic link that is pointed at the next release) is seen and watched from then on, its parent is watched too.
+//! A watch is on what lies at a path, not on the path. A database that is replaced is another file, so its folder is
+//! watched; and so that a folder which is put in the place of another (a symbolic link that is pointed at the next
+//! release) is seen and watched from then on, its parent is watched too.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -78,7 +78,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> u8 {
 fn explain(arguments: &ExplainArguments) -> Result<String, String> {
     let faulty = || "the files have faults; `bellwether check` lists them".to_owned();
     let server = arguments.files.server().ok_or_else(faulty)?;
-    let atlas = Atlas::read(&server.databases).map_err(|faults| {
+    let atlas = Atlas::read(&server.databases, server.latency.as_deref()).map_err(|faults| {
         terminal::print_faults(&faults);
         faulty()
     })?;

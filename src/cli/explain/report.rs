@@ -270,6 +270,7 @@ fn why_not(pool: &Pool, member: &Member) -> &'static str {
         PolicyName::Weighted | PolicyName::LeastLoad if member.weight == 0 => ": weight 0 is a last resort",
         PolicyName::Weighted | PolicyName::LeastLoad | PolicyName::RoundRobin => ": not its turn",
         PolicyName::Random => ": not drawn",
+        PolicyName::Latency => ": slower for this client, or not drawn among the fastest",
         PolicyName::Hash => ": not first in the ranking of this client's network",
         _ => "",
     }
@@ -283,6 +284,9 @@ fn how(how: How) -> String {
         How::Drawn => "by lot".to_owned(),
         How::Class { bits: 0, .. } => "by the client's place, which is the same for all here".to_owned(),
         How::Class { bits, .. } => format!("by the client's place, as {bits} bits of its address tell it"),
+        How::Expected { bits } => {
+            format!("by lot among the fastest for this client, as {bits} bits of its address tell")
+        }
         How::Slot { slot, bits } => {
             format!("by the ranking of slot {slot}, into which {bits} bits of the client's address fall")
         }

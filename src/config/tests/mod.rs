@@ -3,6 +3,7 @@
 mod aliases;
 mod faults;
 mod folders;
+mod latency;
 mod places;
 mod pool_faults;
 
