@@ -22,7 +22,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use choose::{Cursor, EACH_MEMBER_MAX, Hand, Picks, View, Want, choose};
-pub use client::{Client, SCOPE_V4_MAX, SCOPE_V6_MAX};
+pub use client::{Client, SCOPE_V4_MAX, SCOPE_V6_MAX, carried};
 pub use compiled::LivePool;
 pub use live::{Family, Live};
 pub use ranking::{HASH_BITS, Ranking};
