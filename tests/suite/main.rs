@@ -7,6 +7,8 @@ mod architecture;
 mod counting;
 mod kinds;
 mod limits;
+mod nesting;
+mod policies;
 mod served;
 mod source;
 mod steering;
