@@ -9,6 +9,8 @@ mod kinds;
 mod limits;
 mod nesting;
 mod policies;
+mod properties;
+mod real_places;
 mod served;
 mod source;
 mod steering;

@@ -272,7 +272,7 @@ fn policies_nest() {
     check("fo-geo", "1 2 3 4 5 6 9", "A", FRANKFURT, "1 2 1 /24");
     check("spare-1", "", "A", FRANKFURT, "9 9 /0");
     check("spare-1", "9", "A", FRANKFURT, "1 2 1 /24");
-    // weighted → geo: who got the turn decides; see the test of scopes that vary.
+    // weighted → geo, while one of them is dead.
     check("w-geo", "7", "A", FRANKFURT, "1 2 1 /24");
     check("w-geo", "1 2 3 4 5 6 9", "A", FRANKFURT, "7 7 /0");
     // Two maps over each other: the first that lives decides alone.
@@ -280,6 +280,18 @@ fn policies_nest() {
     check("both", "1 2 3 4 5 6", "A", VIRGINIA, "9 9 /24");
     check("both", "1 2 3 4 5 6", "AAAA", VIRGINIA, "v3 v4 v3 /5");
     check("only", "1 2", "A", FRANKFURT, "33 33 /24");
+}
+
+/// Whose turn it is decides which branch is consulted, and so what the answer depended on.
+#[test]
+fn scopes_go_by_what_was_consulted() {
+    let mut desk = Desk::new(vec![served(WORDS, &Board::new())]);
+    let network = "192.0.2.0".parse().expect("an address");
+    let request = query_with_ecs("w-geo.example.com.", 1, &subnet(network, 24));
+    for expected in [24, 0, 24, 24, 0, 24] {
+        let (_, octets) = desk.ask(Transport::Datagram, &request);
+        assert_eq!(scope(&request, &Message::from_vec(octets).expect("a message")), Some(expected));
+    }
 }
 
 #[test]
