@@ -13,6 +13,8 @@
 
 #[path = "../tests/suite/kinds.rs"]
 mod kinds;
+#[path = "../tests/suite/policies.rs"]
+mod policies;
 #[path = "../tests/suite/served.rs"]
 mod served;
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Peer;
-use crate::policy::Client;
+use crate::policy::{Client, carried};
 use crate::wire::ecs::{Malformed, Subnet};
 use crate::wire::edns::Edns;
 
@@ -25,7 +25,7 @@ pub(super) enum Told {
     Nothing,
     /// A subnet that can be located; its scope is what the answer depended on.
     Subnet,
-    /// A subnet that nobody can locate: private, loopback, documentation. The answer is for the resolver, and is
+    /// A subnet that nobody can locate: private, loopback, reserved. The answer is for the resolver, and is
     /// announced for no more than that subnet.
     Useless {
         /// Bits of the subnet.
@@ -68,8 +68,9 @@ impl Asker {
 
 /// Whether an address is of the public Internet, so that a place can be known of it. Public resolvers are known
 /// to pass private subnets on. The documentation prefixes are allowed: operators try their rules with them.
+/// IPv4 in IPv6 is judged as IPv4; where the subnet ends before it, that is 0.0.0.0, or its inverse.
 fn is_locatable(address: IpAddr) -> bool {
-    match address.to_canonical() {
+    match carried(address) {
         IpAddr::V4(v4) => {
             let [a, b, ..] = v4.octets();
             let shared = a == 100 && b & 0xc0 == 64; // RFC 6598
@@ -107,6 +108,9 @@ mod tests {
             check(address, false);
         }
         for address in ["224.0.0.0", "255.255.255.255", "::", "::1", "fe80::", "fd00::", "ff02::", "::ffff:10.0.0.0"] {
+            check(address, false);
+        }
+        for address in ["64:ff9b::", "64:ff9b::10.0.0.0", "2002::", "2002:7f00::", "2001::"] {
             check(address, false);
         }
     }

@@ -10,7 +10,7 @@ use super::family::Family;
 use super::live::Live;
 use super::witness::{How, Witness};
 use super::{ANSWERS_MAX, Answers, EndpointId, Pool, PoolId, Pools, Target};
-use crate::geo::Found;
+use crate::geo::{Expected, Found};
 use crate::moment::Moment;
 use crate::random::Random;
 
@@ -20,6 +20,9 @@ pub const EACH_MEMBER_MAX: usize = 8;
 /// Pools and endpoints looked at for one query, at most. Reached only when many pools share the same few
 /// addresses: each living branch otherwise adds an answer, and there are at most [`ANSWERS_MAX`].
 const VISITS_MAX: u32 = 4 * ANSWERS_MAX as u32;
+
+/// Pools with turns that one query remembers to have met. A pool behind so many that is met twice moves on twice.
+const STEPPED_MAX: usize = 32;
 
 /// How far a worker is in a pool's turn, on behalf of one name and one family.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,11 +63,21 @@ pub struct Picks {
     count: usize,
     flip: Moment,
     scope: u8,
+    /// Pools whose turn this choice has taken: a second visit is part of the same turn.
+    stepped: [PoolId; STEPPED_MAX],
+    stepped_count: usize,
 }
 
 impl Default for Picks {
     fn default() -> Self {
-        Self { ids: [EndpointId(0); ANSWERS_MAX], count: 0, flip: Moment::NEVER, scope: 0 }
+        Self {
+            ids: [EndpointId(0); ANSWERS_MAX],
+            count: 0,
+            flip: Moment::NEVER,
+            scope: 0,
+            stepped: [PoolId(0); STEPPED_MAX],
+            stepped_count: 0,
+        }
     }
 }
 
@@ -76,7 +89,7 @@ impl Picks {
 
     /// Forgets what was chosen.
     pub fn clear(&mut self) {
-        (self.count, self.flip, self.scope) = (0, Moment::NEVER, 0);
+        (self.count, self.flip, self.scope, self.stepped_count) = (0, Moment::NEVER, 0, 0);
     }
 
     /// Takes the endpoints back; what the choice depended on stays.
@@ -92,6 +105,18 @@ impl Picks {
     /// The soonest moment at which this choice could change, over everything that was consulted.
     pub fn flip(&self) -> Moment {
         self.flip
+    }
+
+    /// Whether `pool` takes a step of its turn for the first time in this choice.
+    fn step_first(&mut self, pool: PoolId) -> bool {
+        if self.stepped.iter().take(self.stepped_count).any(|&stepped| stepped == pool) {
+            return false;
+        }
+        if let Some(slot) = self.stepped.get_mut(self.stepped_count) {
+            *slot = pool;
+            self.stepped_count += 1;
+        }
+        true
     }
 
     /// How many bits of the client's address this choice depended on, over every pool that was consulted; 0 when
@@ -146,14 +171,9 @@ impl<'a, W: Witness> Walk<'a, W> {
 
     /// One answer from each member of `root`, then the best of the rest, until there are `wanted`.
     fn spread(&mut self, root: PoolId, wanted: usize) {
-        let turn = self.cursor(root).copied();
         self.each_member(root, wanted);
         if self.picks.count < wanted {
-            // The second pass is part of the same turn.
-            let after = self.cursor(root).copied();
-            self.set_cursor(root, turn);
             self.best(root, wanted);
-            self.set_cursor(root, after);
         }
     }
 
@@ -194,6 +214,9 @@ impl<'a, W: Witness> Walk<'a, W> {
         if !pool.is_alive() {
             return;
         }
+        // Members that have had their chance when the branches are gone through.
+        let mut offered: &[u16] = &[];
+        let mut expects: &[Expected] = &[];
         let first = match &pool.pick {
             Pick::First => {
                 self.hand.witness.consulted(id, How::First);
@@ -210,13 +233,17 @@ impl<'a, W: Witness> Walk<'a, W> {
             Pick::Mapped(map) => {
                 let Found { class, bits } = map.lookup(self.hand.client.address());
                 self.hand.witness.consulted(id, How::Class { class, bits });
-                if self.each_ranked(pool, map.classes().get(class).iter().copied(), bits, &mut take) {
+                offered = map.classes().get(class);
+                if self.each_ranked(pool, offered.iter().copied(), bits, &mut take) {
                     return;
                 }
                 0
             }
             Pick::Banded(latency) => {
-                if self.each_banded(id, pool, latency, &mut take) {
+                let (expected, bits) = latency.expected(self.hand.client.address());
+                self.hand.witness.consulted(id, How::Expected { bits });
+                expects = expected;
+                if self.each_banded(pool, latency, expected, bits, &mut take) {
                     return;
                 }
                 0
@@ -224,27 +251,33 @@ impl<'a, W: Witness> Walk<'a, W> {
             Pick::Ranked(ranking) => {
                 let (ranked, slot, bits) = ranking.ranked(self.hand.client.address());
                 self.hand.witness.consulted(id, How::Slot { slot, bits });
-                if self.each_ranked(pool, ranked.iter().copied(), bits, &mut take) {
+                offered = ranked;
+                if self.each_ranked(pool, offered.iter().copied(), bits, &mut take) {
                     return;
                 }
-                // All that the slot ranks are dead.
-                let lives = |number: u16| pool.branch(number).is_some();
+                // All that the slot ranks are dead, or too few.
+                let remains = |number: u16| pool.branch(number).is_some() && !offered.contains(&number);
                 ranking
-                    .best(slot, lives)
+                    .best(slot, remains)
                     .and_then(|number| pool.seat(number))
                     .map_or(0, |seat| usize::from(seat.branch))
             }
         };
         let (before, after) = pool.branches.split_at_checked(first).unwrap_or((&[], &pool.branches));
+        // A branch that is gone through twice would move its turn twice, and answer for two members.
+        let was_offered = |branch| {
+            let mut numbers = offered.iter().copied().chain(expects.iter().map(|expected| expected.member));
+            numbers.any(|number| pool.branch(number).is_some_and(|other| std::ptr::eq(other, branch)))
+        };
         for branch in after.iter().chain(before) {
-            if !take(self, branch) {
+            if !was_offered(branch) && !take(self, branch) {
                 return;
             }
         }
     }
 
     /// Hands the living of the `ranked` members to `take`. What was met of the dead counts for the TTL too: it
-    /// might come back. Says whether that was enough.
+    /// might come back. Says whether that was enough, or everybody.
     fn each_ranked(
         &mut self,
         pool: &'a LivePool,
@@ -253,29 +286,30 @@ impl<'a, W: Witness> Walk<'a, W> {
         take: &mut impl FnMut(&mut Self, &Branch) -> bool,
     ) -> bool {
         self.picks.scope = self.picks.scope.max(bits.min(self.hand.client.scope_max()));
+        let mut taken = 0;
         for number in ranked {
             let Some(seat) = pool.seat(number) else { continue };
             self.picks.flip = self.picks.flip.min(seat.flip);
-            if let Some(branch) = pool.branch(number)
-                && !take(self, branch)
-            {
-                return true;
+            if let Some(branch) = pool.branch(number) {
+                if !take(self, branch) {
+                    return true;
+                }
+                taken += 1;
             }
         }
-        false
+        taken == pool.branches.len()
     }
 
     /// Hands one of the client's band to `take`, then the rest of what is expected, the fastest first. Says whether
     /// that was enough.
     fn each_banded(
         &mut self,
-        id: PoolId,
         pool: &'a LivePool,
         latency: &Latency,
+        expected: &[Expected],
+        bits: u8,
         take: &mut impl FnMut(&mut Self, &Branch) -> bool,
     ) -> bool {
-        let (expected, bits) = latency.expected(self.hand.client.address());
-        self.hand.witness.consulted(id, How::Expected { bits });
         let band = latency.band(expected, |member| pool.stands(member));
         self.picks.flip = self.picks.flip.min(band.flip);
         let first = latency.draw(&band, expected, |member| pool.branch(member).is_some(), self.hand.random);
@@ -287,20 +321,18 @@ impl<'a, W: Witness> Walk<'a, W> {
         self.hand.cursors.get_mut(id.0.wrapping_sub(self.hand.low.0) as usize)
     }
 
-    fn set_cursor(&mut self, id: PoolId, value: Option<Cursor>) {
-        if let (Some(cursor), Some(value)) = (self.cursor(id), value) {
-            *cursor = value;
-        }
-    }
-
-    /// The step of `pool`'s turn, `steps` long, that this query is; the next query gets the next.
+    /// The step of `pool`'s turn, `steps` long, that this query is, however often it comes by; the next query gets
+    /// the next.
     fn step(&mut self, id: PoolId, pool: &LivePool, steps: usize) -> u32 {
+        let is_new = self.picks.step_first(id);
         let Some(cursor) = self.cursor(id) else { return 0 };
-        if cursor.version != pool.version || cursor.step as usize >= steps {
-            *cursor = Cursor { version: pool.version, step: 0 };
+        if is_new {
+            if cursor.version != pool.version || cursor.step as usize >= steps {
+                *cursor = Cursor { version: pool.version, step: 0 };
+            }
+            cursor.step += 1;
         }
-        let step = cursor.step;
-        cursor.step += 1;
+        let step = cursor.step.saturating_sub(1);
         self.hand.witness.consulted(id, How::Turn { step, steps });
         step
     }

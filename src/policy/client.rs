@@ -2,37 +2,65 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::geo::{Folded, fold};
+
 /// The most bits of an IPv4 address that any answer depends on, and the most that is ever announced as a scope:
 /// what public resolvers cache by (RFC 7871 §11.1).
 pub const SCOPE_V4_MAX: u8 = 24;
 
-/// The same of an IPv6 address.
+/// The same of an IPv6 address. One that carries an IPv4 address counts up to [`SCOPE_V4_MAX`] bits of that, wherever
+/// it stands.
 pub const SCOPE_V6_MAX: u8 = 56;
 
 /// The client of a query: the subnet that its resolver told, or else the resolver itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client {
-    /// Cut to [`SCOPE_V4_MAX`] or [`SCOPE_V6_MAX`] bits: what lies behind them never counts.
+    /// Cut to `scope_max` bits: what lies behind them never counts.
     address: IpAddr,
+    scope_max: u8,
 }
 
 impl Client {
     /// The client at `address`.
     pub fn new(address: IpAddr) -> Self {
-        Self { address: network(address, SCOPE_V4_MAX, SCOPE_V6_MAX) }
+        let scope_max = match address {
+            IpAddr::V4(_) => SCOPE_V4_MAX,
+            IpAddr::V6(v6) => match fold(v6.to_bits()) {
+                Folded::V4 { offset, .. } => offset + SCOPE_V4_MAX,
+                // Cut any shorter, it would look as if it carried one.
+                Folded::V6 { bits_min } => SCOPE_V6_MAX.max(bits_min),
+            },
+        };
+        let mut address = network(address, scope_max, scope_max);
+        if let IpAddr::V6(v6) = &mut address
+            && let Folded::V4 { address: carried, offset } = fold(v6.to_bits())
+            && carried & 0xff != 0
+        {
+            // Teredo turns every bit: here ones are zeroes.
+            *v6 = Ipv6Addr::from_bits(v6.to_bits() | 0xff << (96 - offset));
+        }
+        Self { address, scope_max }
     }
 
-    /// Its address, zeroes behind the bits that count.
+    /// Its address; behind the bits that count, of it or of the IPv4 address that it carries, all are zero.
     pub fn address(&self) -> IpAddr {
         self.address
     }
 
     /// The most that an answer to it can depend on.
     pub fn scope_max(&self) -> u8 {
-        match self.address {
-            IpAddr::V4(_) => SCOPE_V4_MAX,
-            IpAddr::V6(_) => SCOPE_V6_MAX,
-        }
+        self.scope_max
+    }
+}
+
+/// The IPv4 address that an IPv6 one carries; any other as it is.
+pub fn carried(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(v6) => match fold(v6.to_bits()) {
+            Folded::V4 { address, .. } => IpAddr::V4(Ipv4Addr::from_bits(address)),
+            Folded::V6 { .. } => address,
+        },
+        IpAddr::V4(_) => address,
     }
 }
 
@@ -53,6 +81,24 @@ pub(super) fn network(address: IpAddr, v4_bits: u8, v6_bits: u8) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_carries_ipv4_counts_as_far_as_ipv4_does() {
+        let check = |address: &str, expected: &str, scope_max: u8| {
+            let client = Client::new(address.parse().expect("an address"));
+            assert_eq!((client.address().to_string().as_str(), client.scope_max()), (expected, scope_max), "{address}");
+        };
+        check("192.0.2.77", "192.0.2.0", 24);
+        check("2001:db8:1:2ff:3::4", "2001:db8:1:200::", 56);
+        check("64:ff9b::192.0.2.77", "64:ff9b::c000:200", 120);
+        check("::ffff:192.0.2.77", "::ffff:192.0.2.0", 120);
+        check("::ffff:0:192.0.2.77", "::ffff:0:c000:200", 120);
+        check("2001:0:1:2:3:4:3fff:fdb2", "2001:0:1:2:3:4:3fff:fdff", 120);
+        check("2002:c000:24d::1", "2002:c000:200::", 40);
+        // Beside such a block, as far as it takes to be told from it.
+        check("64:ff9b:0:0:1::1", "64:ff9b:0:0:1::", 80);
+        check("64:ff9b:1::1", "64:ff9b:1::", 56);
+    }
 
     #[test]
     fn what_lies_behind_the_scope_is_cut() {

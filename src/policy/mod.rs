@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 pub use band::{Band, Latency, TOLERANCE_MAX};
 pub use choose::{Cursor, EACH_MEMBER_MAX, Hand, Picks, View, Want, choose};
-pub use client::{Client, SCOPE_V4_MAX, SCOPE_V6_MAX};
+pub use client::{Client, SCOPE_V4_MAX, SCOPE_V6_MAX, carried};
 pub use compiled::LivePool;
 pub use family::Family;
 pub use given::{AliasId, Given};

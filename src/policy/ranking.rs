@@ -5,9 +5,10 @@
 //! the file is read, so a query hashes its network and takes the first of those that lives. Members are known by
 //! their names and addresses, not by their places: reordering a file moves nobody.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::client::{SCOPE_V4_MAX, SCOPE_V6_MAX, network};
+use crate::geo::{Folded, fold};
 
 /// Slots for each member, so that a member's share is within about 1/√256, a sixteenth, of what it should be.
 const SLOTS_PER_MEMBER: usize = 256;
@@ -64,12 +65,20 @@ impl Ranking {
     }
 
     /// The slot of a client, and how many bits of its address that depends on.
+    /// IPv4 carried in IPv6 is the client's IPv4 network, so that it stays with its member behind a translator too.
     fn slot(&self, address: IpAddr) -> (usize, u8) {
+        let (address, offset, bits_min) = match address {
+            IpAddr::V4(_) => (address, 0, 0),
+            IpAddr::V6(v6) => match fold(v6.to_bits()) {
+                Folded::V4 { address, offset } => (IpAddr::V4(Ipv4Addr::from_bits(address)), offset, 0),
+                Folded::V6 { bits_min } => (address, 0, bits_min),
+            },
+        };
         let (seed, bits) = match network(address, self.v4_bits, self.v6_bits) {
-            IpAddr::V4(v4) => (u64::from(v4.to_bits()), self.v4_bits),
+            IpAddr::V4(v4) => (u64::from(v4.to_bits()), offset + self.v4_bits),
             IpAddr::V6(v6) => {
                 let bits = v6.to_bits();
-                (mix((bits >> 64) as u64) ^ bits as u64, self.v6_bits)
+                (mix((bits >> 64) as u64) ^ bits as u64, self.v6_bits.max(bits_min))
             }
         };
         (mix(seed) as usize & (self.slots.len() - 1), bits)
@@ -116,8 +125,6 @@ const fn mix(mut value: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
     const CLIENTS: u32 = 200_000;
@@ -175,5 +182,7 @@ mod tests {
         assert_eq!(slot("192.0.2.1").1, 24);
         assert_eq!(slot("2001:db8:0:100::1"), slot("2001:db8:0:1ff::2"));
         assert_ne!(slot("2001:db8:0:100::1").0, slot("2001:db8:0:200::1").0);
+        assert_eq!(slot("64:ff9b::192.0.2.1"), (slot("192.0.2.1").0, 120));
+        assert_eq!(slot("2002:c000:201::1"), (slot("192.0.2.1").0, 40));
     }
 }

@@ -3,16 +3,17 @@
 //! Everything is built by the library's own builders. Requests are hickory-proto's, so that what is read was
 //! written by somebody else.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::Arc;
 
 use bellwether::answer::{Counters, Outcome, Peer, Response, Transport, Worker, answer};
 use bellwether::diagnostic::Severity;
+use bellwether::geo::Places;
 use bellwether::health::{Board, Health, ProbeId};
 use bellwether::moment::Moment;
 use bellwether::policy::{
-    AliasId, Answers, Ecs, Endpoint, EndpointId, Given, Live, Member, MinAlive, Policy, Pool, PoolId, Pools, Target,
+    AliasId, Answers, Ecs, Endpoint, EndpointId, Given, Live, Member, MinAlive, Pool, PoolId, Pools, Target,
     WhenAllDown,
 };
 use bellwether::snapshot::{Balanced, Served, Snapshot, Steering};
@@ -22,6 +23,8 @@ use bellwether::zone::{Beside, Builder, Origin, Zone, master};
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::RecordType;
 
+use crate::policies::{self, Seat};
+
 /// A zone as words.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Words<'w> {
@@ -29,17 +32,24 @@ pub(crate) struct Words<'w> {
     /// A master file.
     pub(crate) zone: &'w str,
     /// A pool a line, children first: `name policy members…`. A member is a pool's name, an address, or an alias to
-    /// a name with a final dot, with `*weight` where it is not 1. The policy may have `/count` behind it, how many must live.
+    /// a name with a final dot, with `*weight` where it is not 1, `@latitude,longitude` and its claims,
+    /// `[EU,192.0.2.0/24]`, where it has them. The policy may have `:` and what it needs behind it
+    /// (`crate::policies`), and `/count` or `/percent%`, how many must live.
     pub(crate) pools: &'w str,
-    /// A balanced name a line: `owner pool answers ttl-min ttl-max when-all-down`. Answers are a number or
-    /// `each`; the last is a word of the policy file or addresses joined by commas.
+    /// A balanced name a line: `owner pool answers ttl-min ttl-max when-all-down`. Answers are a number, `each` or
+    /// `spread:` and a number; the last is a word of the policy file or addresses joined by commas. `no-ecs` may follow.
     pub(crate) names: &'w str,
 }
 
 /// Endpoints are probed by their numbers: the first that is named is probe 0.
 pub(crate) fn served(words: Words<'_>, board: &Board) -> Served {
+    served_in(words, board, policies::sample())
+}
+
+/// As [`served`], with what is known of clients.
+pub(crate) fn served_in(words: Words<'_>, board: &Board, places: &Places) -> Served {
     let apex = Name::from_host(words.apex).expect("an apex");
-    let (pools, aliases) = pools(words.pools);
+    let (pools, aliases) = pools(words.pools, places);
     let deciding = pools.deciding();
     let names: Vec<(&str, Balanced)> = lines(words.names).map(|line| balanced(line, &pools)).collect();
     let mut builder = Builder::new(&apex);
@@ -70,7 +80,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty())
 }
 
-fn pools(text: &str) -> (Pools, Vec<Name>) {
+fn pools(text: &str, places: &Places) -> (Pools, Vec<Name>) {
     let mut aliases = Vec::new();
     let mut endpoints: Vec<Endpoint> = Vec::new();
     let mut pools: Vec<Pool> = Vec::new();
@@ -78,14 +88,9 @@ fn pools(text: &str) -> (Pools, Vec<Name>) {
         let mut words = line.split_whitespace();
         let name = words.next().expect("a name");
         let (policy, min_alive) = words.next().map_or(("", "1"), |word| word.split_once('/').unwrap_or((word, "1")));
-        let policy = match policy {
-            "round-robin" => Policy::RoundRobin,
-            "weighted" => Policy::Weighted,
-            "failover" => Policy::Failover,
-            other => panic!("no policy: {other}"),
-        };
-        let members = words.map(|word| {
-            let (member, weight) = word.split_once('*').unwrap_or((word, "1"));
+        let seats: Vec<Seat<'_>> = words.map(Seat::read).collect();
+        let policy = policies::policy(policy, &seats, places);
+        let members = seats.iter().map(|&Seat { member, weight, .. }| {
             let target = match pools.iter().position(|pool| *pool.name == *member) {
                 Some(pool) => Target::Pool(PoolId(pool as u32)),
                 None => {
@@ -100,10 +105,13 @@ fn pools(text: &str) -> (Pools, Vec<Name>) {
                     Target::Endpoint(EndpointId(id))
                 }
             };
-            Member { target, weight: weight.parse().expect("a weight") }
+            Member { target, weight }
         });
         let members = members.collect();
-        let min_alive = MinAlive::Count(min_alive.parse().expect("a count"));
+        let min_alive = match min_alive.strip_suffix('%') {
+            Some(percent) => MinAlive::Percent(percent.parse().expect("a percentage")),
+            None => MinAlive::Count(min_alive.parse().expect("a count")),
+        };
         pools.push(Pool { name: name.into(), policy, members, min_alive });
     }
     (Pools { pools: pools.into(), endpoints: endpoints.into() }, aliases)
@@ -111,11 +119,13 @@ fn pools(text: &str) -> (Pools, Vec<Name>) {
 
 fn balanced<'w>(line: &'w str, pools: &Pools) -> (&'w str, Balanced) {
     let words: Vec<&str> = line.split_whitespace().collect();
-    let &[owner, pool, answers, min, max, when_all_down] = words.as_slice() else { panic!("six words: {line}") };
+    let (&[owner, pool, answers, min, max, when_all_down], rest) = words.split_first_chunk().expect("six words");
+    let ecs = if rest == ["no-ecs"] { Ecs::Ignored } else { Ecs::Heeded };
     let root = pools.pools.iter().position(|other| *other.name == *pool).expect("a pool");
-    let answers = match answers {
-        "each" => Answers::EachMember,
-        count => Answers::Best(count.parse().expect("a count")),
+    let answers = match answers.strip_prefix("spread:") {
+        Some(count) => Answers::Spread(count.parse().expect("a count")),
+        None if answers == "each" => Answers::EachMember,
+        None => Answers::Best(answers.parse().expect("a count")),
     };
     let when_all_down = match when_all_down {
         "serve-all" => WhenAllDown::ServeAll,
@@ -128,7 +138,7 @@ fn balanced<'w>(line: &'w str, pools: &Pools) -> (&'w str, Balanced) {
         }
     };
     let ttl = TtlRange { min: min.parse().expect("seconds"), max: max.parse().expect("seconds") };
-    (owner, Balanced::new(PoolId(root as u32), answers, ttl, when_all_down, Ecs::Heeded))
+    (owner, Balanced::new(PoolId(root as u32), answers, ttl, when_all_down, ecs))
 }
 
 /// A snapshot and a worker to ask.
@@ -136,6 +146,8 @@ pub(crate) struct Desk {
     pub(crate) snapshot: Snapshot,
     pub(crate) worker: Worker,
     pub(crate) now: Moment,
+    /// Where requests come from.
+    pub(crate) source: IpAddr,
     buffer: Box<[u8]>,
 }
 
@@ -144,7 +156,13 @@ impl Desk {
         let snapshot = Snapshot::new(1, served);
         let mut worker = Worker::new(Arc::new(Counters::default()), 1);
         worker.adopt(&snapshot);
-        Self { snapshot, worker, now: Moment::START, buffer: vec![0; usize::from(u16::MAX)].into() }
+        Self {
+            snapshot,
+            worker,
+            now: Moment::START,
+            source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            buffer: vec![0; usize::from(u16::MAX)].into(),
+        }
     }
 
     /// Enters the health of probes and compiles the live pools anew, as the control plane does.
@@ -163,7 +181,7 @@ impl Desk {
     #[inline]
     pub(crate) fn ask(&mut self, transport: Transport, request: &[u8]) -> (Outcome, &[u8]) {
         let mut response = Response::new(&mut self.buffer);
-        let peer = Peer { address: IpAddr::V4(Ipv4Addr::LOCALHOST), transport };
+        let peer = Peer { address: self.source, transport };
         let outcome = answer(&self.snapshot, &mut self.worker, peer, self.now, request, &mut response);
         let length = response.octets().len();
         (outcome, &self.buffer[..length])
@@ -187,4 +205,38 @@ pub(crate) fn usual_edns() -> Edns {
     let mut edns = Edns::new();
     edns.set_max_payload(1232).set_dnssec_ok(true);
     edns
+}
+
+/// A query with the data of a client subnet option (RFC 7871 §6), well formed or not, by a usual resolver.
+pub(crate) fn query_with_ecs(name: &str, rtype: u16, data: &[u8]) -> Vec<u8> {
+    let mut octets = query(name, rtype, None);
+    let [high, low] = (data.len() as u16).to_be_bytes();
+    let [above, below] = (data.len() as u16 + 4).to_be_bytes();
+    octets[11] = 1;
+    octets.extend([0, 0, 41, 4, 208, 0, 0, 0, 0, above, below, 0, 8, high, low]);
+    octets.extend(data);
+    octets
+}
+
+/// The data of a client subnet option: `bits` of `address`, which has no others set.
+pub(crate) fn subnet(address: IpAddr, bits: u8) -> Vec<u8> {
+    let (family, octets) = match address {
+        IpAddr::V4(address) => (1, address.octets().to_vec()),
+        IpAddr::V6(address) => (2, address.octets().to_vec()),
+    };
+    [&[0, family, bits, 0], &octets[..usize::from(bits).div_ceil(8)]].concat()
+}
+
+/// `address` without what lies behind its first `bits`.
+pub(crate) fn cut(address: IpAddr, bits: u8) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => {
+            let rest = u32::MAX.checked_shr(bits.into()).unwrap_or(0);
+            IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() & !rest))
+        }
+        IpAddr::V6(address) => {
+            let rest = u128::MAX.checked_shr(bits.into()).unwrap_or(0);
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !rest))
+        }
+    }
 }
