@@ -8,6 +8,8 @@ mod architecture;
 #[cfg(test)]
 mod commands;
 mod counting;
+#[cfg(test)]
+mod explain;
 mod kinds;
 mod limits;
 mod nesting;

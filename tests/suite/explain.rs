@@ -1,0 +1,143 @@
+//! `explain` as a black box: who gets which answer, and the reasons, over the committed database of places.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::server::run;
+
+const POLICY: &str = r#"
+[monitors.web]
+tcp = { port = 80 }
+
+[pools.frankfurt]
+policy = "weighted"
+monitor = "web"
+place = { latitude = 50.1, longitude = 8.7 }
+endpoints = [
+  { name = "fra1", address = "192.0.2.10", weight = 4 },
+  { name = "fra2", address = "192.0.2.11" },
+  { name = "fra6", address = "2001:db8::10" },
+]
+
+[pools.virginia]
+policy = "round-robin"
+place = { latitude = 38.9, longitude = -77.4 }
+endpoints = [{ name = "iad1", address = "198.51.100.10" }]
+
+[pools.world]
+policy = "geo"
+members = [
+  { pool = "frankfurt", continents = ["EU", "AF"] },
+  { pool = "virginia", continents = ["NA"], networks = ["203.0.113.0/24"] },
+]
+
+[pools.sticky]
+policy = "hash"
+members = ["frankfurt", "virginia"]
+
+[names]
+"www" = { pool = "world", failover = "30s" }
+"sticky" = { pool = "sticky", failover = "30s" }
+"private" = { pool = "world", failover = "30s", ecs = false }
+"#;
+
+const ZONE: &str = "$TTL 3600\n@ SOA ns1.example.net. hostmaster 1 7200 900 1209600 300\n@ NS ns1.example.net.\n\
+                    shop CNAME www\nmail MX 10 mx.example.net.\nlab NS ns.example.net.\n";
+
+/// What `explain` says to these arguments, and how it ends.
+fn explain(arguments: &str) -> (Option<i32>, String, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("a file");
+    fs::create_dir(folder.path().join("zones")).expect("a folder");
+    write("zones/example.com.toml", POLICY);
+    write("zones/example.com.zone", ZONE);
+    let database = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/geo/city.mmdb");
+    write("bellwether.toml", &format!("[geo]\ndatabases = [{database:?}]\n"));
+    let arguments: Vec<&str> = ["explain"].into_iter().chain(arguments.split_whitespace()).collect();
+    let output = run(folder.path(), &arguments);
+    let text = |octets: Vec<u8>| String::from_utf8(octets).expect("text");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_text_says_who_was_consulted_and_why() {
+    let check = |arguments: &str, expected: &[&str]| {
+        let (code, said, faults) = explain(arguments);
+        assert_eq!((code, faults.as_str()), (Some(0), ""), "{arguments}");
+        let mut lines = said.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+        for part in expected {
+            assert!(lines.any(|line| line.contains(part)), "{part:?} does not follow in\n{said}");
+        }
+    };
+    check(
+        "shop.example.com --client 192.0.2.1",
+        &[
+            "question shop.example.com. A",
+            "client 192.0.2.1: EU DE",
+            "zone example.com. says that shop.example.com. is an alias",
+            "zone example.com. balances www.example.com. over the pool world",
+            "pool world (geo): by the client's place",
+            "→ pool frankfurt taken: 1st",
+            "pool virginia up, not taken: 2nd",
+            "pool frankfurt (weighted): step 1 of a turn of 5",
+            "→ fra1 192.0.2.10 taken",
+            "fra2 192.0.2.11 up, not taken: not its turn",
+            "fra6 2001:db8::10 has no IPv4 address",
+            "ttl 23 s: no verdict is forming",
+            "scope /24",
+            "answer No Error",
+            "www.example.com. 23 IN A 192.0.2.10",
+        ],
+    );
+    check(
+        "www.example.com --client 192.0.2.1 --down frankfurt/fra1 --down frankfurt/192.0.2.11",
+        &[
+            "pool frankfurt down",
+            "→ pool virginia taken: 2nd",
+            "pool virginia (round-robin)",
+            "→ iad1 198.51.100.10 taken",
+        ],
+    );
+    check("www.example.com AAAA", &["client nobody in particular", "→ fra6 2001:db8::10 taken", "scope none"]);
+    check("sticky.example.com --client 203.0.113.9", &["pool sticky (hash): by the ranking of slot", "scope /24"]);
+    check("private.example.com --client 203.0.113.9", &["scope /0: the same for every client"]);
+    check("mail.example.com mx", &["has mail.example.com., the same for everybody", "answer No Error"]);
+    check("x.lab.example.com", &["delegates x.lab.example.com. away"]);
+    check("mail.example.com", &["has mail.example.com., but no A records of it"]);
+    check("nope.example.com", &["has no nope.example.com.", "answer Non-Existent Domain"]);
+    check("www.example.org", &["none: the name lies in no zone", "answer Query Refused"]);
+}
+
+#[test]
+fn json_says_the_same_to_programs() {
+    let (code, said, _) = explain("www.example.com --client 203.0.113.9 --json");
+    let said: Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!(code, Some(0));
+    let at = |pointer: &str| said.pointer(pointer).cloned().unwrap_or_default();
+    assert_eq!(at("/name"), "www.example.com.");
+    assert_eq!(at("/found/0/finding"), "balanced");
+    assert_eq!(at("/pools/0/name"), "world");
+    assert_eq!(at("/pools/0/policy"), "geo");
+    assert_eq!(at("/pools/0/members/1/taken"), true);
+    assert_eq!(at("/pools/1/members/0/address"), "198.51.100.10");
+    assert_eq!(at("/ttl/seconds"), 23);
+    assert_eq!(at("/scope"), 24);
+    assert_eq!(at("/rcode"), "No Error");
+    assert_eq!(at("/answers/0/data"), "198.51.100.10");
+}
+
+#[test]
+fn what_cannot_be_explained_is_told() {
+    let check = |arguments: &str, code: i32, expected: &str| {
+        let (ended, said, faults) = explain(arguments);
+        assert_eq!((ended, said.as_str()), (Some(code), ""), "{arguments}: {faults}");
+        assert!(faults.contains(expected), "{expected:?} is not in {faults}");
+    };
+    check("www.example.com --down frankfurt/fra3", 1, "there is no such endpoint (did you mean frankfurt/fra1?)");
+    check("www.example.com --down frankfurt", 1, "write POOL/ENDPOINT");
+    check("www.example.com --zones nowhere", 1, "the zones folder cannot be read");
+    check("www.example.com --client 192.0.2.300", 2, "invalid value '192.0.2.300'");
+    check("www..example.com", 2, "two dots in a row");
+    check("www.example.com WHAT", 2, "write a record type, such as A");
+}
