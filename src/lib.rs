@@ -10,8 +10,8 @@
 //! What holds throughout:
 //! - [`answer::answer`] is the one truth: every transport, command and test that answers calls it.
 //! - On the path of a query there is no lock, no allocation, no I/O and no clock; time is passed in.
-//! - Work is moved from the query to the change: record sets are encoded at load, pools compiled when a verdict
-//!   turns.
+//! - Work is moved from the query to the change: record sets are encoded and clients' places compiled into maps at
+//!   load, pools compiled when a verdict turns.
 //! - A faulty file changes nothing: the last good state keeps serving.
 //! - Only [`system`] asks for time or entropy, only `transport::socket` is unsafe.
 

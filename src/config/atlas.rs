@@ -4,22 +4,28 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::SystemTime;
 
 use super::faults::suggestion;
 use super::latency_file::{Latency, read_latency};
 use super::text_file::read_text;
 use crate::diagnostic::{Diagnostic, Place};
-use crate::geo::{Places, RttTable};
+use crate::geo::{Map, Places, RttTable, Rules};
 
 /// The files, as they were when they were read.
 #[derive(Clone, Debug, Default)]
 pub struct Atlas {
     databases: Vec<(PathBuf, Option<Stamp>)>,
     places: Arc<Places>,
+    maps: Arc<Maps>,
     latency: Option<Arc<Measured>>,
 }
+
+/// The maps that are in use, by the rules that they were compiled from. Pools with equal rules share one, in every
+/// zone, and a reload of zone files compiles only what is new.
+#[derive(Debug, Default)]
+struct Maps(Mutex<Vec<(Rules, Weak<Map>)>>);
 
 /// The latency table.
 #[derive(Debug)]
@@ -73,7 +79,8 @@ impl Atlas {
         if !faults.is_empty() {
             return Err(faults);
         }
-        Ok(Self { databases: stamped, places: Arc::new(places), latency: None })
+        // Other databases, other maps.
+        Ok(Self { databases: stamped, places: Arc::new(places), maps: Arc::default(), latency: None })
     }
 
     /// The atlas of now: this one, with what was replaced since it was read. What replaced it stays out where it is
@@ -100,6 +107,18 @@ impl Atlas {
     /// What the databases say of addresses.
     pub fn places(&self) -> &Places {
         &self.places
+    }
+
+    /// The map of `rules` over those databases: one that is in use, or a new one, which takes up to seconds.
+    pub fn map(&self, rules: Rules) -> Arc<Map> {
+        let mut maps = self.maps.0.lock().unwrap_or_else(PoisonError::into_inner);
+        maps.retain(|(_, map)| map.strong_count() > 0);
+        if let Some(map) = maps.iter().filter(|(known, _)| *known == rules).find_map(|(_, map)| map.upgrade()) {
+            return map;
+        }
+        let map = Arc::new(Map::compile(&self.places, &rules));
+        maps.push((rules, Arc::downgrade(&map)));
+        map
     }
 
     /// Whether there is no database at all.
@@ -161,8 +180,20 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::geo::Otherwise;
 
     const CITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/geo/city.mmdb");
+
+    #[test]
+    fn pools_with_equal_rules_share_a_map() {
+        let atlas = Atlas::default();
+        let rules = |member| Rules { claims: Vec::new(), otherwise: Otherwise::Members(vec![member]) };
+        let (one, same, other) = (atlas.map(rules(1)), atlas.clone().map(rules(1)), atlas.map(rules(2)));
+        assert!(Arc::ptr_eq(&one, &same) && !Arc::ptr_eq(&one, &other));
+        drop((one, same));
+        atlas.map(rules(3));
+        assert_eq!(atlas.maps.0.lock().expect("a lock").len(), 2, "what nobody uses is let go");
+    }
 
     #[test]
     fn a_database_that_is_replaced_is_read_again_and_a_bad_one_is_reported() {

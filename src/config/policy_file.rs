@@ -17,7 +17,7 @@ use super::pools::{self, Draft, DraftGiven, DraftMember, DraftTarget, Judge};
 use super::table::{Keys, Table, parse};
 use super::{Atlas, FILE_OCTETS_MAX};
 use crate::diagnostic::{Diagnostic, Place};
-use crate::geo::{Claim, EXPECTED_MAX, Map, Otherwise, RttMap, RttTable, Rules, Site};
+use crate::geo::{Claim, EXPECTED_MAX, Otherwise, RttMap, RttTable, Rules, Site};
 use crate::health::ProbeId;
 use crate::policy::{
     AliasId, Ecs, Endpoint, EndpointId, Given, Latency, Member, Policy, PolicyName, Pool, Pools, Ranking, Target,
@@ -250,8 +250,8 @@ fn latency(draft: &Draft<'_>, sites: &[Site], atlas: &Atlas) -> Latency {
     Latency::new(map, draft.tolerance, draft.members.iter().map(|member| member.weight))
 }
 
-/// The map of a `geo` pool: claims, and behind them whom it names, or who is nearest where it is known of all.
-fn claimed(draft: &Draft<'_>, sites: Vec<Site>, atlas: &Atlas) -> Map {
+/// The rules of a `geo` pool: claims, and behind them whom it names, or who is nearest where it is known of all.
+fn claimed(draft: &Draft<'_>, sites: Vec<Site>) -> Rules {
     let numbers = || (0..).zip(&draft.members).map(|(number, _)| number);
     let claims = (0..)
         .zip(&draft.members)
@@ -266,16 +266,16 @@ fn claimed(draft: &Draft<'_>, sites: Vec<Site>, atlas: &Atlas) -> Map {
         None if sites.len() < draft.members.len() => in_order(),
         Some(claims::Otherwise::Nearest) | None => Otherwise::Nearest(sites),
     };
-    Map::compile(atlas.places(), &Rules { claims: claims.collect(), otherwise })
+    Rules { claims: claims.collect(), otherwise }
 }
 
 /// The policy with what it needs. A hashed member is known by its name and address, wherever it stands.
 fn policy(draft: &Draft<'_>, by_name: &HashMap<&str, &Draft<'_>>, atlas: &Atlas) -> Option<Policy> {
     Some(match draft.policy? {
-        PolicyName::Geo => Policy::Geo(Arc::new(claimed(draft, sites(draft, by_name), atlas))),
+        PolicyName::Geo => Policy::Geo(atlas.map(claimed(draft, sites(draft, by_name)))),
         PolicyName::Nearest => {
             let rules = Rules { claims: Vec::new(), otherwise: Otherwise::Nearest(sites(draft, by_name)) };
-            Policy::Nearest(Arc::new(Map::compile(atlas.places(), &rules)))
+            Policy::Nearest(atlas.map(rules))
         }
         PolicyName::Latency => Policy::Latency(Arc::new(latency(draft, &sites(draft, by_name), atlas))),
         PolicyName::RoundRobin => Policy::RoundRobin,

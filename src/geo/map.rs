@@ -17,7 +17,7 @@ use super::sweep::{Block, Overlay, overlay};
 use super::wide::WideBuilder;
 
 /// What an operator wants to tell apart. Members are numbers, which mean what the caller means by them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// Which clients a member claims. Of equal claims on a place the first counts; the caller refuses them, by
     /// [`conflicts`](super::conflicts).
@@ -28,7 +28,7 @@ pub struct Rules {
 }
 
 /// Who serves a client behind those that claim it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Otherwise {
     /// These, in this order, wherever the client is.
     Members(Vec<u16>),
