@@ -165,7 +165,7 @@ fn zone_of(names: u64) -> Served {
     for number in 0..names {
         add(&format!("host{number}"), Rtype::A, &[192, 0, 2, number.to_le_bytes()[0]]);
     }
-    let steering = Steering::new(Vec::new(), Pools::default());
+    let steering = Steering::new(Vec::new(), Pools::default(), Box::default());
     let live = Live::all_alive(&steering.pools);
     Served::new(Arc::new(served::finished(builder)), Arc::new(steering), Arc::new(live))
 }

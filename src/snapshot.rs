@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 
-use crate::policy::{Answers, Ecs, Live, PoolId, Pools, WhenAllDown};
+use crate::policy::{Answers, Ecs, Family, Live, PoolId, Pools, WhenAllDown};
 use crate::ttl::TtlRange;
+use crate::wire::name::Name;
 use crate::wire::qname::{Qname, hash_name};
 use crate::zone::{Table, Zone};
 
@@ -38,6 +39,8 @@ pub struct Steering {
     pub names: Box<[Balanced]>,
     /// Their pools.
     pub pools: Pools,
+    /// Where aliases lead, by [`AliasId`](crate::policy::AliasId); absolute, in lower case.
+    pub aliases: Box<[Name]>,
     /// The pools as if everything lived: what `serve-all` answers from.
     pub all: Live,
     /// Cursors that a worker keeps for this zone.
@@ -57,6 +60,8 @@ pub struct Balanced {
     pub when_all_down: WhenAllDown,
     /// Whether the client subnet that a resolver tells is heeded.
     pub ecs: Ecs,
+    /// Which family decides whether it is an alias; `None` where it never is.
+    deciding: Option<Family>,
     /// The lowest pool that it reaches; its cursors are for that one to `root`.
     low: PoolId,
     /// Its first cursor within the zone's, IPv4; as many for IPv6 follow.
@@ -66,12 +71,17 @@ pub struct Balanced {
 impl Balanced {
     /// A balanced name over `root`.
     pub fn new(root: PoolId, answers: Answers, ttl: TtlRange, when_all_down: WhenAllDown, ecs: Ecs) -> Self {
-        Self { root, answers, ttl, when_all_down, ecs, low: root, cursors_at: 0 }
+        Self { root, answers, ttl, when_all_down, ecs, deciding: None, low: root, cursors_at: 0 }
     }
 
     /// The lowest pool that it reaches: what its first cursor is for.
     pub fn low(&self) -> PoolId {
         self.low
+    }
+
+    /// The family whose choice says whether it is an alias now; `None` where it never is.
+    pub fn deciding(&self) -> Option<Family> {
+        self.deciding
     }
 
     /// Cursors for one family.
@@ -81,16 +91,19 @@ impl Balanced {
 }
 
 impl Steering {
-    /// Gives every name its cursors and compiles the pools for `serve-all`.
-    pub fn new(mut names: Vec<Balanced>, pools: Pools) -> Self {
+    /// Gives every name its cursors and compiles the pools for `serve-all`. `aliases` are what the endpoints of
+    /// `pools` number.
+    pub fn new(mut names: Vec<Balanced>, pools: Pools, aliases: Box<[Name]>) -> Self {
+        let deciding = pools.deciding();
         let lowest: Vec<PoolId> = (0..pools.pools.len()).map(|id| pools.lowest(PoolId(id as u32))).collect();
         let mut cursors = 0;
         for name in &mut names {
             name.low = lowest.get(name.root.0 as usize).copied().unwrap_or(name.root);
+            name.deciding = deciding.get(name.root.0 as usize).copied().flatten();
             name.cursors_at = cursors;
             cursors += 2 * name.span();
         }
-        Self { names: names.into(), all: Live::all_alive(&pools), pools, cursors }
+        Self { names: names.into(), all: Live::all_alive(&pools), pools, aliases, cursors }
     }
 }
 
@@ -101,7 +114,7 @@ impl Served {
     }
 
     /// Where a worker keeps the cursors of `name` for one family.
-    pub fn cursors(&self, name: &Balanced, family: crate::policy::Family) -> std::ops::Range<usize> {
+    pub fn cursors(&self, name: &Balanced, family: Family) -> std::ops::Range<usize> {
         let start = self.cursors_at + name.cursors_at + family as usize * name.span();
         start..start + name.span()
     }

@@ -95,8 +95,9 @@ impl<'b, 'q> Composer<'b, 'q> {
     }
 
     /// The answer depended on so many bits of the client's subnet (RFC 7871 §7.2.1); 0 where this is never said.
+    /// Of a chain of aliases, the most that any part of it depended on.
     pub(super) fn announce(&mut self, scope: u8) {
-        self.scope = scope;
+        self.scope = self.scope.max(scope);
     }
 
     /// What follows is from the zone's own authority.

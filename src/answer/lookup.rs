@@ -5,13 +5,13 @@ use std::ptr;
 use super::Question;
 use super::compose::{Composer, Owner};
 use super::screen::is_any;
-use super::steer;
+use super::steer::{self, Outcome, Wanted};
 use super::witness::{Finding, Witness};
 use super::worker::Worker;
 use crate::policy::{Family, LivePool};
 use crate::snapshot::{Served, Snapshot};
 use crate::wire::header::Rcode;
-use crate::wire::name::NAME_OCTETS_MAX;
+use crate::wire::name::{NAME_OCTETS_MAX, Name};
 use crate::wire::qname::Qname;
 use crate::wire::rtype::Rtype;
 use crate::zone::{Cut, Found, Node, Zone};
@@ -103,18 +103,25 @@ fn from_node<W: Witness>(
     let zone = &served.zone;
     let balanced = node.balanced().and_then(|index| Some((index, served.steering.names.get(index as usize)?)));
     if let Some((index, name)) = balanced {
-        let family = match qtype {
-            Rtype::A => Some(Family::V4),
-            Rtype::AAAA => Some(Family::V6),
+        let present = |family: &Family| served.live.pool(*family, name.root).is_some_and(LivePool::is_present);
+        let wanted = match (qtype, name.deciding()) {
+            (Rtype::A, _) => Some(Wanted::Addresses(Family::V4)),
+            (Rtype::AAAA, _) => Some(Wanted::Addresses(Family::V6)),
+            // Nothing else stands at a name that may be an alias.
+            (_, Some(family)) if is_any(qtype) => Some(Wanted::Addresses(family)),
+            (_, Some(family)) => Some(Wanted::Alias(family)),
             // RFC 8482 §4.1: any one set will do, of the family that there is.
-            _ if is_any(qtype) && node.rrsets().next().is_none() => Family::BOTH
-                .into_iter()
-                .find(|&family| served.live.pool(family, name.root).is_some_and(LivePool::is_present)),
+            _ if is_any(qtype) && node.rrsets().next().is_none() => {
+                Family::BOTH.into_iter().find(present).map(Wanted::Addresses)
+            }
             _ => None,
         };
-        if let Some(family) = family {
+        if let Some(wanted) = wanted {
             tell(served, worker, Finding::Balanced(index));
-            return Step::Done(steer::answer(served, name, worker, question, family, composer));
+            return match steer::answer(served, name, worker, question, wanted, composer) {
+                Outcome::Done(rcode) => Step::Done(rcode),
+                Outcome::Alias { target, ttl } => lead_on(&served.zone, target, ttl, worker, qtype, composer),
+            };
         }
     }
     let set = if is_any(qtype) { node.rrsets().next() } else { node.rrset(qtype) };
@@ -180,11 +187,31 @@ fn redirect<W>(
     if qname.join(target, record.rdata).is_err() {
         return Step::Done(Rcode::YxDomain);
     }
+    answer_alias(zone, qname, set.ttl, qtype, composer)
+}
+
+/// Leads on to where a balanced name's pool leads its clients.
+fn lead_on<W>(
+    zone: &Zone,
+    target: &Name,
+    ttl: u32,
+    worker: &mut Worker<W>,
+    qtype: Rtype,
+    composer: &mut Composer<'_, '_>,
+) -> Step {
+    if worker.qname.read(target.as_wire()).is_err() {
+        return Step::Done(Rcode::ServFail);
+    }
+    answer_alias(zone, &worker.qname, ttl, qtype, composer)
+}
+
+/// Answers with an alias to `target`, a name in full, and says whether it is to be followed: only within the zone.
+fn answer_alias(zone: &Zone, target: &Qname, ttl: u32, qtype: Rtype, composer: &mut Composer<'_, '_>) -> Step {
     // Where the alias itself was asked for, it is the answer.
-    if !composer.answer_alias(set.ttl, qname.octets()) || qtype == Rtype::CNAME || is_any(qtype) {
+    if !composer.answer_alias(ttl, target.octets()) || qtype == Rtype::CNAME || is_any(qtype) {
         return Step::Done(Rcode::NoError);
     }
-    let within = qname.labels().checked_sub(zone.apex_labels()).and_then(|skip| qname.ancestor(skip));
+    let within = target.labels().checked_sub(zone.apex_labels()).and_then(|skip| target.ancestor(skip));
     match within {
         Some((ancestor, _)) if ancestor == zone.apex().as_wire() => {
             composer.follow_alias();

@@ -4,106 +4,190 @@ use super::Question;
 use super::compose::Composer;
 use super::witness::{Steered, Witness};
 use super::worker::Worker;
-use crate::policy::{Client, Ecs, Family, Hand, Live, View, Want, WhenAllDown, choose};
+use crate::policy::{Client, Ecs, Endpoint, Family, Hand, Live, View, Want, WhenAllDown, choose};
 use crate::snapshot::{Balanced, Served};
 use crate::wire::header::Rcode;
+use crate::wire::name::Name;
 
-/// Answers with the endpoints of `family` that the name's pool chooses now.
-pub(super) fn answer<W: Witness>(
-    served: &Served,
-    name: &Balanced,
+/// What is wanted of a balanced name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Addresses of a family, or the alias that stands for them.
+    Addresses(Family),
+    /// Something that no pool has, so that only an alias answers; the family decides whether there is one.
+    Alias(Family),
+}
+
+/// What came of it.
+pub(super) enum Outcome<'s> {
+    /// An answer, whole.
+    Done(Rcode),
+    /// The name is an alias now; nothing of it is written yet.
+    Alias {
+        /// Where it leads.
+        target: &'s Name,
+        /// Seconds.
+        ttl: u32,
+    },
+}
+
+/// One answer in the making: which name is asked for what, and on behalf of whom.
+struct Steering<'s> {
+    served: &'s Served,
+    name: &'s Balanced,
+    wanted: Wanted,
+    client: Client,
+}
+
+/// Answers with the endpoints of the wanted family that the name's pool chooses now.
+pub(super) fn answer<'s, W: Witness>(
+    served: &'s Served,
+    name: &'s Balanced,
     worker: &mut Worker<W>,
     question: Question,
-    family: Family,
+    wanted: Wanted,
     composer: &mut Composer<'_, '_>,
-) -> Rcode {
+) -> Outcome<'s> {
     let asker = question.asker;
     let client = match name.ecs {
         Ecs::Heeded => asker.client,
         Ecs::Ignored => asker.resolver,
     };
-    let Some(root) = served.live.pool(family, name.root) else { return Rcode::ServFail };
+    let steering = Steering { served, name, wanted, client };
+    let Some(root) = served.live.pool(steering.family(), name.root) else { return Outcome::Done(Rcode::ServFail) };
     if !root.is_present() {
         // No endpoint of this family, dead or alive: a fact of the file, so it may be believed as any other.
         composer.deny(&served.zone, served.zone.negative_ttl());
-        return Rcode::NoError;
+        return Outcome::Done(Rcode::NoError);
     }
-    let (rcode, ttl) = if root.is_alive() {
-        pick(served, (&served.live, View::Living), name, worker, client, family);
+    let (outcome, ttl) = if root.is_alive() {
+        steering.choose((&served.live, View::Living), worker);
         let ttl = name.ttl.at(worker.picks.flip(), question.now);
-        (write(served, worker, family, ttl, composer), ttl)
+        (steering.write(worker, ttl, composer), ttl)
     } else {
-        (when_all_down(served, name, worker, client, family, composer), name.ttl.min)
+        (steering.when_all_down(worker, composer), name.ttl.min)
     };
     let scope = match name.ecs {
         Ecs::Heeded => asker.scope(worker.picks.scope()),
         Ecs::Ignored => 0,
     };
     composer.announce(scope);
-    let alive = root.is_alive();
-    worker.witness.steered(Steered { family, client, alive, ttl, flip: worker.picks.flip(), scope });
-    rcode
+    let (family, alive, flip) = (steering.family(), root.is_alive(), worker.picks.flip());
+    worker.witness.steered(Steered { family, client, alive, ttl, flip, scope });
+    outcome
 }
 
-/// Nothing lives. Whatever is said now should be forgotten soon, so it gets the least TTL.
-fn when_all_down<W: Witness>(
-    served: &Served,
-    name: &Balanced,
-    worker: &mut Worker<W>,
-    client: Client,
-    family: Family,
-    composer: &mut Composer<'_, '_>,
-) -> Rcode {
-    worker.picks.clear();
-    let ttl = name.ttl.min;
-    let no_data = |composer: &mut Composer<'_, '_>| {
-        composer.deny(&served.zone, served.zone.negative_ttl().min(ttl));
-        Rcode::NoError
-    };
-    match &name.when_all_down {
-        WhenAllDown::NoData => no_data(composer),
-        WhenAllDown::ServFail => Rcode::ServFail,
-        WhenAllDown::Refused => Rcode::Refused,
-        WhenAllDown::Addresses(addresses) => {
-            let mut given = addresses.iter().filter(|&&address| family.holds(address)).peekable();
-            if given.peek().is_none() {
-                return no_data(composer);
+impl<'s> Steering<'s> {
+    fn family(&self) -> Family {
+        match self.wanted {
+            Wanted::Addresses(family) | Wanted::Alias(family) => family,
+        }
+    }
+
+    /// Nothing lives. Whatever is said now should be forgotten soon, so it gets the least TTL.
+    fn when_all_down<W: Witness>(&self, worker: &mut Worker<W>, composer: &mut Composer<'_, '_>) -> Outcome<'s> {
+        worker.picks.clear();
+        let ttl = self.name.ttl.min;
+        match &self.name.when_all_down {
+            WhenAllDown::NoData => self.no_data(ttl, composer),
+            WhenAllDown::ServFail => Outcome::Done(Rcode::ServFail),
+            WhenAllDown::Refused => Outcome::Done(Rcode::Refused),
+            WhenAllDown::Addresses(addresses) => {
+                let Wanted::Addresses(family) = self.wanted else { return self.no_data(ttl, composer) };
+                let mut given = addresses.iter().filter(|&&address| family.holds(address)).peekable();
+                if given.peek().is_none() {
+                    return self.no_data(ttl, composer);
+                }
+                composer.answer_addresses(ttl, given.copied());
+                Outcome::Done(Rcode::NoError)
             }
-            composer.answer_addresses(ttl, given.copied());
-            Rcode::NoError
-        }
-        WhenAllDown::LastGood => {
-            pick(served, (&served.live, View::LastGood), name, worker, client, family);
-            if worker.picks.endpoints().is_empty() {
-                pick(served, (&served.steering.all, View::Living), name, worker, client, family);
+            WhenAllDown::LastGood => {
+                self.choose((&self.served.live, View::LastGood), worker);
+                if worker.picks.endpoints().is_empty() {
+                    self.choose((&self.served.steering.all, View::Living), worker);
+                }
+                self.write(worker, ttl, composer)
             }
-            write(served, worker, family, ttl, composer)
+            WhenAllDown::ServeAll => {
+                self.choose((&self.served.steering.all, View::Living), worker);
+                self.write(worker, ttl, composer)
+            }
         }
-        WhenAllDown::ServeAll => {
-            pick(served, (&served.steering.all, View::Living), name, worker, client, family);
-            write(served, worker, family, ttl, composer)
+    }
+
+    fn no_data(&self, ttl: u32, composer: &mut Composer<'_, '_>) -> Outcome<'s> {
+        let zone = &self.served.zone;
+        composer.deny(zone, zone.negative_ttl().min(ttl));
+        Outcome::Done(Rcode::NoError)
+    }
+
+    /// Chooses endpoints of the wanted family. Where the name may be an alias and the other family decides that, it
+    /// is asked first: a resolver that holds an alias gives it to whoever asks, for whatever type, so one family
+    /// must not have an alias beside addresses of the other.
+    fn choose<W: Witness>(&self, (live, view): (&Live, View), worker: &mut Worker<W>) {
+        let family = self.family();
+        let Some(deciding) = self.name.deciding().filter(|&deciding| deciding != family) else {
+            return self.pick((live, view), family, worker, Turn::Own);
+        };
+        // What is only looked at takes nobody's turn.
+        self.pick((live, view), deciding, worker, Turn::None);
+        let (flip, scope) = (worker.picks.flip(), worker.picks.scope());
+        let chosen = if self.alias(worker).is_some() { deciding } else { family };
+        self.pick((live, view), chosen, worker, Turn::Own);
+        worker.picks.follow_from(flip, scope);
+        if chosen == family && self.alias(worker).is_some() {
+            worker.picks.withdraw();
         }
+    }
+
+    fn pick<W: Witness>(&self, (live, view): (&Live, View), family: Family, worker: &mut Worker<W>, turn: Turn) {
+        let name = self.name;
+        let cursors = match turn {
+            // Those of the family that is wanted, whichever family's pools are walked.
+            Turn::Own => worker.cursors.get_mut(self.served.cursors(name, self.family())).unwrap_or_default(),
+            Turn::None => &mut [],
+        };
+        let hand = Hand {
+            cursors,
+            low: name.low(),
+            random: &mut worker.random,
+            client: self.client,
+            witness: &mut worker.witness,
+        };
+        let want = Want { root: name.root, family, answers: name.answers, view };
+        choose(&self.served.steering.pools, live, want, hand, &mut worker.picks);
+    }
+
+    fn chosen<W>(&self, worker: &Worker<W>) -> impl Iterator<Item = &'s Endpoint> {
+        let endpoints = &self.served.steering.pools.endpoints;
+        worker.picks.endpoints().iter().filter_map(|id| endpoints.get(id.0 as usize))
+    }
+
+    /// Where the chosen alias leads. It is alone in its answer: the files are refused otherwise.
+    fn alias<W>(&self, worker: &Worker<W>) -> Option<&'s Name> {
+        let alias = self.chosen(worker).next()?.given.alias()?;
+        self.served.steering.aliases.get(alias.0 as usize)
+    }
+
+    fn write<W>(&self, worker: &Worker<W>, ttl: u32, composer: &mut Composer<'_, '_>) -> Outcome<'s> {
+        if self.name.deciding().is_some() {
+            if let Some(target) = self.alias(worker) {
+                return Outcome::Alias { target, ttl };
+            }
+            if worker.picks.endpoints().is_empty() || matches!(self.wanted, Wanted::Alias(_)) {
+                return self.no_data(ttl, composer);
+            }
+        }
+        composer.answer_addresses(ttl, self.chosen(worker).filter_map(|endpoint| endpoint.given.address()));
+        Outcome::Done(Rcode::NoError)
     }
 }
 
-fn pick<W: Witness>(
-    served: &Served,
-    (live, view): (&Live, View),
-    name: &Balanced,
-    worker: &mut Worker<W>,
-    client: Client,
-    family: Family,
-) {
-    let cursors = worker.cursors.get_mut(served.cursors(name, family)).unwrap_or_default();
-    let hand = Hand { cursors, low: name.low(), random: &mut worker.random, client, witness: &mut worker.witness };
-    let want = Want { root: name.root, family, answers: name.answers, view };
-    choose(&served.steering.pools, live, want, hand, &mut worker.picks);
-}
-
-fn write<W>(served: &Served, worker: &Worker<W>, family: Family, ttl: u32, composer: &mut Composer<'_, '_>) -> Rcode {
-    let endpoints = &served.steering.pools.endpoints;
-    let chosen = worker.picks.endpoints().iter().filter_map(|id| endpoints.get(id.0 as usize));
-    debug_assert!(chosen.clone().all(|endpoint| family.holds(endpoint.address)), "one family an answer");
-    composer.answer_addresses(ttl, chosen.map(|endpoint| endpoint.address));
-    Rcode::NoError
+/// Whose turn a choice takes.
+#[derive(Clone, Copy)]
+enum Turn {
+    /// The name's next.
+    Own,
+    /// None: every pool is at its beginning, and stays where it was.
+    None,
 }

@@ -18,7 +18,8 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use super::{DONE, FAILED, terminal};
+use super::terminal::{self, note, print};
+use super::{DONE, FAILED};
 use crate::config::Server;
 use crate::diagnostic::Diagnostic;
 use crate::moment::Moment;
@@ -52,33 +53,34 @@ pub(super) fn run() -> u8 {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: cannot start the runtime: {error}");
+            note(format_args!("error: cannot start the runtime: {error}"));
             return FAILED;
         }
     };
     match runtime.block_on(play()) {
         Ok(()) => DONE,
+        // Whoever watched has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => DONE,
         Err(error) => {
-            eprintln!("error: {error}");
+            note(format_args!("error: {error}"));
             FAILED
         }
     }
 }
 
-async fn play() -> Result<(), String> {
+async fn play() -> io::Result<()> {
     let clock = Clock::new();
-    let endpoints = start_endpoints().await.map_err(|error| format!("cannot start the endpoints: {error}"))?;
-    let folder =
-        Folder::new(&zone_file(endpoints.port)).map_err(|error| format!("cannot write the sample zone: {error}"))?;
+    let endpoints = start_endpoints().await.map_err(|error| failed("start the endpoints", &error))?;
+    let folder = Folder::new(&zone_file(endpoints.port)).map_err(|error| failed("write the sample zone", &error))?;
     let (ready, mut heard) = mpsc::unbounded_channel();
     let server = tokio::spawn(serve(folder.0.clone(), ready));
     let Some(address) = heard.recv().await else {
         return Err(match server.await {
-            Ok(Err(error)) => error.to_string(),
-            _ => "the server stopped before it was ready".to_owned(),
+            Ok(Err(error)) => io::Error::other(error),
+            _ => io::Error::other("the server stopped before it was ready"),
         });
     };
-    introduce(&endpoints, &folder, address);
+    introduce(&endpoints, &folder, address)?;
     let mut show = Show { clock, start: clock.now(), address, shown: None };
     let acts = async {
         show.until("all three live: alpha and beta share 2 to 1, spare waits", |answers| answers.len() == 2).await?;
@@ -93,26 +95,34 @@ async fn play() -> Result<(), String> {
         _ = heard.recv() => return Ok(()),
     }
     if io::stdin().is_terminal() {
-        println!("\nThat is all. It goes on serving, so that you can dig; Ctrl-C ends it.");
+        print(format_args!("\nThat is all. It goes on serving, so that you can dig; Ctrl-C ends it.\n"))?;
         heard.recv().await;
     }
     Ok(())
 }
 
-fn introduce(endpoints: &Endpoints, folder: &Folder, address: SocketAddr) {
-    println!("Three endpoints, tiny HTTP servers on loopback:\n");
+/// Not of the kind of `error`: only stdout's broken pipe is one.
+fn failed(what: &str, error: &io::Error) -> io::Error {
+    io::Error::other(format!("cannot {what}: {error}"))
+}
+
+fn introduce(endpoints: &Endpoints, folder: &Folder, address: SocketAddr) -> io::Result<()> {
+    print(format_args!("Three endpoints, tiny HTTP servers on loopback:\n\n"))?;
     for (name, ip) in ENDPOINTS {
-        println!("  {name:6} http://{ip}:{}/healthz", endpoints.port);
+        print(format_args!("  {name:6} http://{ip}:{}/healthz\n", endpoints.port))?;
     }
-    println!("\nA zone over them, {}:\n", folder.0.join("example.test.toml").display());
+    print(format_args!("\nA zone over them, {}:\n\n", folder.0.join("example.test.toml").display()))?;
     for line in zone_file(endpoints.port).lines() {
-        println!("  {line}");
+        let indent = if line.is_empty() { "" } else { "  " };
+        print(format_args!("{indent}{line}\n"))?;
     }
     let (ip, port) = (address.ip(), address.port());
-    println!("\nServed on {address}. In another terminal, try\n");
-    println!("  dig @{ip} -p {port} {NAME}");
-    println!("  dig @{ip} -p {port} {NAME} +short +tcp");
-    println!("  dig @{ip} -p {port} example.test SOA\n");
+    print(format_args!(
+        "\nServed on {address}. In another terminal, try\n\n  \
+         dig @{ip} -p {port} {NAME}\n  \
+         dig @{ip} -p {port} {NAME} +short +tcp\n  \
+         dig @{ip} -p {port} example.test SOA\n\n"
+    ))
 }
 
 fn zone_file(port: u16) -> String {
@@ -193,7 +203,8 @@ async fn serve_http(listener: TcpListener, lives: Arc<AtomicBool>) {
 
 /// Serves on the usual port, or on any other when that is taken.
 async fn serve(zones: PathBuf, ready: mpsc::UnboundedSender<SocketAddr>) -> Result<(), StartError> {
-    let settings = Settings { zones, listen: Server::default().listen, workers: 1, databases: Vec::new() };
+    let settings =
+        Settings { zones, listen: Server::default().listen, workers: 1, databases: Vec::new(), latency: None };
     let audience = Arc::new(Stage { ready });
     match server::run(settings.clone(), Arc::clone(&audience) as Arc<dyn Audience>, std::future::pending()).await {
         Err(StartError::Bind { .. }) => {
@@ -233,15 +244,15 @@ struct Show {
 
 impl Show {
     /// Announces an act and shows the answers until `done` holds of their names and [`ACT`] has passed.
-    async fn until(&mut self, act: &str, done: impl Fn(&BTreeSet<String>) -> bool) -> Result<(), String> {
+    async fn until(&mut self, act: &str, done: impl Fn(&BTreeSet<String>) -> bool) -> io::Result<()> {
         let begin = self.clock.now();
-        println!("{} {act}", self.time());
+        print(format_args!("{} {act}\n", self.time()))?;
         self.shown = None;
         loop {
             let (answers, ttl) = self.ask().await?;
             let line = format!("{} ttl {ttl}s", answers.join(" "));
             if self.shown.as_ref() != Some(&line) {
-                println!("{}   {NAME}: {line}", self.time());
+                print(format_args!("{}   {NAME}: {line}\n", self.time()))?;
                 self.shown = Some(line);
             }
             let age = self.clock.now().since(begin);
@@ -249,7 +260,7 @@ impl Show {
                 return Ok(());
             }
             if age > CHANGE_MAX {
-                return Err(format!("the answers did not move within {CHANGE_MAX:?}"));
+                return Err(io::Error::other(format!("the answers did not move within {CHANGE_MAX:?}")));
             }
             sleep(LOOK).await;
         }
@@ -260,11 +271,11 @@ impl Show {
     }
 
     /// The names of the endpoints in [`QUERIES`] answers, and the least TTL.
-    async fn ask(&self) -> Result<(Vec<String>, u32), String> {
+    async fn ask(&self) -> io::Result<(Vec<String>, u32)> {
         let (mut names, mut ttl) = (Vec::new(), u32::MAX);
         for id in 0..QUERIES {
-            let reply =
-                query(self.address, id as u16).await.map_err(|error| format!("asking {}: {error}", self.address))?;
+            let asked = query(self.address, id as u16).await;
+            let reply = asked.map_err(|error| failed(&format!("ask {}", self.address), &error))?;
             for answer in &reply.answers {
                 let RData::A(address) = &answer.data else { continue };
                 let name = ENDPOINTS.iter().find(|(_, ip)| *ip == address.0).map_or("?", |(name, _)| name);

@@ -1,9 +1,8 @@
 //! The commands: what a person types and reads. The only room that prints.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to the terminal")]
-
 mod check;
 mod demo;
+mod explain;
 mod serve;
 mod terminal;
 
@@ -26,6 +25,7 @@ pub fn run() -> ExitCode {
     let code = match Arguments::parse().command {
         Command::Serve(serve) => serve::run(&serve),
         Command::Check(check) => check::run(&check),
+        Command::Explain(explain) => explain::run(&explain),
         Command::Demo => demo::run(),
     };
     ExitCode::from(code)
@@ -57,19 +57,23 @@ enum Command {
     /// Read all files, list every fault, print the derived timing of each balanced name
     #[command(after_help = CHECK_HELP)]
     Check(FileArguments),
+    /// Say which answer a client gets, and why
+    #[command(after_help = explain::HELP)]
+    Explain(explain::ExplainArguments),
     /// Show it work: a sample zone over a few tiny endpoints on loopback, one of which dies and comes back
     Demo,
 }
 
+// A paragraph is one line: it is wrapped for the terminal that it is read on.
 const SERVE_HELP: &str = "\
-Once every socket is bound and every endpoint has been probed, a line that begins with `ready` goes to stderr.
-Saving a file in the zones folder, or SIGHUP, reloads all of them at once; a faulty file is reported and changes
+Once every socket is bound and every endpoint has been probed, a line that begins with `ready` goes to stderr. \
+Saving a file in the zones folder, or SIGHUP, reloads all of them at once; a faulty file is reported and changes \
 nothing. SIGINT or SIGTERM stops. BELLWETHER_LOG=debug logs more (error, warn, info, debug, trace).
 
 Exit codes: 0 stopped by a signal · 1 faulty files, or a socket that cannot be bound · 2 wrong usage";
 
 const CHECK_HELP: &str = "\
-For each balanced name: the longest from an endpoint's death to its verdict, the range of TTLs, and the longest
+For each balanced name: the longest from an endpoint's death to its verdict, the range of TTLs, and the longest \
 until it is gone from every honest cache. Faults go to stderr, the rest to stdout.
 
 Exit codes: 0 valid · 1 faults, all of them listed · 2 wrong usage";
@@ -88,12 +92,21 @@ struct FileArguments {
 struct ServeArguments {
     #[command(flatten)]
     files: FileArguments,
-    /// Where to answer, over UDP and TCP; may be repeated [default: 127.0.0.1:5300 and [::1]:5300]
-    #[arg(long, value_name = "ADDR:PORT")]
+    // Not a doc comment: rustdoc would look for a link in the address.
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        value_parser = socket,
+        help = "Where to answer, over UDP and TCP; may be repeated [default: 127.0.0.1:5300 and [::1]:5300]"
+    )]
     listen: Vec<SocketAddr>,
     /// UDP threads for each address; 0 for one a core [default: 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=i64::from(config::WORKERS_MAX)))]
     workers: Option<u16>,
+}
+
+fn socket(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "write an IP address with a port, such as 127.0.0.1:5300 or [::1]:5300")
 }
 
 /// The server file that is read when none is named and it is there.
@@ -126,6 +139,7 @@ impl ServeArguments {
             listen: if self.listen.is_empty() { server.listen } else { self.listen.clone() },
             workers: self.workers.map_or(server.workers, usize::from),
             databases: server.databases,
+            latency: server.latency,
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{DONE, FAILED, ServeArguments, terminal};
+use super::terminal::{self, note, plural};
+use super::{DONE, FAILED, ServeArguments};
 use crate::diagnostic::Diagnostic;
-use crate::server::{self, Audience, Ready, Reload};
+use crate::server::{self, Audience, Ready, Reload, StartError};
 
 pub(super) fn run(arguments: &ServeArguments) -> u8 {
     let Some(server) = arguments.files.server() else { return FAILED };
@@ -12,14 +13,16 @@ pub(super) fn run(arguments: &ServeArguments) -> u8 {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: cannot start the runtime: {error}");
+            note(format_args!("error: cannot start the runtime: {error}"));
             return FAILED;
         }
     };
     match runtime.block_on(server::run(arguments.settings(server), Arc::new(Terminal), std::future::pending())) {
         Ok(()) => DONE,
+        // A lone fault has said it all.
+        Err(StartError::Faults { errors: 1 }) => FAILED,
         Err(error) => {
-            eprintln!("error: {error}");
+            note(format_args!("error: {error}"));
             FAILED
         }
     }
@@ -32,10 +35,13 @@ impl Audience for Terminal {
     fn ready(&self, ready: &Ready) {
         let Ready { zones, names, probes, workers, listen } = ready;
         let listen: Vec<String> = listen.iter().map(ToString::to_string).collect();
-        eprintln!(
-            "ready: {zones} zones, {names} balanced names, {probes} probed endpoints, on {} (UDP × {workers}, TCP)",
+        note(format_args!(
+            "ready: {}, {}, {}, on {} (UDP × {workers}, TCP)",
+            plural(*zones, "zone"),
+            plural(*names, "balanced name"),
+            plural(*probes, "probed endpoint"),
             listen.join(" and ")
-        );
+        ));
     }
 
     fn faults(&self, faults: &[Diagnostic]) {
@@ -44,10 +50,13 @@ impl Audience for Terminal {
 
     fn reloaded(&self, outcome: &Reload) {
         match outcome {
-            Reload::Done { zones, names } => eprintln!("reloaded: {zones} zones, {names} balanced names"),
-            Reload::Refused { errors } => {
-                eprintln!("not reloaded: the zone files have {errors} errors; the last good state keeps serving");
+            Reload::Done { zones, names } => {
+                note(format_args!("reloaded: {}, {}", plural(*zones, "zone"), plural(*names, "balanced name")));
             }
+            Reload::Refused { errors } => note(format_args!(
+                "not reloaded: the zone files have {}; the last good state keeps serving",
+                plural(*errors, "error")
+            )),
         }
     }
 }

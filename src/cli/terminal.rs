@@ -1,30 +1,60 @@
 //! What every command prints alike.
 
-use std::io::{self, IsTerminal};
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
+use super::{DONE, FAILED};
 use crate::diagnostic::Diagnostic;
 
-/// Prints faults to stderr, in colour on a terminal.
+/// What a command was asked for, to stdout.
+///
+/// # Errors
+/// When stdout takes no more: `BrokenPipe` when its reader has read enough, as `head` does.
+pub(super) fn print(text: fmt::Arguments<'_>) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_fmt(text)?;
+    stdout.flush()
+}
+
+/// A line to stderr. That nobody reads it any more is no reason to stop serving, nor is there anybody to tell.
+pub(super) fn note(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// How a command ends that could not print all that it had to say.
+pub(super) fn unprinted(error: &io::Error) -> u8 {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return DONE;
+    }
+    note(format_args!("error: cannot write to stdout: {error}"));
+    FAILED
+}
+
+/// Prints faults to stderr, in colour on a terminal; a blank line sets those apart that show their line.
 pub(super) fn print_faults(faults: &[Diagnostic]) {
     let colour = io::stderr().is_terminal();
     for fault in faults {
-        eprintln!("{}\n", fault.render(colour));
+        let fault = fault.render(colour);
+        let end = if fault.contains('\n') { "\n" } else { "" };
+        note(format_args!("{fault}{end}"));
     }
 }
 
 /// Logs to stderr, at `level` where BELLWETHER_LOG says nothing. hickory-server logs each request at `info`,
-/// which is for nobody.
+/// which is for nobody; notify warns of a folder that was removed when both it and its parent tell so.
 pub(super) fn start_log(level: &str) {
     let filter = std::env::var("BELLWETHER_LOG").unwrap_or_else(|_| level.to_owned());
-    let filter = EnvFilter::builder().parse_lossy(format!("hickory_server=warn,{filter}"));
+    let filter = EnvFilter::builder().parse_lossy(format!("hickory_server=warn,notify=error,{filter}"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
+        // It would be reported with a macro that panics when stderr is gone.
+        .log_internal_errors(false)
         .init();
 }
 
@@ -41,6 +71,11 @@ pub(super) fn span(span: Duration) -> String {
     let text: String =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
     if text.is_empty() { "0s".to_owned() } else { text }
+}
+
+/// `1 zone`, `2 zones`.
+pub(super) fn plural(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 #[cfg(test)]

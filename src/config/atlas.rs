@@ -1,19 +1,33 @@
-//! What is known of clients: the databases of places that the server file names, read once and again when one of
-//! them is replaced.
+//! What is known of clients: the databases of places and the latency table that the server file names, read once and
+//! again when one of them is replaced.
 
+use std::collections::HashSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::faults::suggestion;
+use super::latency_file::{Latency, read_latency};
+use super::text_file::read_text;
 use crate::diagnostic::{Diagnostic, Place};
-use crate::geo::Places;
+use crate::geo::{Places, RttTable};
 
-/// The databases, as they were when they were read.
+/// The files, as they were when they were read.
 #[derive(Clone, Debug, Default)]
 pub struct Atlas {
     databases: Vec<(PathBuf, Option<Stamp>)>,
     places: Arc<Places>,
+    latency: Option<Arc<Measured>>,
+}
+
+/// The latency table.
+#[derive(Debug)]
+struct Measured {
+    file: PathBuf,
+    stamp: Option<Stamp>,
+    latency: Latency,
+    warnings: Vec<Diagnostic>,
 }
 
 /// Tells one state of a file from another.
@@ -24,18 +38,26 @@ struct Stamp {
 }
 
 impl Stamp {
-    fn of(file: &PathBuf) -> Option<Self> {
+    fn of(file: &Path) -> Option<Self> {
         let metadata = fs::metadata(file).ok()?;
         Some(Self { saved: metadata.modified().ok()?, octets: metadata.len() })
     }
 }
 
 impl Atlas {
-    /// Reads `databases`, the first of which counts most. Takes seconds for the largest.
+    /// Reads `databases`, the first of which counts most, and the table of `latency`. Takes seconds for the largest.
     ///
     /// # Errors
-    /// Every database that cannot be read or is none, each by its file.
-    pub fn read(databases: &[PathBuf]) -> Result<Self, Vec<Diagnostic>> {
+    /// Every database that cannot be read or is none, each by its file; and every line of the table at fault.
+    pub fn read(databases: &[PathBuf], latency: Option<&Path>) -> Result<Self, Vec<Diagnostic>> {
+        let read = (Self::read_databases(databases), latency.map(Measured::read).transpose());
+        match read {
+            (Ok(atlas), Ok(latency)) => Ok(Self { latency: latency.map(Arc::new), ..atlas }),
+            (atlas, latency) => Err([atlas.err(), latency.err()].into_iter().flatten().flatten().collect()),
+        }
+    }
+
+    fn read_databases(databases: &[PathBuf]) -> Result<Self, Vec<Diagnostic>> {
         let mut places = Places::default();
         let mut faults = Vec::new();
         // Stamped before they are read: one that is replaced in the meantime is then read once more.
@@ -48,19 +70,31 @@ impl Atlas {
                 faults.push(Diagnostic { help, ..fault });
             }
         }
-        if faults.is_empty() { Ok(Self { databases: stamped, places: Arc::new(places) }) } else { Err(faults) }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(Self { databases: stamped, places: Arc::new(places), latency: None })
     }
 
-    /// The atlas of now: this one, unless a database was replaced since it was read.
-    ///
-    /// # Errors
-    /// As [`Atlas::read`]; whoever asked keeps this one then.
-    pub fn refreshed(&self) -> Result<Self, Vec<Diagnostic>> {
-        if self.databases.iter().all(|(file, stamp)| Stamp::of(file) == *stamp) {
-            return Ok(self.clone());
+    /// The atlas of now: this one, with what was replaced since it was read. What replaced it stays out where it is
+    /// at fault, and the faults are listed. A new latency table follows the one of before: a sample near the one in
+    /// force moves nobody.
+    pub fn refreshed(&self) -> (Self, Vec<Diagnostic>) {
+        let (mut atlas, mut faults) = (self.clone(), Vec::new());
+        if self.databases.iter().any(|(file, stamp)| Stamp::of(file) != *stamp) {
+            let files: Vec<PathBuf> = self.databases.iter().map(|(file, _)| file.clone()).collect();
+            match Self::read_databases(&files) {
+                Ok(read) => atlas = Self { latency: atlas.latency, ..read },
+                Err(found) => faults.extend(found),
+            }
         }
-        let files: Vec<PathBuf> = self.databases.iter().map(|(file, _)| file.clone()).collect();
-        Self::read(&files)
+        if let Some(before) = self.latency.as_ref().filter(|latency| Stamp::of(&latency.file) != latency.stamp) {
+            match Measured::read(&before.file) {
+                Ok(read) => atlas.latency = Some(Arc::new(read.following(before))),
+                Err(found) => faults.extend(found),
+            }
+        }
+        (atlas, faults)
     }
 
     /// What the databases say of addresses.
@@ -71,6 +105,54 @@ impl Atlas {
     /// Whether there is no database at all.
     pub fn is_empty(&self) -> bool {
         self.databases.is_empty()
+    }
+
+    /// The round-trip times that were measured, if there is a table.
+    pub fn rtts(&self) -> Option<&RttTable> {
+        self.latency.as_ref().map(|measured| &measured.latency.table)
+    }
+
+    /// What is worth a second look in the latency table: its own oddities, and pools that it names but that are not
+    /// among the `known` members of pools that go by latency.
+    pub fn latency_warnings(&self, known: &HashSet<&str>) -> Vec<Diagnostic> {
+        let Some(measured) = &self.latency else { return Vec::new() };
+        let mut warnings = measured.warnings.clone();
+        if known.is_empty() {
+            let message = "no pool goes by latency: this table is for nothing";
+            warnings.push(Diagnostic::warning(Place::of_file(&measured.file), message));
+            return warnings;
+        }
+        let mut sorted: Vec<&str> = known.iter().copied().collect();
+        sorted.sort_unstable();
+        let named = measured.latency.table.pools().iter().zip(&measured.latency.named);
+        let unknown = named.filter(|(name, _)| !known.contains(&***name));
+        warnings.extend(unknown.take(UNKNOWN_MAX).map(|(name, place)| {
+            let message = format!("no pool that goes by latency has a member `{name}`");
+            let help = suggestion(name, sorted.iter().copied(), "members of such pools");
+            Diagnostic::warning(place.clone(), message).help(help)
+        }));
+        warnings
+    }
+}
+
+/// Unknown pools of a table that are listed. Each is compared with all that are known.
+const UNKNOWN_MAX: usize = 100;
+
+impl Measured {
+    fn read(file: impl AsRef<Path>) -> Result<Self, Vec<Diagnostic>> {
+        let file = file.as_ref();
+        let stamp = Stamp::of(file);
+        let text = read_text(file)
+            .map_err(|message| vec![Diagnostic::error(Place::of_file(file), format!("the latency table {message}"))])?;
+        match read_latency(file, &text) {
+            (Some(latency), warnings) => Ok(Self { file: file.to_owned(), stamp, latency, warnings }),
+            (None, faults) => Err(faults),
+        }
+    }
+
+    fn following(self, before: &Self) -> Self {
+        let Latency { table, named } = self.latency;
+        Self { latency: Latency { table: table.following(&before.latency.table), named }, ..self }
     }
 }
 
@@ -86,16 +168,18 @@ mod tests {
     fn a_database_that_is_replaced_is_read_again_and_a_bad_one_is_reported() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("city.mmdb");
-        let faults = Atlas::read(std::slice::from_ref(&file)).expect_err("it is missing");
+        let faults = Atlas::read(std::slice::from_ref(&file), None).expect_err("it is missing");
         assert!(faults[0].to_string().contains("city.mmdb: error: the database cannot be read"), "{}", faults[0]);
         fs::copy(Path::new(CITY), &file).expect("a copy");
-        let atlas = Atlas::read(std::slice::from_ref(&file)).expect("an atlas");
-        let same = atlas.refreshed().expect("the same");
+        let atlas = Atlas::read(std::slice::from_ref(&file), None).expect("an atlas");
+        let (same, faults) = atlas.refreshed();
+        assert_eq!(faults, []);
         assert!(Arc::ptr_eq(&atlas.places, &same.places));
         let octets = fs::read(&file).expect("a database");
         fs::write(&file, &octets[..octets.len() / 2]).expect("half of it");
-        assert_eq!(atlas.refreshed().expect_err("it is cut short").len(), 1);
+        let (same, faults) = atlas.refreshed();
+        assert_eq!((faults.len(), Arc::ptr_eq(&atlas.places, &same.places)), (1, true), "it is cut short");
         fs::write(&file, [octets.as_slice(), b""].concat()).expect("all of it");
-        assert!(atlas.refreshed().is_ok());
+        assert_eq!(atlas.refreshed().1, []);
     }
 }

@@ -1,19 +1,17 @@
 //! A zones folder → every zone in it, or every fault in it.
 
-use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::collections::{HashMap, HashSet};
+use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{
-    Apex, Atlas, Balanced, FILE_OCTETS_MAX, Policies, Server, ZoneFiles, list_zones, read_policies, read_server_file,
-};
+use super::text_file::read_text;
+use super::{Apex, Atlas, Balanced, Policies, Server, ZoneFiles, list_zones, read_policies, read_server_file};
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::health::ProbeId;
-use crate::policy::Pools;
-use crate::probe::Target;
+use crate::policy::{PolicyName, Pools, Target};
+use crate::probe;
 use crate::system::unix_seconds;
 use crate::wire::name::Name;
 use crate::wire::qname::Qname;
@@ -26,7 +24,7 @@ pub struct Loaded {
     /// In the order of their names.
     pub zones: Vec<LoadedZone>,
     /// Everything that is probed, once; the pools' probes are numbers of this list.
-    pub targets: Vec<Target>,
+    pub targets: Vec<probe::Target>,
 }
 
 /// One zone.
@@ -38,11 +36,18 @@ pub struct LoadedZone {
     pub names: Vec<Balanced>,
     /// Over what.
     pub pools: Pools,
+    /// Where aliases among the endpoints lead, by number.
+    pub aliases: Box<[Name]>,
 }
 
 /// Reads every zone of `folder`. `None` when any of it is at fault: a folder is served whole or not at all.
 pub fn load(folder: &Path, atlas: &Atlas) -> (Option<Loaded>, Vec<Diagnostic>) {
     let (files, mut faults) = list_zones(folder);
+    if files.is_empty() && faults.is_empty() {
+        let help = "a zone's files are named after it, such as example.com.zone and example.com.toml";
+        let nothing = "the zones folder holds no zone: there is nothing to serve";
+        faults.push(Diagnostic::error(Place::of_file(folder), nothing).help(help));
+    }
     let mut targets = Targets::default();
     let mut zones = Vec::with_capacity(files.len());
     for files in &files {
@@ -52,7 +57,25 @@ pub fn load(folder: &Path, atlas: &Atlas) -> (Option<Loaded>, Vec<Diagnostic>) {
     }
     faults.extend(undelegated(&zones, &files));
     let valid = faults.iter().all(|fault| fault.severity != Severity::Error);
+    if valid {
+        faults.extend(atlas.latency_warnings(&going_by_latency(&zones)));
+    }
     (valid.then_some(Loaded { zones, targets: targets.list }), faults)
+}
+
+/// What the members of pools that go by latency are called, in all zones.
+fn going_by_latency(zones: &[LoadedZone]) -> HashSet<&str> {
+    let mut names = HashSet::new();
+    for pools in zones.iter().map(|zone| &zone.pools) {
+        let by_latency = pools.pools.iter().filter(|pool| pool.policy.name() == PolicyName::Latency);
+        for member in by_latency.flat_map(|pool| &pool.members) {
+            names.extend(match member.target {
+                Target::Endpoint(endpoint) => pools.endpoints.get(endpoint.0 as usize).map(|endpoint| &*endpoint.name),
+                Target::Pool(pool) => pools.pools.get(pool.0 as usize).map(|pool| &*pool.name),
+            });
+        }
+    }
+    names
 }
 
 /// Zones within other zones of the folder that those do not delegate: resolvers that ask the outer zone, for the
@@ -83,12 +106,12 @@ fn undelegated(zones: &[LoadedZone], files: &[ZoneFiles]) -> Vec<Diagnostic> {
 /// Gives equal targets one number.
 #[derive(Default)]
 struct Targets {
-    ids: HashMap<Target, ProbeId>,
-    list: Vec<Target>,
+    ids: HashMap<probe::Target, ProbeId>,
+    list: Vec<probe::Target>,
 }
 
 impl Targets {
-    fn register(&mut self, target: Target) -> ProbeId {
+    fn register(&mut self, target: probe::Target) -> ProbeId {
         let next = ProbeId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
         *self.ids.entry(target).or_insert_with_key(|target| {
             self.list.push(target.clone());
@@ -100,7 +123,7 @@ impl Targets {
 /// The number of the policy file among a zone's files; an origin's line there is the number of a balanced name.
 const POLICY_FILE: u16 = u16::MAX;
 
-/// The number of what [zone] makes.
+/// The number of what `[zone]` makes.
 const APEX_TABLE: u16 = u16::MAX - 1;
 
 fn load_zone(
@@ -112,11 +135,13 @@ fn load_zone(
     let mut builder = Builder::new(&files.apex);
     let mut faults = Vec::new();
     let mut sources = Vec::new();
+    let mut whole = true;
     if let Some(master) = &files.master {
         let outcome = master::read(master, folder, &files.apex, &mut |record| {
             let origin = Origin { file: record.file, line: record.line };
             builder.add(record.owner, record.rtype, record.ttl, record.rdata, origin);
         });
+        whole = outcome.diagnostics.iter().all(|fault| fault.severity != Severity::Error);
         faults.extend(outcome.diagnostics);
         sources = outcome.files;
     }
@@ -146,13 +171,18 @@ fn load_zone(
         (Some(_), None) => {}
     }
     for (index, name) in (0..).zip(&policies.names) {
-        builder.balance(&name.owner, index, Origin { file: POLICY_FILE, line: index });
+        builder.balance(&name.owner, index, name.beside, Origin { file: POLICY_FILE, line: index });
     }
-    let (zone, found) = builder.finish();
+    let (zone, mut found) = builder.finish();
+    // That something is not there says nothing of a file that could not be read to the end.
+    found.retain(|fault| whole || fault.at.is_some());
     let origins =
         Origins { sources: &sources, names: &policies.names, apex: policies.apex.as_ref(), files, policy_file };
     faults.extend(found.into_iter().map(|fault| origins.diagnostic(fault)));
-    let loaded = zone.map(|zone| LoadedZone { zone: Arc::new(zone), names: policies.names, pools: policies.pools });
+    let loaded = zone.map(|zone| {
+        let Policies { pools, aliases, names, .. } = policies;
+        LoadedZone { zone: Arc::new(zone), names, pools, aliases }
+    });
     (loaded, faults)
 }
 
@@ -170,29 +200,19 @@ fn load_policies(
     atlas: &Atlas,
     targets: &mut Targets,
 ) -> (Option<Policies>, Vec<Diagnostic>) {
-    match read_text(file) {
+    // A pipe would be waited for.
+    let text = if fs::metadata(file).is_ok_and(|file| !file.is_file()) {
+        Err("is not a file".to_owned())
+    } else {
+        read_text(file)
+    };
+    match text {
         Ok(text) => read_policies(file, &text, &files.apex, atlas, &mut |target| targets.register(target)),
         Err(message) => (None, vec![Diagnostic::error(Place::of_file(file), message)]),
     }
 }
 
-/// The text of a file that a person wrote.
-fn read_text(file: &Path) -> Result<String, String> {
-    let said = |error: io::Error| format!("cannot be read: {error}");
-    let mut octets = Vec::new();
-    // One octet more than there may be, so that too long a file is told from one that just fits.
-    File::open(file).map_err(said)?.take(FILE_OCTETS_MAX as u64 + 1).read_to_end(&mut octets).map_err(said)?;
-    if octets.len() > FILE_OCTETS_MAX {
-        return Err(format!("is longer than {FILE_OCTETS_MAX} octets"));
-    }
-    String::from_utf8(octets).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes().iter().take(at).filter(|&&octet| octet == b'\n').count() + 1;
-        format!("is not UTF-8: see line {line}")
-    })
-}
-
-/// The records that [zone] stands for: SOA, NS, and addresses of those servers that have some.
+/// The records that `[zone]` stands for: SOA, NS, and addresses of those servers that have some.
 fn add_apex(builder: &mut Builder, files: &ZoneFiles, apex: &Apex, policy_file: &Path) {
     let origin = Origin { file: APEX_TABLE, line: 1 };
     let owner = files.apex.as_wire();

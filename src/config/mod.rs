@@ -5,20 +5,23 @@
 //! | `faults` | collects what is wrong, bounded |
 //! | `table` | walks TOML whose values know their places: unknown keys, types, ranges |
 //! | `duration`, `words` | what operators write: times, names, addresses |
-//! | `apex`, `monitors`, `pools`, `nesting`, `names` | the tables of a policy file, in the order in which they build on each other |
+//! | `apex`, `monitors`, `pools`, `nesting`, `aliases`, `names` | the tables of a policy file, in the order in which they build on each other |
 //! | `policy_file`, `server_file`, `zones_folder` | the three things that are read |
-//! | `atlas` | what is known of clients: databases of places |
+//! | `latency_file` | the latency table, line by line |
+//! | `atlas` | what is known of clients: databases of places and the latency table |
 //! | `load` | a whole zones folder: master files and policy files put together, checked as zones |
 //!
-//! The text goes in and meaning comes out, with every fault listed; only `load`, `atlas` and `zones_folder` touch
+//! The text goes in and meaning comes out, with every fault listed; only `load`, `atlas`, `text_file` and `zones_folder` touch
 //! the file system.
 //! Knows neither sockets nor octets of messages.
 
+mod aliases;
 mod apex;
 mod atlas;
 mod claims;
 mod duration;
 mod faults;
+mod latency_file;
 mod load;
 mod monitors;
 mod names;
@@ -27,6 +30,7 @@ mod policy_file;
 mod pools;
 mod server_file;
 mod table;
+mod text_file;
 mod words;
 mod zones_folder;
 

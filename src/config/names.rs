@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::aliases::Aliases;
 use super::duration;
 use super::faults::{Faults, Span, shown, suggestion};
 use super::nesting::Nesting;
@@ -11,8 +12,10 @@ use super::table::{Item, Keys, Table};
 use super::words::{Seen, addresses};
 use crate::diagnostic::Place;
 use crate::policy::{ANSWERS_MAX, Answers, Ecs, PoolId, WhenAllDown};
+use crate::snapshot;
 use crate::ttl::{Plan, TTL_LEAST, TTL_MOST, Wish, plan};
 use crate::wire::name::Name;
+use crate::zone::Beside;
 
 /// A balanced name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,12 +28,21 @@ pub struct Balanced {
     pub root: PoolId,
     /// How many answers.
     pub answers: Answers,
+    /// Whether other records may stand beside it.
+    pub beside: Beside,
     /// What is answered when nothing lives.
     pub when_all_down: WhenAllDown,
     /// Whether the client subnet that a resolver tells is heeded (RFC 7871).
     pub ecs: Ecs,
     /// The TTLs, and the promise that they keep.
     pub plan: Plan,
+}
+
+impl Balanced {
+    /// What of it answers queries.
+    pub fn served(self) -> snapshot::Balanced {
+        snapshot::Balanced::new(self.root, self.answers, self.plan.range, self.when_all_down, self.ecs)
+    }
 }
 
 const NAME: Keys = Keys::only(&["pool", "failover", "ttl-min", "ttl", "answers", "spread", "when-all-down", "ecs"]);
@@ -59,6 +71,7 @@ pub(super) struct Zone<'z> {
     pub(super) apex: &'z Name,
     pub(super) drafts: &'z [Draft<'z>],
     pub(super) nesting: &'z Nesting<'z>,
+    pub(super) aliases: &'z Aliases<'z>,
     /// What the file says of client subnets for all of its names.
     pub(super) ecs: Ecs,
 }
@@ -118,29 +131,35 @@ fn balanced(item: Item<'_>, owner: Option<Name>, zone: &Zone<'_>, faults: &mut F
         let root = root(item, zone, faults)?;
         let plan = Wishes::default().plan(item.key_span, zone, Some(root), faults)?;
         let answers = answers_default(root, zone);
+        let owner = owner?;
+        let beside = zone.aliases.check(&owner, item.key_span, root, None, faults)?;
         let (place, when_all_down) = (faults.place(item.key_span), WhenAllDown::ServeAll);
-        return Some(Balanced { owner: owner?, place, root, answers, when_all_down, ecs: zone.ecs, plan });
+        return Some(Balanced { owner, place, root, answers, beside, when_all_down, ecs: zone.ecs, plan });
     }
     let what = format!("name \"{}\"", shown(item.key));
     let table = item.table(&what, &NAME, NAME_EXAMPLE, faults)?;
     let root = table.require("pool", "\"world\"", faults).and_then(|item| root(item, zone, faults));
     let plan = wishes(&table, faults).and_then(|wishes| wishes.plan(item.key_span, zone, root, faults));
+    let answers_span = table.get("answers").map(|item| item.span);
     let answers = table.get("answers").map(|item| answers(item, faults));
     let when_all_down =
         table.get("when-all-down").map_or(Some(WhenAllDown::ServeAll), |item| when_all_down(item, faults));
     let ecs = table.get("ecs").map_or(Some(zone.ecs), |item| ecs(item, faults));
     let spread = table.get("spread").map_or(Some(false), |item| spread(item, answers, faults));
-    let root = root?;
+    let (root, owner) = (root?, owner?);
     let answers = answers.unwrap_or_else(|| Some(answers_default(root, zone)));
     let answers = match answers? {
         Answers::Best(count) if spread? => Answers::Spread(count),
         answers => answers,
     };
+    let several = answers_span.filter(|_| !matches!(answers, Answers::Best(1)));
+    let beside = zone.aliases.check(&owner, item.key_span, root, several, faults)?;
     Some(Balanced {
-        owner: owner?,
+        owner,
         place: faults.place(item.key_span),
         root,
         answers,
+        beside,
         when_all_down: when_all_down?,
         ecs: ecs?,
         plan: plan?,
@@ -158,7 +177,7 @@ fn root(item: Item<'_>, zone: &Zone<'_>, faults: &mut Faults<'_>) -> Option<Pool
 
 fn answers_default(root: PoolId, zone: &Zone<'_>) -> Answers {
     match zone.drafts[zone.nesting.order[root.0 as usize]].policy {
-        Some(policy) if policy.answers_each_member() => Answers::EachMember,
+        Some(policy) if policy.answers_each_member() && !zone.aliases.are_below(root) => Answers::EachMember,
         _ => Answers::Best(1),
     }
 }

@@ -1,9 +1,9 @@
 //! Pools in pools: numbers them children first, and refuses loops and towers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::faults::{Faults, Span, shown};
-use super::pools::{Draft, DraftTarget, unknown};
+use super::pools::{Draft, DraftMember, DraftTarget, unknown};
 use crate::health::Timing;
 use crate::policy::{DEPTH_MAX, PoolId};
 
@@ -47,6 +47,16 @@ impl Slowest {
 }
 
 impl Nesting<'_> {
+    /// The pools that `root` leads to, itself among them. Costs what those are, not what the file has.
+    pub(super) fn within(&self, root: PoolId) -> HashSet<PoolId> {
+        let mut within = HashSet::from([root]);
+        let mut ahead = vec![root];
+        while let Some(pool) = ahead.pop() {
+            ahead.extend(self.children[pool.0 as usize].iter().copied().filter(|&child| within.insert(child)));
+        }
+        within
+    }
+
     /// Which pools are reached from `roots`, by [`PoolId`].
     pub(super) fn reached(&self, roots: impl IntoIterator<Item = PoolId>) -> Vec<bool> {
         let mut reached = vec![false; self.order.len()];
@@ -143,8 +153,8 @@ impl<'a> Nesting<'a> {
         // A file of 64 MiB holds fewer pools than 32 bits count.
         let id = PoolId(u32::try_from(self.order.len()).unwrap_or(u32::MAX));
         let mut slowest = Slowest::default();
-        let has_endpoints = draft.members.iter().any(|member| matches!(member.target, DraftTarget::Endpoint { .. }));
-        if let Some(judge) = draft.monitor.as_ref().filter(|_| has_endpoints) {
+        let is_probed = draft.members.iter().any(DraftMember::is_probed);
+        if let Some(judge) = draft.monitor.as_ref().filter(|_| is_probed) {
             slowest.enter(judge.monitor.timing, judge.key_span);
         }
         for child in &children {

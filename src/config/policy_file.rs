@@ -6,19 +6,22 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
+use super::aliases::Aliases;
 use super::apex::{self, Apex};
 use super::claims;
 use super::faults::Faults;
 use super::monitors::{self, Entry};
 use super::names::{self, Balanced, Zone};
 use super::nesting::{Nesting, nest};
-use super::pools::{self, Draft, DraftMember, DraftTarget};
+use super::pools::{self, Draft, DraftGiven, DraftMember, DraftTarget, Judge};
 use super::table::{Keys, Table, parse};
 use super::{Atlas, FILE_OCTETS_MAX};
 use crate::diagnostic::{Diagnostic, Place};
-use crate::geo::{Claim, Map, Otherwise, Rules, Site};
+use crate::geo::{Claim, EXPECTED_MAX, Map, Otherwise, RttMap, RttTable, Rules, Site};
 use crate::health::ProbeId;
-use crate::policy::{Ecs, Endpoint, EndpointId, Member, Policy, PolicyName, Pool, Pools, Ranking, Target};
+use crate::policy::{
+    AliasId, Ecs, Endpoint, EndpointId, Given, Latency, Member, Policy, PolicyName, Pool, Pools, Ranking, Target,
+};
 use crate::probe;
 use crate::wire::name::Name;
 
@@ -30,6 +33,8 @@ pub struct Policies {
     /// All pools, those too that no name leads to: their endpoints are probed, so that a pool can be watched
     /// before it is used.
     pub pools: Pools,
+    /// Where aliases among the endpoints lead, by number; absolute, in lower case.
+    pub aliases: Box<[Name]>,
     /// The balanced names, in the order of the file; no owner twice.
     pub names: Vec<Balanced>,
 }
@@ -72,7 +77,9 @@ fn policies(
     let drafts = pools::read(table.get("pools"), &monitors, faults);
     let nesting = nest(&drafts, faults);
     let ecs = table.get("ecs").and_then(|item| names::ecs(item, faults)).unwrap_or(Ecs::Heeded);
-    let names = names::read(table.get("names"), &Zone { apex, drafts: &drafts, nesting: &nesting, ecs }, faults);
+    let aliases = Aliases::find(apex, &drafts, &nesting, faults);
+    let zone_of_names = Zone { apex, drafts: &drafts, nesting: &nesting, aliases: &aliases, ecs };
+    let names = names::read(table.get("names"), &zone_of_names, faults);
     if faults.any_error() {
         return None;
     }
@@ -81,11 +88,13 @@ fn policies(
     if atlas.is_empty() {
         warn_of_unknown_places(&drafts, faults);
     }
+    check_latency(&drafts, &by_name, atlas, faults);
     if faults.any_error() {
         return None;
     }
     warn_of_unused(&monitors, &drafts, &nesting, &names, faults);
-    Some(Policies { apex: zone, pools: build(&drafts, &by_name, &nesting, atlas, register)?, names })
+    let (pools, aliases) = build(&drafts, &by_name, &nesting, atlas, register)?;
+    Some(Policies { apex: zone, pools, aliases, names })
 }
 
 /// What stands in the file but matters to no name is probably a slip. Only told of a file without errors: a
@@ -109,28 +118,36 @@ fn warn_of_unused(
     }
 }
 
-/// Numbers pools and endpoints; `None` only where a draft is faulty, which has been reported.
+/// Numbers pools, endpoints and where aliases lead; `None` only where a draft is faulty, which has been reported.
 fn build(
     drafts: &[Draft<'_>],
     by_name: &HashMap<&str, &Draft<'_>>,
     nesting: &Nesting<'_>,
     atlas: &Atlas,
     register: &mut dyn FnMut(probe::Target) -> ProbeId,
-) -> Option<Pools> {
+) -> Option<(Pools, Box<[Name]>)> {
     let mut endpoints = Vec::new();
+    let mut aliases = Vec::new();
     let mut pools = Vec::new();
     for draft in nesting.order.iter().map(|&at| &drafts[at]) {
         let mut members = Vec::new();
         for member in &draft.members {
             let target = match &member.target {
                 DraftTarget::Pool(name) => Target::Pool(*nesting.ids.get(name)?),
-                DraftTarget::Endpoint { name, address, .. } => {
-                    let probe = draft
-                        .monitor
-                        .as_ref()
-                        .map(|judge| register(probe::Target { address: *address, monitor: judge.monitor.clone() }));
+                DraftTarget::Endpoint { name, given, .. } => {
+                    let (given, probe) = match given {
+                        DraftGiven::Address(address) => {
+                            let target =
+                                |judge: &Judge| probe::Target { address: *address, monitor: judge.monitor.clone() };
+                            (Given::Address(*address), draft.monitor.as_ref().map(|judge| register(target(judge))))
+                        }
+                        DraftGiven::Alias(alias) => {
+                            aliases.push(alias.clone());
+                            (Given::Alias(AliasId(u32::try_from(aliases.len() - 1).ok()?)), None)
+                        }
+                    };
                     let id = EndpointId(u32::try_from(endpoints.len()).ok()?);
-                    endpoints.push(Endpoint { name: name.clone(), address: *address, probe });
+                    endpoints.push(Endpoint { name: name.clone(), given, probe });
                     Target::Endpoint(id)
                 }
             };
@@ -143,7 +160,7 @@ fn build(
             min_alive: draft.min_alive,
         });
     }
-    Some(Pools { pools: pools.into(), endpoints: endpoints.into() })
+    Some((Pools { pools: pools.into(), endpoints: endpoints.into() }, aliases.into()))
 }
 
 /// Where the members of a draft are, those of which it is said: an endpoint by its own place or else its pool's, a
@@ -199,6 +216,40 @@ fn warn_of_unknown_places(drafts: &[Draft<'_>], faults: &mut Faults<'_>) {
     }
 }
 
+/// A pool that goes by latency needs times that were measured, or distances to derive them from; and what it tells
+/// of its members ends somewhere.
+fn check_latency(drafts: &[Draft<'_>], by_name: &HashMap<&str, &Draft<'_>>, atlas: &Atlas, faults: &mut Faults<'_>) {
+    let measured = atlas.rtts().map(RttTable::pools).unwrap_or_default();
+    let measured: HashSet<&str> = measured.iter().map(|name| &**name).collect();
+    for draft in drafts.iter().filter(|draft| draft.policy == Some(PolicyName::Latency)) {
+        let is_measured = draft.members.iter().any(|member| measured.contains(member.name()));
+        let is_placed = !atlas.is_empty() && !sites(draft, by_name).is_empty();
+        if !is_measured && !is_placed {
+            let message = format!("pool `{}` goes by latency, but nothing tells how far clients are", draft.name);
+            faults.warning(draft.key_span, message).help(
+                "name a table in the server file, [latency] with table = \"latency.csv\"; \
+                 or a database in [geo], and give the members a place",
+            );
+        }
+        if draft.members.len() > EXPECTED_MAX {
+            let message = format!(
+                "pool `{}` has {} members, but each client is told only the {EXPECTED_MAX} fastest of them",
+                draft.name,
+                draft.members.len()
+            );
+            faults.warning(draft.key_span, message).help("make a pool of those in one place, and that a member");
+        }
+    }
+}
+
+/// The map of a `latency` pool.
+fn latency(draft: &Draft<'_>, sites: &[Site], atlas: &Atlas) -> Latency {
+    let names: Vec<&str> = draft.members.iter().map(DraftMember::name).collect();
+    let nothing = RttTable::default();
+    let map = RttMap::compile(atlas.places(), atlas.rtts().unwrap_or(&nothing), &names, sites);
+    Latency::new(map, draft.tolerance, draft.members.iter().map(|member| member.weight))
+}
+
 /// The map of a `geo` pool: claims, and behind them whom it names, or who is nearest where it is known of all.
 fn claimed(draft: &Draft<'_>, sites: Vec<Site>, atlas: &Atlas) -> Map {
     let numbers = || (0..).zip(&draft.members).map(|(number, _)| number);
@@ -226,6 +277,7 @@ fn policy(draft: &Draft<'_>, by_name: &HashMap<&str, &Draft<'_>>, atlas: &Atlas)
             let rules = Rules { claims: Vec::new(), otherwise: Otherwise::Nearest(sites(draft, by_name)) };
             Policy::Nearest(Arc::new(Map::compile(atlas.places(), &rules)))
         }
+        PolicyName::Latency => Policy::Latency(Arc::new(latency(draft, &sites(draft, by_name), atlas))),
         PolicyName::RoundRobin => Policy::RoundRobin,
         PolicyName::Weighted => Policy::Weighted,
         PolicyName::LeastLoad => Policy::LeastLoad,
@@ -233,7 +285,7 @@ fn policy(draft: &Draft<'_>, by_name: &HashMap<&str, &Draft<'_>>, atlas: &Atlas)
         PolicyName::Failover => Policy::Failover,
         PolicyName::Hash => {
             let known_by = |member: &DraftMember<'_>| match &member.target {
-                DraftTarget::Endpoint { name, address, .. } => format!("{name}/{address}"),
+                DraftTarget::Endpoint { name, given, .. } => format!("{name}/{given}"),
                 DraftTarget::Pool(name) => (*name).to_owned(),
             };
             let members: Vec<_> = draft.members.iter().map(|member| (known_by(member), member.weight)).collect();

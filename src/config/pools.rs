@@ -3,8 +3,10 @@
 //! What a pool says of other pools is only names here; `nesting` makes a tree of them.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use toml::de::DeValue;
 
@@ -12,19 +14,28 @@ use super::claims::{self, CLAIMS, Otherwise, Placed};
 use super::faults::{Faults, Span, shown, suggestion};
 use super::monitors::Entry;
 use super::table::{Item, Keys, Table};
-use super::words::{Seen, address, check_label};
-use crate::geo::{Bias, Claim, Coordinates, conflicts};
-use crate::policy::{HASH_BITS, MEMBERS_MAX, MinAlive, PolicyName, WEIGHT_MAX, WEIGHT_TOTAL_MAX};
+use super::words::{Seen, address, check_label, host};
+use crate::geo::{Bias, Claim, Coordinates, TOLERANCE_MS, conflicts};
+use crate::policy::{HASH_BITS, MEMBERS_MAX, MinAlive, PolicyName, TOLERANCE_MAX, WEIGHT_MAX, WEIGHT_TOTAL_MAX};
 use crate::probe::Monitor;
+use crate::wire::name::Name;
 
-const POOL: Keys = Keys {
-    later: &["tolerance"],
-    ..Keys::only(&["policy", "monitor", "endpoints", "members", "min-alive", "place", "otherwise", "prefix"])
-};
+const POOL: Keys = Keys::only(&[
+    "policy",
+    "monitor",
+    "endpoints",
+    "members",
+    "min-alive",
+    "place",
+    "otherwise",
+    "tolerance",
+    "prefix",
+]);
 
 const ENDPOINT: Keys = Keys::only(&[
     "name",
     "address",
+    "cname",
     "weight",
     "place",
     "bias",
@@ -38,10 +49,10 @@ const ENDPOINT: Keys = Keys::only(&[
 const MEMBER: Keys =
     Keys::only(&["pool", "weight", "bias", "networks", "asns", "subdivisions", "countries", "continents"]);
 
-const PREFIX: Keys = Keys::only(&["ipv4", "ipv6"]);
+/// The tolerance of a `latency` pool that does not say.
+const TOLERANCE: Duration = Duration::from_millis(TOLERANCE_MS as u64);
 
-/// The policies of the files' contract that cannot be had yet.
-const POLICIES_LATER: [&str; 1] = ["latency"];
+const PREFIX: Keys = Keys::only(&["ipv4", "ipv6"]);
 
 /// A pool as it stands in the file. One with faults keeps its name and what could be read of it, so that what
 /// uses it is not faulted too.
@@ -56,6 +67,8 @@ pub(super) struct Draft<'a> {
     pub(super) place: Option<Coordinates>,
     /// Of a `geo` pool: who serves whom nobody claims.
     pub(super) otherwise: Option<Otherwise<'a>>,
+    /// Of a `latency` pool: how much longer than the best a member of the band may take.
+    pub(super) tolerance: Duration,
     /// Of a `hash` pool: how much of an IPv4 and of an IPv6 address makes up a session.
     pub(super) prefix: (u8, u8),
     /// What judges its own endpoints. Pools that are its members are judged by their own monitors: a pool means
@@ -81,6 +94,11 @@ pub(super) struct DraftMember<'a> {
 }
 
 impl DraftMember<'_> {
+    /// Whether a monitor can judge it: an address of this very pool.
+    pub(super) fn is_probed(&self) -> bool {
+        matches!(self.target, DraftTarget::Endpoint { given: DraftGiven::Address(_), .. })
+    }
+
     /// What it is called within its pool.
     pub(super) fn name(&self) -> &str {
         match &self.target {
@@ -92,8 +110,25 @@ impl DraftMember<'_> {
 
 /// What a member is.
 pub(super) enum DraftTarget<'a> {
-    Endpoint { name: Box<str>, address: IpAddr, place: Option<Coordinates> },
+    Endpoint { name: Box<str>, given: DraftGiven, place: Option<Coordinates> },
     Pool(&'a str),
+}
+
+/// What an endpoint gives.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) enum DraftGiven {
+    Address(IpAddr),
+    /// The name that is to be asked for, in lower case.
+    Alias(Name),
+}
+
+impl fmt::Display for DraftGiven {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => write!(f, "{address}"),
+            Self::Alias(name) => write!(f, "{name}"),
+        }
+    }
 }
 
 /// Reads all pools, in the order of the file.
@@ -111,6 +146,7 @@ pub(super) fn read<'a>(
         min_alive: MinAlive::Count(1),
         place: None,
         otherwise: None,
+        tolerance: TOLERANCE,
         prefix: HASH_BITS,
         monitor: None,
     };
@@ -122,15 +158,15 @@ fn pool<'a>(item: Item<'a>, monitors: &HashMap<&str, Entry>, faults: &mut Faults
     check_label(item.key, item.key_span, "a pool", faults);
     let table = item.table(&what, &POOL, r#"{ policy = "round-robin", endpoints = ["192.0.2.10"] }"#, faults)?;
     let policy = table.require("policy", "\"round-robin\"", faults).and_then(|item| policy(item, faults));
-    let (members, sound) = members(&table, policy, faults);
+    let heeds_weights = policy.is_none_or(PolicyName::heeds_weights) || weighs_living(&table);
+    let (members, sound) = members(&table, policy, heeds_weights, faults);
     let monitor = table.get("monitor").and_then(|item| monitor(item, monitors, faults));
     if members.is_empty() && sound && !table.is_meant(&["endpoints", "members"]) {
         faults
             .error(item.key_span, format!("{what} has no members"))
             .help("give it endpoints = [\"192.0.2.10\"] or members = [{ pool = \"another\" }]");
     }
-    let has_endpoints = members.iter().any(|member| matches!(member.target, DraftTarget::Endpoint { .. }));
-    if has_endpoints && table.get("monitor").is_none() {
+    if members.iter().any(DraftMember::is_probed) && table.get("monitor").is_none() {
         faults
             .warning(item.key_span, format!("{what} has no monitor: its endpoints always count as alive"))
             .help("give it monitor = \"NAME\", the name of a [monitors.NAME]");
@@ -149,6 +185,7 @@ fn pool<'a>(item: Item<'a>, monitors: &HashMap<&str, Entry>, faults: &mut Faults
         check_claims(&members, faults);
     }
     let min_alive = table.get("min-alive").and_then(|item| min_alive(item, sound.then_some(members.len()), faults));
+    let tolerance = table.get("tolerance").and_then(|item| tolerance(item, policy, faults));
     let prefix = table.get("prefix").and_then(|item| prefix(item, policy, faults)).unwrap_or(HASH_BITS);
     if matches!(policy, Some(PolicyName::Weighted | PolicyName::LeastLoad)) {
         check_weights(&what, item.key_span, &members, faults);
@@ -162,6 +199,7 @@ fn pool<'a>(item: Item<'a>, monitors: &HashMap<&str, Entry>, faults: &mut Faults
         min_alive,
         place,
         otherwise,
+        tolerance: tolerance.unwrap_or(TOLERANCE),
         prefix,
         monitor,
     })
@@ -171,12 +209,7 @@ fn policy(item: Item<'_>, faults: &mut Faults<'_>) -> Option<PolicyName> {
     let text = item.string("round-robin", faults)?;
     let found = PolicyName::ALL.iter().find(|(word, _)| *word == text).map(|&(_, policy)| policy);
     let known = PolicyName::ALL.iter().map(|&(word, _)| word);
-    if found.is_none() && POLICIES_LATER.contains(&text) {
-        let known: Vec<_> = known.collect();
-        faults
-            .error(item.span, format!("the policy `{text}` is not supported by this version"))
-            .help(format!("known policies: {}", known.join(", ")));
-    } else if found.is_none() {
+    if found.is_none() {
         faults.error(item.span, format!("unknown policy \"{}\"", shown(text))).help(suggestion(
             text,
             known,
@@ -217,8 +250,13 @@ pub(super) fn unknown<'w>(
 }
 
 /// Endpoints, then pools; and whether all of them could be read.
-fn members<'a>(table: &Table<'a>, policy: Option<PolicyName>, faults: &mut Faults<'_>) -> (Vec<DraftMember<'a>>, bool) {
-    let mut reader = Members { policy, seen: Seen::default(), list: Vec::new(), sound: true };
+fn members<'a>(
+    table: &Table<'a>,
+    policy: Option<PolicyName>,
+    heeds_weights: bool,
+    faults: &mut Faults<'_>,
+) -> (Vec<DraftMember<'a>>, bool) {
+    let mut reader = Members { policy, heeds_weights, seen: Seen::default(), list: Vec::new(), sound: true };
     let mut elements = |key, example, faults: &mut Faults<'_>| {
         let elements = table.get(key).map_or(Some(Vec::new()), |item| item.elements(example, faults));
         reader.sound &= elements.is_some();
@@ -243,6 +281,8 @@ fn members<'a>(table: &Table<'a>, policy: Option<PolicyName>, faults: &mut Fault
 
 struct Members<'a> {
     policy: Option<PolicyName>,
+    /// Whether weights mean anything in this pool.
+    heeds_weights: bool,
     seen: Seen<Word<'a>>,
     list: Vec<DraftMember<'a>>,
     sound: bool,
@@ -251,15 +291,15 @@ struct Members<'a> {
 /// What may stand only once in a pool.
 #[derive(PartialEq, Eq, Hash)]
 enum Word<'a> {
-    Address(IpAddr),
+    Given(DraftGiven),
     Endpoint(Box<str>),
     Pool(&'a str),
 }
 
 impl<'a> Members<'a> {
-    /// `"192.0.2.10"`, or `{ name = "fra1", address = "192.0.2.10", weight = 4 }`.
+    /// `"192.0.2.10"`, or `{ name = "fra1", address = "192.0.2.10", weight = 4 }`, or one with a `cname`.
     fn endpoint(&mut self, item: Item<'a>, faults: &mut Faults<'_>) -> Option<()> {
-        let (name, address, weight, said) = if matches!(item.value, DeValue::Table(_)) {
+        let (name, given, weight, said) = if matches!(item.value, DeValue::Table(_)) {
             let table = item.table("an endpoint", &ENDPOINT, "", faults)?;
             let weight = self.weight(&table, faults);
             let place = table.get("place").and_then(|item| claims::place(item, faults));
@@ -268,20 +308,23 @@ impl<'a> Members<'a> {
                 let text = item.string("fra1", faults)?;
                 check_label(text, item.span, "an endpoint", faults).then_some(text)
             });
-            let address = table.require("address", "\"192.0.2.10\"", faults).and_then(|item| address(item, faults));
-            (name, address?, weight?, said)
+            let given = given(&table, faults);
+            (name, given?, weight?, said)
         } else {
-            (None, address(item, faults)?, 1, Default::default())
+            (None, DraftGiven::Address(address(item, faults)?), 1, Default::default())
         };
         let (claims, bias, place) = said;
         let name: Box<str> = match name {
             Some(name) => name?.into(),
-            None => address.to_string().into(),
+            None => given.to_string().trim_end_matches('.').into(),
         };
-        let what = format!("the address {address}");
-        let once = self.seen.enter(Word::Address(address), item.span, &what, faults)
+        let what = match &given {
+            DraftGiven::Address(address) => format!("the address {address}"),
+            DraftGiven::Alias(alias) => format!("the alias to {alias}"),
+        };
+        let once = self.seen.enter(Word::Given(given.clone()), item.span, &what, faults)
             && self.seen.enter(Word::Endpoint(name.clone()), item.span, &format!("the endpoint `{name}`"), faults);
-        let target = DraftTarget::Endpoint { name, address, place };
+        let target = DraftTarget::Endpoint { name, given, place };
         self.list.push(DraftMember { target, weight, span: item.span, claims, bias });
         once.then_some(())
     }
@@ -317,13 +360,36 @@ impl<'a> Members<'a> {
 
     fn weight(&self, table: &Table<'_>, faults: &mut Faults<'_>) -> Option<u32> {
         let Some(item) = table.get("weight") else { return Some(1) };
-        if self.policy.is_some_and(|policy| !policy.heeds_weights()) {
+        if !self.heeds_weights {
             faults
                 .warning(item.key_span, "`weight` has no effect: the policy of this pool ignores it")
                 .help("write policy = \"weighted\", or leave the weight out");
         }
         item.integer(0..=WEIGHT_MAX, faults)
     }
+}
+
+/// What an endpoint gives: its `address` or its `cname`. That nothing watches an alias is worth a word.
+fn given(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<DraftGiven> {
+    let Some(item) = table.get("cname") else {
+        if table.is_meant(&["cname"]) {
+            return None;
+        }
+        let item = table.require("address", "\"192.0.2.10\"", faults)?;
+        return address(item, faults).map(DraftGiven::Address);
+    };
+    if let Some(address) = table.get("address") {
+        faults
+            .error(item.key_span, "an endpoint has either an `address` or a `cname`")
+            .other(address.key_span, "the address")
+            .help("an alias stands alone (RFC 1034 §3.6.2): make them two endpoints, or leave one out");
+        return None;
+    }
+    let alias = host(item, "www.cdn.example.net", faults)?;
+    faults
+        .warning(item.span, format!("nothing watches {alias}: an alias always counts as alive"))
+        .help("monitors probe addresses: should that host fail, its clients are led nowhere else");
+    Some(DraftGiven::Alias(alias))
 }
 
 /// A turn of the schedule is as long as the weights' sum, once their common factor is taken out.
@@ -344,7 +410,15 @@ fn greatest_common_divisor(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
-/// `2`, or `"50%"`. `members` is how many there are, where that is known.
+/// What makes a share of members a share of their weights.
+const OF_WEIGHT: &str = "of weight";
+
+/// Whether `min-alive` weighs the living members, so that weights mean something under any policy.
+fn weighs_living(table: &Table<'_>) -> bool {
+    table.get("min-alive").and_then(|item| item.value.as_str()).is_some_and(|text| text.ends_with(OF_WEIGHT))
+}
+
+/// `2`, `"50%"`, or `"50% of weight"`. `members` is how many there are, where that is known.
 fn min_alive(item: Item<'_>, members: Option<usize>, faults: &mut Faults<'_>) -> Option<MinAlive> {
     let Some(text) = item.value.as_str() else {
         if item.value.as_integer().is_none() {
@@ -364,7 +438,11 @@ fn min_alive(item: Item<'_>, members: Option<usize>, faults: &mut Faults<'_>) ->
         }
         return Some(MinAlive::Count(count));
     };
-    let percent = text.strip_suffix('%').filter(|digits| digits.bytes().all(|octet| octet.is_ascii_digit()));
+    let (share, meaning): (_, fn(u8) -> MinAlive) = match text.strip_suffix(OF_WEIGHT) {
+        Some(share) => (share.trim_end(), MinAlive::PercentOfWeight),
+        None => (text, MinAlive::Percent),
+    };
+    let percent = share.strip_suffix('%').filter(|digits| digits.bytes().all(|octet| octet.is_ascii_digit()));
     let percent = percent.and_then(|digits| digits.parse().ok()).filter(|percent| (1..=100).contains(percent));
     if percent.is_none() {
         faults
@@ -372,9 +450,9 @@ fn min_alive(item: Item<'_>, members: Option<usize>, faults: &mut Faults<'_>) ->
                 item.span,
                 format!("`min-alive` must be a count or a share from \"1%\" to \"100%\", found \"{}\"", shown(text)),
             )
-            .help("write 2 for two members, \"50%\" for half of them");
+            .help("write 2 for two members, \"50%\" for half of them, \"50% of weight\" for half of what they weigh");
     }
-    percent.map(MinAlive::Percent)
+    percent.map(meaning)
 }
 
 /// Two members cannot claim the same clients alike: neither would be the more specific.
@@ -393,6 +471,16 @@ fn check_claims(members: &[DraftMember<'_>], faults: &mut Faults<'_>) {
             .other(first, "claimed here first")
             .help("the more specific claim wins: make one of them narrower, or take it out");
     }
+}
+
+/// How much longer than the best still counts as fast: `"10ms"`.
+fn tolerance(item: Item<'_>, policy: Option<PolicyName>, faults: &mut Faults<'_>) -> Option<Duration> {
+    if policy.is_some_and(|policy| policy != PolicyName::Latency) {
+        faults
+            .warning(item.key_span, "`tolerance` has no effect: the policy of this pool ignores it")
+            .help("write policy = \"latency\", or leave the tolerance out");
+    }
+    item.duration(Duration::ZERO..=TOLERANCE_MAX, faults)
 }
 
 /// How much of a client's address makes up a session: `{ ipv4 = 24, ipv6 = 56 }`.

@@ -21,6 +21,8 @@ pub struct Server {
     pub workers: usize,
     /// Databases of places, the first of which counts most. Relative ones start from the folder of the server file.
     pub databases: Vec<PathBuf>,
+    /// The table of round-trip times, if there is one; relative as those.
+    pub latency: Option<PathBuf>,
 }
 
 /// Worker threads, at the most: more cores than any machine that serves DNS.
@@ -33,13 +35,15 @@ const LISTEN_MAX: usize = 1_024;
 const PORT: u16 = 5_300;
 
 const FILE: Keys = Keys {
-    known: &["zones", "listen", "workers", "geo"],
-    later: &["latency", "tls", "admin"],
+    known: &["zones", "listen", "workers", "geo", "latency"],
+    later: &["tls", "admin"],
     later_is: "table",
     instead: &[],
 };
 
 const GEO: Keys = Keys::only(&["databases"]);
+
+const LATENCY: Keys = Keys::only(&["table"]);
 
 /// As without a server file.
 impl Default for Server {
@@ -50,6 +54,7 @@ impl Default for Server {
             listen: vec![listen(IpAddr::V4(Ipv4Addr::LOCALHOST)), listen(IpAddr::V6(Ipv6Addr::LOCALHOST))],
             workers: 0,
             databases: Vec::new(),
+            latency: None,
         }
     }
 }
@@ -70,11 +75,13 @@ pub fn read_server_file(file: &Path, text: &str) -> (Option<Server>, Vec<Diagnos
     let listen = table.get("listen").map_or(Some(default.listen), |item| listen(item, &mut faults));
     let workers = table.get("workers").map_or(Some(0), |item| item.integer(0..=WORKERS_MAX, &mut faults));
     let databases = table.get("geo").map_or(Some(Vec::new()), |item| geo(item, &mut faults));
+    let latency = table.get("latency").and_then(|item| latency(item, &mut faults));
     let server = zones.zip(listen).zip(workers).zip(databases).map(|(((zones, listen), workers), databases)| Server {
         zones: folder.join(zones),
         listen,
         workers: usize::from(workers),
         databases: databases.into_iter().map(|database| folder.join(database)).collect(),
+        latency: latency.map(|table| folder.join(table)),
     });
     (server.filter(|_| !faults.any_error()), faults.finish())
 }
@@ -89,6 +96,12 @@ fn geo(item: Item<'_>, faults: &mut Faults<'_>) -> Option<Vec<PathBuf>> {
     let Some(item) = table.get("databases") else { return Some(Vec::new()) };
     let elements = item.elements(r#"["GeoLite2-City.mmdb", "GeoLite2-ASN.mmdb"]"#, faults)?;
     elements.into_iter().map(|element| path(element, "GeoLite2-City.mmdb", "a database", faults)).collect()
+}
+
+/// `[latency]`: the table of round-trip times.
+fn latency(item: Item<'_>, faults: &mut Faults<'_>) -> Option<PathBuf> {
+    let table = item.table("[latency]", &LATENCY, r#"{ table = "latency.csv" }"#, faults)?;
+    path(table.require("table", "\"latency.csv\"", faults)?, "latency.csv", "a table", faults)
 }
 
 fn path(item: Item<'_>, example: &str, of: &str, faults: &mut Faults<'_>) -> Option<PathBuf> {
@@ -156,8 +169,8 @@ mod tests {
             let (server, faults) = read_server_file(Path::new(file), text);
             assert_eq!(faults, []);
             let listen = listen.iter().map(|text| text.parse().expect("an address with a port")).collect();
-            let databases = Vec::new();
-            let expected = Server { zones: PathBuf::from(zones), listen, workers, databases };
+            let expected =
+                Server { zones: PathBuf::from(zones), listen, workers, databases: Vec::new(), latency: None };
             assert_eq!(server, Some(expected), "{file}: {text}");
         };
         let default = ["127.0.0.1:5300", "[::1]:5300"];
@@ -193,12 +206,12 @@ mod tests {
         check("listn = 1", &["1:1 unknown key `listn` in the server file (did you mean `listen`?)"]);
         check("zones = ", &["1:9 a key without a value"]);
         check(
-            "[geo]\ndatabases = [1]\n[latency]\n[tls]\n[admin]\nlisten = '127.0.0.1:8053'",
+            "[geo]\ndatabases = [1]\n[latency]\ntabel = 1\n[tls]\n[admin]\nlisten = '127.0.0.1:8053'",
             &[
                 "2:14 each of `databases` must be a string such as \"GeoLite2-City.mmdb\", found the integer 1",
-                "3:2 the table `latency` in the server file is not supported by this version",
-                "4:2 the table `tls`",
-                "5:2 the table `admin`",
+                "4:1 unknown key `tabel` in [latency] (did you mean `table`?)",
+                "5:2 the table `tls`",
+                "6:2 the table `admin`",
             ],
         );
         check(

@@ -56,7 +56,7 @@ pub struct Site {
 }
 
 /// A position as a point of the unit sphere.
-type Point = [f64; 3];
+pub(super) type Point = [f64; 3];
 
 /// Members ready to be measured to.
 #[derive(Debug)]
@@ -82,14 +82,14 @@ impl Sites {
     }
 }
 
-fn point(coordinates: Coordinates) -> Point {
+pub(super) fn point(coordinates: Coordinates) -> Point {
     let (latitude, longitude) = (coordinates.latitude().to_radians(), coordinates.longitude().to_radians());
     [latitude.cos() * longitude.cos(), latitude.cos() * longitude.sin(), latitude.sin()]
 }
 
 /// Great-circle distance by the haversine formula. The haversine of the angle between two points of the unit
 /// sphere is a quarter of the square of the straight line between them; so written it takes no sine for each pair.
-fn distance_km(a: Point, b: Point) -> f64 {
+pub(super) fn distance_km(a: Point, b: Point) -> f64 {
     let square: f64 = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum();
     2.0 * EARTH_KM * (square / 4.0).sqrt().min(1.0).asin()
 }

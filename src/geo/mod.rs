@@ -8,6 +8,8 @@
 //! three reads and a short binary search.
 
 mod map;
+mod rtts;
+mod latency;
 mod claims;
 mod distance;
 mod classes;
@@ -34,8 +36,10 @@ pub use classes::{ClassId, Classes};
 pub use continent::Continent;
 pub use database::Places;
 pub use distance::{BIAS_MAX, Bias, NEAREST_MAX, Site};
+pub use latency::{HYSTERESIS_US, RTT_MS_MAX, RttTable, Sample, TOLERANCE_MS};
 pub use map::{Found, Map, Otherwise, Rules};
 pub use place::{Coordinates, Country, Place, Subdivision, parse_asn};
+pub use rtts::{EXPECTED_MAX, Expected, RttMap};
 
 /// What is wrong with a word or a database, and what would be right. The reader that has the file adds the place.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,9 +3,11 @@
 //! It reads [`Live`], moves the cursors of the worker that asks and nothing else: no lock, no allocation, and a
 //! cost that depends on the answers given and the pools passed through, not on how many members those have.
 
+use super::band::Latency;
 use super::client::Client;
 use super::compiled::{Branch, LivePool, Pick};
-use super::live::{Family, Live};
+use super::family::Family;
+use super::live::Live;
 use super::witness::{How, Witness};
 use super::{ANSWERS_MAX, Answers, EndpointId, Pool, PoolId, Pools, Target};
 use crate::geo::Found;
@@ -88,6 +90,16 @@ impl Picks {
     /// Forgets what was chosen.
     pub fn clear(&mut self) {
         (self.count, self.flip, self.scope, self.stepped_count) = (0, Moment::NEVER, 0, 0);
+    }
+
+    /// Takes the endpoints back; what the choice depended on stays.
+    pub fn withdraw(&mut self) {
+        self.count = 0;
+    }
+
+    /// Also depends on what `flip` and `scope` another choice had, which this one followed from.
+    pub fn follow_from(&mut self, flip: Moment, scope: u8) {
+        (self.flip, self.scope) = (self.flip.min(flip), self.scope.max(scope));
     }
 
     /// The soonest moment at which this choice could change, over everything that was consulted.
@@ -202,8 +214,6 @@ impl<'a, W: Witness> Walk<'a, W> {
         if !pool.is_alive() {
             return;
         }
-        // Members that have had their chance when the branches are gone through.
-        let mut offered: &[u16] = &[];
         let first = match &pool.pick {
             Pick::First => {
                 self.hand.witness.consulted(id, How::First);
@@ -220,60 +230,81 @@ impl<'a, W: Witness> Walk<'a, W> {
             Pick::Mapped(map) => {
                 let Found { class, bits } = map.lookup(self.hand.client.address());
                 self.hand.witness.consulted(id, How::Class { class, bits });
-                offered = map.classes().get(class);
-                if self.each_ranked(pool, offered, bits, &mut take) {
-                    return;
-                }
-                0
+                return self.each_ranked(pool, map.classes().get(class).iter().copied(), bits, || 0, take);
             }
+            Pick::Banded(latency) => return self.each_banded(id, pool, latency, take),
             Pick::Ranked(ranking) => {
                 let (ranked, slot, bits) = ranking.ranked(self.hand.client.address());
                 self.hand.witness.consulted(id, How::Slot { slot, bits });
-                offered = ranked;
-                if self.each_ranked(pool, offered, bits, &mut take) {
-                    return;
-                }
-                // All that the slot ranks are dead, or too few.
-                let remains = |number: u16| pool.branch(number).is_some() && !offered.contains(&number);
-                ranking
-                    .best(slot, remains)
-                    .and_then(|number| pool.seat(number))
-                    .map_or(0, |seat| usize::from(seat.branch))
+                let remains = |number: u16| pool.branch(number).is_some() && !ranked.contains(&number);
+                let next = || {
+                    let best = ranking.best(slot, remains).and_then(|number| pool.seat(number));
+                    best.map_or(0, |seat| usize::from(seat.branch))
+                };
+                return self.each_ranked(pool, ranked.iter().copied(), bits, next, take);
             }
         };
         let (before, after) = pool.branches.split_at_checked(first).unwrap_or((&[], &pool.branches));
-        // A branch that is gone through twice would move its turn twice, and answer for two members.
-        let was_offered =
-            |branch| offered.iter().any(|&number| pool.branch(number).is_some_and(|other| std::ptr::eq(other, branch)));
         for branch in after.iter().chain(before) {
-            if !was_offered(branch) && !take(self, branch) {
+            if !take(self, branch) {
                 return;
             }
         }
     }
 
-    /// Hands the living of the `ranked` members to `take`. What was met of the dead counts for the TTL too: it
-    /// might come back. Says whether that was enough, or everybody.
+    /// Hands the living of the `ranked` members to `take`, then the rest, from the branch that `next` says. What was met
+    /// of the dead counts for the TTL too: it might come back.
     fn each_ranked(
         &mut self,
         pool: &'a LivePool,
-        ranked: &[u16],
+        ranked: impl Iterator<Item = u16> + Clone,
         bits: u8,
-        take: &mut impl FnMut(&mut Self, &Branch) -> bool,
-    ) -> bool {
+        next: impl FnOnce() -> usize,
+        mut take: impl FnMut(&mut Self, &Branch) -> bool,
+    ) {
         self.picks.scope = self.picks.scope.max(bits.min(self.hand.client.scope_max()));
         let mut taken = 0;
-        for &number in ranked {
+        for number in ranked.clone() {
             let Some(seat) = pool.seat(number) else { continue };
             self.picks.flip = self.picks.flip.min(seat.flip);
             if let Some(branch) = pool.branch(number) {
                 if !take(self, branch) {
-                    return true;
+                    return;
                 }
                 taken += 1;
             }
         }
-        taken == pool.branches.len()
+        if taken == pool.branches.len() {
+            return;
+        }
+        // A branch that is gone through twice would answer for two members.
+        let was_ranked = |branch| {
+            ranked.clone().any(|number| pool.branch(number).is_some_and(|ranked| std::ptr::eq(ranked, branch)))
+        };
+        let (before, after) = pool.branches.split_at_checked(next()).unwrap_or((&[], &pool.branches));
+        for branch in after.iter().chain(before) {
+            if !was_ranked(branch) && !take(self, branch) {
+                return;
+            }
+        }
+    }
+
+    /// Hands one of the client's band to `take`, then the rest of what is expected, the fastest first, and those of
+    /// whom nothing is.
+    fn each_banded(
+        &mut self,
+        id: PoolId,
+        pool: &'a LivePool,
+        latency: &Latency,
+        take: impl FnMut(&mut Self, &Branch) -> bool,
+    ) {
+        let (expected, bits) = latency.expected(self.hand.client.address());
+        self.hand.witness.consulted(id, How::Expected { bits });
+        let band = latency.band(expected, |member| pool.stands(member));
+        self.picks.flip = self.picks.flip.min(band.flip);
+        let first = latency.draw(&band, expected, |member| pool.branch(member).is_some(), self.hand.random);
+        let rest = expected.iter().map(|expected| expected.member).filter(move |&member| Some(member) != first);
+        self.each_ranked(pool, first.into_iter().chain(rest), bits, || 0, take);
     }
 
     fn cursor(&mut self, id: PoolId) -> Option<&mut Cursor> {
@@ -297,9 +328,9 @@ impl<'a, W: Witness> Walk<'a, W> {
     }
 
     fn push(&mut self, endpoint: EndpointId) {
-        let address = |id: EndpointId| self.pools.endpoints.get(id.0 as usize).map(|endpoint| endpoint.address);
-        let new = address(endpoint);
-        if self.picks.endpoints().iter().any(|&chosen| address(chosen) == new) {
+        let given = |id: EndpointId| self.pools.endpoints.get(id.0 as usize).map(|endpoint| endpoint.given);
+        let new = given(endpoint);
+        if self.picks.endpoints().iter().any(|&chosen| given(chosen) == new) {
             return;
         }
         if let Some(slot) = self.picks.ids.get_mut(self.picks.count) {
@@ -332,6 +363,14 @@ impl Pools {
 }
 
 impl Pool {
+    /// The endpoints among its members.
+    pub fn endpoints(&self) -> impl Iterator<Item = EndpointId> {
+        self.members.iter().filter_map(|member| match member.target {
+            Target::Endpoint(endpoint) => Some(endpoint),
+            Target::Pool(_) => None,
+        })
+    }
+
     /// The pools among its members.
     pub fn children(&self) -> impl Iterator<Item = PoolId> {
         self.members.iter().filter_map(|member| match member.target {
@@ -343,17 +382,20 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
+    mod aliases;
+    mod min_alive;
+
     use std::collections::BTreeMap;
     use std::net::{IpAddr, Ipv4Addr};
     use std::sync::Arc;
 
     use super::super::client::SCOPE_V4_MAX;
-    use super::super::{Endpoint, HASH_BITS, Member, MinAlive, Policy, Ranking};
+    use super::super::{AliasId, Endpoint, Given, HASH_BITS, Member, MinAlive, Policy, Ranking};
     use super::*;
     use crate::health::{Board, Health, ProbeId};
 
-    /// Pools from a few words: `name policy member*weight…`, children first; a member is a pool's name or the
-    /// last number of an address: 7 is 192.0.2.7, v7 is 2001:db8::7. Every endpoint is probed by its own number.
+    /// Pools from a few words: `name policy member*weight…`, children first; a member is a pool's name, the last
+    /// number of an address (7 is 192.0.2.7, v7 is 2001:db8::7), or alias0 and on. Every address is probed by its own number.
     fn pools(lines: &[&str]) -> Pools {
         let mut endpoints: Vec<Endpoint> = Vec::new();
         let mut pools: Vec<Pool> = Vec::new();
@@ -366,16 +408,12 @@ mod tests {
                 let target = match pools.iter().position(|pool| *pool.name == *member) {
                     Some(pool) => Target::Pool(PoolId(pool as u32)),
                     None => {
-                        let address = match member.strip_prefix('v') {
-                            Some(last) => format!("2001:db8::{last}"),
-                            None => format!("192.0.2.{member}"),
-                        };
                         let id = endpoints.len() as u32;
-                        endpoints.push(Endpoint {
-                            name: member.into(),
-                            address: address.parse().expect("an address"),
-                            probe: Some(ProbeId(id)),
-                        });
+                        let (given, probe) = match member.strip_prefix("alias") {
+                            Some(number) => (Given::Alias(AliasId(number.parse().expect("a number"))), None),
+                            None => (Given::Address(address(member)), Some(ProbeId(id))),
+                        };
+                        endpoints.push(Endpoint { name: member.into(), given, probe });
                         Target::Endpoint(EndpointId(id))
                     }
                 };
@@ -392,13 +430,23 @@ mod tests {
                 }
                 _ => Policy::Failover,
             };
-            let min_alive = match min_alive.strip_suffix('%') {
-                Some(percent) => MinAlive::Percent(percent.parse().expect("a percentage")),
-                None => MinAlive::Count(min_alive.parse().expect("a count")),
+            let percent = |text: &str| text.parse().expect("a percentage");
+            let min_alive = match (min_alive.strip_suffix("%w"), min_alive.strip_suffix('%')) {
+                (Some(share), _) => MinAlive::PercentOfWeight(percent(share)),
+                (_, Some(share)) => MinAlive::Percent(percent(share)),
+                _ => MinAlive::Count(min_alive.parse().expect("a count")),
             };
             pools.push(Pool { name: name.into(), policy, members, min_alive });
         }
         Pools { pools: pools.into(), endpoints: endpoints.into() }
+    }
+
+    fn address(member: &str) -> IpAddr {
+        let text = match member.strip_prefix('v') {
+            Some(last) => format!("2001:db8::{last}"),
+            None => format!("192.0.2.{member}"),
+        };
+        text.parse().expect("an address")
     }
 
     struct Case {

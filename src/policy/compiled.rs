@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Target;
+use super::band::Latency;
 use super::ranking::Ranking;
 use super::schedule::Schedule;
 use crate::geo::Map;
@@ -67,6 +68,8 @@ pub(super) enum Pick {
     Ranked(Arc<Ranking>),
     /// The first living member in the class of the client.
     Mapped(Arc<Map>),
+    /// Any of the fastest living members for the client, drawn by the query.
+    Banded(Arc<Latency>),
 }
 
 /// Whether two picks take the same turns. Rankings and maps are made once a load, so they are the same or they are others.
@@ -79,6 +82,7 @@ impl PartialEq for Pick {
             }
             (Self::Ranked(one), Self::Ranked(other)) => Arc::ptr_eq(one, other),
             (Self::Mapped(one), Self::Mapped(other)) => Arc::ptr_eq(one, other),
+            (Self::Banded(one), Self::Banded(other)) => Arc::ptr_eq(one, other),
             _ => false,
         }
     }
@@ -142,6 +146,11 @@ impl LivePool {
     /// That member's branch, while it lives.
     pub(super) fn branch(&self, number: u16) -> Option<&Branch> {
         self.branches.get(usize::from(self.seat(number)?.branch))
+    }
+
+    /// Whether that member lives, and when that could turn.
+    pub fn stands(&self, number: u16) -> Option<(bool, Moment)> {
+        Some((self.branch(number).is_some(), self.seat(number)?.flip))
     }
 
     /// Whether anything of it answers.

@@ -3,34 +3,16 @@
 //! Each pool is compiled for each address family by itself, so that an IPv6 outage moves no IPv4 client and
 //! shortens no A record's TTL.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::compiled::{LivePool, Standing, soonest};
+use super::family::Family;
 use super::{
-    EndpointId, MinAlive, Policy, Pool, PoolId, Pools, Target, failover, hash, least_load, mapped, random, round_robin,
-    weighted,
+    EndpointId, MinAlive, Policy, Pool, PoolId, Pools, Target, failover, hash, latency, least_load, mapped, random,
+    round_robin, weighted,
 };
 use crate::health::{Board, Health};
-
-/// An address family: what A asks for, or AAAA.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
-    /// IPv4, answered to A.
-    V4,
-    /// IPv6, answered to AAAA.
-    V6,
-}
-
-impl Family {
-    /// Both, in the order of [`Live`].
-    pub const BOTH: [Self; 2] = [Self::V4, Self::V6];
-
-    /// Whether `address` is of this family.
-    pub const fn holds(self, address: IpAddr) -> bool {
-        matches!((self, address), (Self::V4, IpAddr::V4(_)) | (Self::V6, IpAddr::V6(_)))
-    }
-}
+use crate::moment::Moment;
 
 /// All pools of one zone at one moment.
 #[derive(Clone, Debug, Default)]
@@ -59,8 +41,8 @@ impl Live {
             for (id, pool) in pools.pools.iter().enumerate() {
                 let standing = |target: Target| match target {
                     Target::Endpoint(endpoint) => {
-                        let address = pools.endpoints.get(endpoint.0 as usize)?.address;
-                        family.holds(address).then(|| health(endpoint))
+                        let given = pools.endpoints.get(endpoint.0 as usize)?.given;
+                        given.is_for(family).then(|| health(endpoint))
                     }
                     // Children stand before their parents.
                     Target::Pool(child) => {
@@ -93,30 +75,68 @@ fn compile_pool(pool: &Pool, standing: impl Fn(Target) -> Option<Health>) -> Liv
             Some(Standing { number, target: member.target, weight: member.weight, alive, flip, load })
         })
         .collect();
-    let alive = members.iter().filter(|member| member.alive).count();
-    let compiled = match &pool.policy {
+    let quorum = Quorum::of(pool.min_alive, &members);
+    if !quorum.is_met() {
+        // Dead as a whole; any member's verdict may bring it back.
+        return LivePool::dead(!members.is_empty(), soonest(&members));
+    }
+    let mut compiled = match &pool.policy {
         Policy::RoundRobin => round_robin::compile(&members),
         Policy::Weighted => weighted::compile(&members),
         Policy::Random => random::compile(&members),
         Policy::LeastLoad => least_load::compile(&members),
         Policy::Failover => failover::compile(&members),
         Policy::Geo(map) | Policy::Nearest(map) => mapped::compile(&members, map),
+        Policy::Latency(latency) => latency::compile(&members, latency),
         Policy::Hash(ranking) => hash::compile(&members, ranking),
     };
-    if alive < pool.min_alive.of(members.len()) {
-        // Dead as a whole; any member's verdict may bring it back.
-        return LivePool::dead(!members.is_empty(), soonest(&members));
-    }
+    compiled.flip = compiled.flip.min(quorum.lost(&members));
     compiled
 }
 
-impl MinAlive {
-    /// How many of `members` must live: at least one.
-    pub fn of(self, members: usize) -> usize {
-        match self {
-            Self::Count(count) => count as usize,
-            Self::Percent(percent) => (members * usize::from(percent)).div_ceil(100),
-        }
-        .max(1)
+/// How much of a pool must live for the pool to live, and how much does. A member counts one, or its weight.
+struct Quorum {
+    by_weight: bool,
+    living: u64,
+    needed: u64,
+}
+
+impl Quorum {
+    fn of(min_alive: MinAlive, members: &[Standing]) -> Self {
+        let share = |all: u64, percent: u8| (all * u64::from(percent)).div_ceil(100);
+        let weight_total: u64 = members.iter().map(|member| u64::from(member.weight)).sum();
+        let count = members.len() as u64;
+        let (by_weight, needed) = match min_alive {
+            MinAlive::Count(count) => (false, u64::from(count)),
+            MinAlive::Percent(percent) => (false, share(count, percent)),
+            // Only last resorts: as where they answer, they are all alike.
+            MinAlive::PercentOfWeight(percent) if weight_total == 0 => (false, share(count, percent)),
+            MinAlive::PercentOfWeight(percent) => (true, share(weight_total, percent)),
+        };
+        let mut quorum = Self { by_weight, living: 0, needed: needed.max(1) };
+        quorum.living = members.iter().filter(|member| member.alive).map(|member| quorum.counts(member)).sum();
+        quorum
+    }
+
+    fn counts(&self, member: &Standing) -> u64 {
+        if self.by_weight { u64::from(member.weight) } else { 1 }
+    }
+
+    fn is_met(&self) -> bool {
+        self.living >= self.needed
+    }
+
+    /// The soonest moment at which too few could be left, while there are enough: never, unless what is suspect
+    /// of the living is more than can be spared.
+    fn lost(&self, members: &[Standing]) -> Moment {
+        let mut suspect: Vec<&Standing> =
+            members.iter().filter(|member| member.alive && member.flip != Moment::NEVER).collect();
+        suspect.sort_unstable_by_key(|member| member.flip);
+        let mut left = self.living;
+        let last = suspect.iter().find(|member| {
+            left -= self.counts(member);
+            left < self.needed
+        });
+        last.map_or(Moment::NEVER, |member| member.flip)
     }
 }

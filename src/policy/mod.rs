@@ -4,6 +4,7 @@
 //! what that comes to under the verdicts of one moment, recomputed when one turns; a query only walks it.
 
 mod choose;
+mod given;
 mod live;
 mod compiled;
 mod round_robin;
@@ -14,17 +15,24 @@ mod random;
 mod failover;
 mod hash;
 mod mapped;
+mod latency;
+mod band;
 mod ranking;
 mod client;
+mod family;
 mod witness;
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+pub use band::{Band, Latency, TOLERANCE_MAX};
 pub use choose::{Cursor, EACH_MEMBER_MAX, Hand, Picks, View, Want, choose};
 pub use client::{Client, SCOPE_V4_MAX, SCOPE_V6_MAX, carried};
 pub use compiled::LivePool;
-pub use live::{Family, Live};
+pub use family::Family;
+pub use given::{AliasId, Given};
+pub use live::Live;
 pub use ranking::{HASH_BITS, Ranking};
 pub use schedule::gcd;
 
@@ -60,6 +68,8 @@ pub enum Policy {
     Geo(Arc<Map>),
     /// The least great-circle distance.
     Nearest(Arc<Map>),
+    /// The least expected round-trip time; all within the tolerance of the best share by weight.
+    Latency(Arc<Latency>),
     /// By the client's network: each stays with its member.
     Hash(Arc<Ranking>),
 }
@@ -82,6 +92,7 @@ impl Policy {
             Self::Failover => PolicyName::Failover,
             Self::Geo(_) => PolicyName::Geo,
             Self::Nearest(_) => PolicyName::Nearest,
+            Self::Latency(_) => PolicyName::Latency,
             Self::Hash(_) => PolicyName::Hash,
         }
     }
@@ -98,12 +109,13 @@ pub enum PolicyName {
     Failover,
     Geo,
     Nearest,
+    Latency,
     Hash,
 }
 
 impl PolicyName {
     /// All of them, with the words of the files.
-    pub const ALL: [(&'static str, Self); 8] = [
+    pub const ALL: [(&'static str, Self); 9] = [
         ("round-robin", Self::RoundRobin),
         ("weighted", Self::Weighted),
         ("least-load", Self::LeastLoad),
@@ -111,17 +123,34 @@ impl PolicyName {
         ("failover", Self::Failover),
         ("geo", Self::Geo),
         ("nearest", Self::Nearest),
+        ("latency", Self::Latency),
         ("hash", Self::Hash),
     ];
 
+    /// The word of the files.
+    pub fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(_, name)| *name == self).map_or("", |(word, _)| word)
+    }
+
     /// Whether members' weights count.
     pub const fn heeds_weights(self) -> bool {
-        matches!(self, Self::Weighted | Self::LeastLoad | Self::Hash)
+        matches!(self, Self::Weighted | Self::LeastLoad | Self::Latency | Self::Hash)
+    }
+
+    /// Whether its answers are shared out among members, rather than each client having one that is its own.
+    pub const fn shares_out(self) -> bool {
+        !matches!(self, Self::Failover | Self::Geo | Self::Nearest)
     }
 
     /// Whether a name over such a pool answers with all of its members unless it says how many.
     pub const fn answers_each_member(self) -> bool {
         matches!(self, Self::RoundRobin | Self::Random)
+    }
+}
+
+impl fmt::Display for PolicyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
     }
 }
 
@@ -137,7 +166,7 @@ pub struct Member {
 /// What a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// One address.
+    /// One address, or an alias.
     Endpoint(EndpointId),
     /// Another pool.
     Pool(PoolId),
@@ -150,16 +179,18 @@ pub enum MinAlive {
     Count(u32),
     /// This share of the members, 1 to 100, rounded up to whole members.
     Percent(u8),
+    /// This share of the members' weights, 1 to 100; where all of them are 0, of the members.
+    PercentOfWeight(u8),
 }
 
-/// One address that serves.
+/// One address that serves, or an alias to what does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// The operator's name for it; the address as text where none was given.
     pub name: Box<str>,
     /// What is answered.
-    pub address: IpAddr,
-    /// Who judges it; without a probe it is always alive.
+    pub given: Given,
+    /// Who judges it; without a probe it is always alive. An alias has none.
     pub probe: Option<ProbeId>,
 }
 

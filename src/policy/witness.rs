@@ -37,6 +37,11 @@ pub enum How {
         /// Bits of the client's address that this depended on.
         bits: u8,
     },
+    /// By lot among those that are expected to answer this client about as fast as the fastest.
+    Expected {
+        /// Bits of the client's address that this depended on.
+        bits: u8,
+    },
     /// By the slot that the client's network falls into.
     Slot {
         /// Which.

@@ -14,9 +14,9 @@ use crate::config::{self, Atlas, Loaded};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::health::{Board, ProbeId};
 use crate::moment::Moment;
-use crate::policy::{Live, Pools};
+use crate::policy::Live;
 use crate::probe::{Change, Changes, Prober};
-use crate::snapshot::{Balanced, Served, Snapshot, Steering};
+use crate::snapshot::{Served, Snapshot, Steering};
 use crate::system::{Clock, seed};
 use crate::zone::Zone;
 
@@ -47,7 +47,7 @@ struct Read {
 
 /// Zones that were read and wait for the first round of their new probes.
 struct Pending {
-    zones: Vec<(Arc<Zone>, Vec<Balanced>, Pools)>,
+    zones: Vec<(Arc<Zone>, Steering)>,
     probes: HashSet<ProbeId>,
     deadline: Moment,
 }
@@ -57,10 +57,11 @@ impl Keeper {
     pub(super) async fn start(
         folder: PathBuf,
         databases: &[PathBuf],
+        latency: Option<&Path>,
         clock: Clock,
         audience: Arc<dyn Audience>,
     ) -> Result<Self, StartError> {
-        let atlas = Atlas::read(databases).map_err(|faults| {
+        let atlas = Atlas::read(databases, latency).map_err(|faults| {
             audience.faults(&faults);
             StartError::Faults { errors: errors(&faults) }
         })?;
@@ -109,7 +110,7 @@ impl Keeper {
             return;
         }
         let (folder, before) = (self.folder.clone(), self.atlas.clone());
-        self.reading = Some(tokio::task::spawn_blocking(move || read(&folder, before)));
+        self.reading = Some(tokio::task::spawn_blocking(move || read(&folder, &before)));
     }
 
     /// Waits for one thing to do and does it. May be dropped while it waits without losing anything.
@@ -189,11 +190,8 @@ impl Keeper {
             for endpoint in &mut pools.endpoints {
                 endpoint.probe = endpoint.probe.and_then(|local| ids.get(local.0 as usize).copied());
             }
-            let names = zone
-                .names
-                .into_iter()
-                .map(|name| Balanced::new(name.root, name.answers, name.plan.range, name.when_all_down, name.ecs));
-            (zone.zone, names.collect(), pools)
+            let names = zone.names.into_iter().map(config::Balanced::served);
+            (zone.zone, Steering::new(names.collect(), pools, zone.aliases))
         });
         self.pending = Some(Pending {
             zones: zones.collect(),
@@ -211,11 +209,12 @@ impl Keeper {
         });
         let Some(pending) = (if waiting { None } else { self.pending.take() }) else { return };
         let before = self.snapshots.load_full();
-        let served = pending.zones.into_iter().map(|(zone, names, pools)| {
+        let served = pending.zones.into_iter().map(|(zone, steering)| {
             // Pools that stayed as they were go on where they are, with what they last were when they lived.
-            let same = before.served().iter().find(|old| old.zone.apex() == zone.apex() && old.steering.pools == pools);
-            let live = Live::compile(&pools, &self.board, same.map(|old| &*old.live));
-            Served::new(zone, Arc::new(Steering::new(names, pools)), Arc::new(live))
+            let is_same = |old: &&Served| old.zone.apex() == zone.apex() && old.steering.pools == steering.pools;
+            let same = before.served().iter().find(is_same);
+            let live = Live::compile(&steering.pools, &self.board, same.map(|old| &*old.live));
+            Served::new(zone, Arc::new(steering), Arc::new(live))
         });
         let snapshot = Snapshot::new(before.generation() + 1, served.collect());
         self.touched = touched(&snapshot);
@@ -233,15 +232,13 @@ impl Keeper {
     }
 }
 
-/// Reads all files: a database only if it was replaced, and one that is faulty then leaves the old ones in place.
-fn read(folder: &Path, before: Atlas) -> Read {
-    let (atlas, mut faults) = match before.refreshed() {
-        Ok(atlas) => (atlas, Vec::new()),
-        Err(faults) => (before, faults),
-    };
+/// Reads all files: a database or the latency table only if it was replaced, and one that is faulty then leaves what
+/// it was before in place.
+fn read(folder: &Path, before: &Atlas) -> Read {
+    let (atlas, mut faults) = before.refreshed();
     for fault in &mut faults {
         fault.severity = Severity::Warning;
-        fault.message.push_str("; places stay as they were");
+        fault.message.push_str("; what it said before stays in use");
     }
     let (loaded, found) = config::load(folder, &atlas);
     faults.extend(found);

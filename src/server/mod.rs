@@ -34,6 +34,8 @@ pub struct Settings {
     pub workers: usize,
     /// Databases of places, the first of which counts most.
     pub databases: Vec<PathBuf>,
+    /// The table of round-trip times, if there is one.
+    pub latency: Option<PathBuf>,
 }
 
 /// What a server tells whoever started it: a terminal, a test.
@@ -166,8 +168,18 @@ pub async fn run(
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("take SIGINT"))?;
 
     // The watch begins before the first read, so that no change falls between the two.
-    let mut saved = watch::Saved::new(&settings.zones, &settings.databases);
-    let mut keeper = Keeper::start(settings.zones, &settings.databases, clock, Arc::clone(&audience)).await?;
+    let beside: Vec<PathBuf> = settings.databases.iter().chain(&settings.latency).cloned().collect();
+    let mut saved = watch::Saved::new(&settings.zones, &beside);
+    let Settings { zones, databases, latency, .. } = settings;
+    tokio::pin!(stop);
+    // The first probe round may take as long as the longest timeout.
+    let mut keeper = tokio::select! {
+        keeper = Keeper::start(zones, &databases, latency.as_deref(), clock, Arc::clone(&audience)) => keeper?,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+        () = &mut stop => return Ok(()),
+    };
+    saved.warn_if_blind();
     let snapshots = keeper.snapshots();
     let counters: Vec<Arc<Counters>> = (0..=sockets.len()).map(|_| Arc::default()).collect();
     let stopping = Arc::new(AtomicBool::new(false));
@@ -185,7 +197,6 @@ pub async fn run(
     let mut streams = stream::serve(listeners, snapshots, stream_worker, clock);
     audience.ready(&keeper.ready(listen, workers));
 
-    tokio::pin!(stop);
     loop {
         tokio::select! {
             () = keeper.attend() => {}

@@ -52,6 +52,15 @@ impl Fault {
     }
 }
 
+/// What may stand beside a balanced name's own answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// Records of every type but addresses and aliases.
+    OtherTypes,
+    /// Nothing: its pool may make an alias of it (RFC 1034 §3.6.2).
+    Nothing,
+}
+
 /// Collects a zone's records.
 #[derive(Debug)]
 pub struct Builder {
@@ -63,7 +72,7 @@ pub struct Builder {
     names: Vec<u8>,
     records: Vec<Pending>,
     rdata: Vec<u8>,
-    balanced: Vec<(u32, Origin)>,
+    balanced: Vec<(u32, Beside, Origin)>,
     has_dname: bool,
     /// The owner of the last record: master files go by owner, so most records find it here.
     last: Option<u32>,
@@ -131,11 +140,11 @@ impl Builder {
     }
 
     /// Makes `owner`, at or below the apex, the balanced name number `index` of the policy file.
-    pub fn balance(&mut self, owner: &Name, index: u32, origin: Origin) {
+    pub fn balance(&mut self, owner: &Name, index: u32, beside: Beside, origin: Origin) {
         let entry = self.entry(owner.as_wire());
         self.entries[entry as usize].kind = Kind::Balanced;
         self.entries[entry as usize].link = index;
-        self.balanced.push((entry, origin));
+        self.balanced.push((entry, beside, origin));
     }
 
     /// Lays everything out. The zone is `None` when a fault is an error.
@@ -169,6 +178,10 @@ impl Builder {
                 self.entries[id].sets += 1;
             }
         }
+        for &(id, beside, origin) in &self.balanced {
+            self.check_balanced(id as usize, beside, origin, &mut faults);
+        }
+        self.check_nameservers(&mut faults);
         let cuts = self.glue(&mut faults);
         if sets.len() > NONE as usize || self.names.len() > NONE as usize {
             faults.push(Fault::error(None, "a zone cannot be larger than 4 GiB".to_owned()));
@@ -360,12 +373,11 @@ impl Builder {
                     .help("a DNAME record redirects every name below it (RFC 6672 §2.4)"),
             );
         }
-        self.check_balanced(id, records, faults);
     }
 
     /// A balanced name's addresses are its pool's alone.
-    fn check_balanced(&self, id: usize, records: &[Pending], faults: &mut Vec<Fault>) {
-        let Some(&(_, origin)) = self.balanced.iter().find(|&&(entry, _)| entry as usize == id) else { return };
+    fn check_balanced(&self, id: usize, beside: Beside, origin: Origin, faults: &mut Vec<Fault>) {
+        let records = self.records_of(id);
         let text = self.text(id);
         match self.entries[id].kind {
             Kind::Cut => {
@@ -381,6 +393,44 @@ impl Builder {
             let message = format!("{text} is balanced and has {} records in the zone file too", clash.rtype);
             let help = "the pool answers for a balanced name: take the records out of the zone file, or the name out of [names]";
             faults.push(Fault::error(Some(origin), message).other(clash.origin, "the record").help(help));
+        } else if let (Beside::Nothing, Some(other)) = (beside, records.first()) {
+            let message = format!("{text} may be an alias, and has {} records in the zone file", other.rtype);
+            let help = "an alias stands alone (RFC 1034 §3.6.2): take the records out, or the cname out of its pool";
+            faults.push(Fault::error(Some(origin), message).other(other.origin, "the record").help(help));
+        }
+    }
+
+    /// A server of the zone that lies in it and has no address: resolvers come by the parent's glue, then hold
+    /// what the zone itself says, and lose it (RFC 2181 §5.4.1).
+    fn check_nameservers(&self, faults: &mut Vec<Fault>) {
+        let mut qname = Qname::default();
+        for record in self.records_of(0).iter().filter(|record| record.rtype == Rtype::NS) {
+            let (host, _) = split_name(self.rdata_of(record));
+            if qname.read(host).is_err() || !is_at_or_below(&qname, self.name(0)) {
+                continue;
+            }
+            let at_or_above = (0..=qname.labels()).find_map(|skip| {
+                let (octets, hash) = qname.ancestor(skip)?;
+                Some((skip == 0, self.slots.find(hash, |other| self.name(other) == octets)?))
+            });
+            let Some((exact, id)) = at_or_above else { continue };
+            let entry = &self.entries[id as usize];
+            let found = match entry.kind {
+                Kind::Balanced if exact => true,
+                // Whoever it is delegated to says its address.
+                Kind::Cut | Kind::Below => true,
+                Kind::Plain | Kind::Balanced if exact => {
+                    self.has(id as usize, Rtype::A) || self.has(id as usize, Rtype::AAAA)
+                }
+                Kind::Plain | Kind::Balanced => entry.has_wildcard,
+            };
+            if !found {
+                let host = Name::from_wire(qname.octets()).map_or_else(|_| String::new(), |host| host.to_string());
+                let message = format!("the nameserver {host} lies in the zone, which gives no address for it");
+                let help =
+                    "give it the addresses that its parent's glue has: A or AAAA records, or `addresses` in [zone]";
+                faults.push(Fault::warning(Some(record.origin), message).help(help));
+            }
         }
     }
 
@@ -515,7 +565,11 @@ mod tests {
             builder.add(name(owner).as_wire(), rtype, ttl, rdata, Origin { file: 0, line });
         }
         for (index, owner) in (0..).zip(balanced) {
-            builder.balance(&name(owner), index, Origin { file: 1, line: index + 1 });
+            let (owner, beside) = match owner.strip_suffix(" alone") {
+                Some(owner) => (owner, Beside::Nothing),
+                None => (*owner, Beside::OtherTypes),
+            };
+            builder.balance(&name(owner), index, beside, Origin { file: 1, line: index + 1 });
         }
         let (zone, faults) = builder.finish();
         assert_eq!(zone.is_none(), faults.iter().any(|fault| fault.severity == Severity::Error));
@@ -567,11 +621,42 @@ mod tests {
         );
         check(&[("www", Rtype::A, 60, a)], &["www"], &["1: www.example.org. is balanced and has A records"]);
         check(&[("x", Rtype::CNAME, 60, NS)], &["X"], &["1: x.example.org. is balanced and has CNAME records"]);
+        check(&[("www", Rtype::TXT, 60, b"\x00")], &["www", "api alone"], &[]);
+        let beside = "1: www.example.org. may be an alias, and has TXT records";
+        check(&[("www", Rtype::TXT, 60, b"\x00")], &["www alone"], &[beside]);
+        check(&[("www", Rtype::A, 60, a)], &["www alone"], &["1: www.example.org. is balanced and has A records"]);
         check(
             &[("x", Rtype::NS, 60, NS)],
             &["x", "a.x"],
             &["1: x.example.org. is delegated", "2: a.x.example.org. is below"],
         );
         assert_eq!(faults_of(&[], &[]).len(), 2);
+    }
+
+    #[test]
+    fn a_nameserver_in_the_zone_needs_an_address() {
+        // Whether there is the one warning, of the zone's server ns1.sub.example.org.
+        let check = |records: &[(&str, Rtype, u32, &[u8])], balanced: &[&str], warned: bool| {
+            let server = b"\x03NS1\x03sub\x07example\x03org\x00";
+            let whole: [(&str, Rtype, u32, &[u8]); 2] = [("@", Rtype::SOA, 60, SOA), ("@", Rtype::NS, 60, server)];
+            let faults = faults_of(&[&whole, records].concat(), balanced);
+            let warning =
+                "2: the nameserver ns1.sub.example.org. lies in the zone, which gives no address for it".to_owned();
+            assert_eq!(faults.contains(&warning), warned, "{faults:?}");
+        };
+        let (a, aaaa) = (&[192, 0, 2, 1][..], &[0; 16][..]);
+        check(&[], &[], true);
+        check(&[("ns1.sub", Rtype::TXT, 60, b"\x01x")], &[], true);
+        check(&[("ns1.sub", Rtype::CNAME, 60, NS)], &[], true);
+        check(&[("other.sub", Rtype::A, 60, a)], &[], true);
+        check(&[("below.ns1.sub", Rtype::A, 60, a)], &[], true);
+        check(&[("ns1.sub", Rtype::A, 60, a)], &[], false);
+        check(&[("ns1.sub", Rtype::AAAA, 60, aaaa)], &[], false);
+        check(&[], &["NS1.sub"], false);
+        check(&[], &["sub"], true);
+        check(&[("*", Rtype::A, 60, a)], &[], false);
+        check(&[("*", Rtype::A, 60, a), ("x.sub", Rtype::A, 60, a)], &[], true);
+        check(&[("*.sub", Rtype::A, 60, a)], &[], false);
+        check(&[("sub", Rtype::NS, 60, NS)], &[], false);
     }
 }

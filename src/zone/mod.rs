@@ -8,7 +8,7 @@ mod builder;
 mod rrset;
 mod tree;
 
-pub use builder::{Builder, Fault, Origin};
+pub use builder::{Beside, Builder, Fault, Origin};
 pub use rrset::{Record, Rrset};
 pub(crate) use tree::Table;
 pub use tree::{Cut, Found, Node, Zone};

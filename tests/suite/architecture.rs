@@ -10,7 +10,23 @@ use crate::source::{File, House};
 /// is not built yet is passed over.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["config", "diagnostic", "moment", "server", "system", "ttl"]),
+    (
+        "cli",
+        &[
+            "answer",
+            "config",
+            "diagnostic",
+            "geo",
+            "health",
+            "moment",
+            "policy",
+            "server",
+            "snapshot",
+            "system",
+            "ttl",
+            "wire",
+        ],
+    ),
     (
         "server",
         &[
@@ -27,7 +43,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "zone",
         ],
     ),
-    ("config", &["diagnostic", "geo", "health", "policy", "probe", "system", "ttl", "wire", "zone"]),
+    ("config", &["diagnostic", "geo", "health", "policy", "probe", "snapshot", "system", "ttl", "wire", "zone"]),
     ("transport", &["answer", "snapshot", "system"]),
     ("answer", &["moment", "policy", "random", "snapshot", "wire", "zone"]),
     ("snapshot", &["policy", "ttl", "wire", "zone"]),

@@ -50,11 +50,14 @@ site-a    round-robin 192.0.2.1 192.0.2.2
 site-b    round-robin 192.0.2.3 192.0.2.4
 shares    weighted    site-a*2 site-b*1
 nested    failover    shares spare
+hosts     round-robin one.example.com. four.example.com.
+mixed     failover    192.0.2.1 one.example.com.
 down      round-robin 203.0.113.1 203.0.113.2
 drawn     random      192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4
 least     least-load  192.0.2.1*4 192.0.2.2*3 192.0.2.3*2 192.0.2.4*1
 geo       geo:spare   site-a[EU] site-b[NA] spare
 near      nearest     192.0.2.1@50,8 192.0.2.2@39,-77 192.0.2.3@35,139
+fast      latency:10  192.0.2.1@50,8 192.0.2.2@39,-77 192.0.2.3@35,139
 session   hash        192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4
 fo-eu     failover    four site-a
 fo-us     failover    shares site-b
@@ -66,6 +69,8 @@ weighted    four   1    5 30 serve-all
 round-robin turns  each 5 30 serve-all
 failover    spare  1    5 30 serve-all
 nested      nested 1    5 30 serve-all
+to-one      hosts  1    5 30 serve-all
+or-alias    mixed  1    5 30 serve-all
 down        down   each 5 30 serve-all
 last-good   down   each 5 30 last-good
 random      drawn   1    5 30 serve-all
@@ -76,6 +81,7 @@ geo-each    geo     each 5 30 serve-all
 geo-spread  geo     spread:4 5 30 serve-all
 geo-blind   geo     1    5 30 serve-all no-ecs
 nearest     near    1    5 30 serve-all
+latency     fast    1    5 30 serve-all
 hash        session 1    5 30 serve-all
 hash-4      session 4    5 30 serve-all
 deep        deep    1    5 30 serve-all
@@ -85,21 +91,25 @@ deep        deep    1    5 30 serve-all
 pub(crate) const MEMBERS: [u32; 4] = [2, 10, 100, 1000];
 
 /// The policies that have such pools.
-pub(crate) const WIDE: [&str; 8] =
-    ["round-robin", "weighted", "least-load", "random", "failover", "geo", "nearest", "hash"];
+pub(crate) const WIDE: [&str; 9] =
+    ["round-robin", "weighted", "least-load", "random", "failover", "geo", "nearest", "latency", "hash"];
 
 /// A pool of so many IPv6 endpoints, the names of which are its policy's and their number's. The first of `geo`
-/// claims Europe, each a network of its own, and what nobody claims is the first's; those of `nearest` lie all over
+/// claims Europe, each a network of its own, and what nobody claims is the first's; those of `nearest` and `latency` lie all over
 /// the globe.
 fn wide(policy: &str, members: u32) -> String {
-    let needs = if policy == "geo" { ":2001:db8::1:1" } else { "" };
+    let needs = match policy {
+        "geo" => ":2001:db8::1:1",
+        "latency" => ":10",
+        _ => "",
+    };
     let mut line = format!("{policy}-{members} {policy}{needs}");
     for member in 0..members {
         write!(line, " 2001:db8::1:{:x}*{}", member + 1, member % 7 + 1).expect("a string");
         match policy {
             "geo" if member == 0 => line.push_str("[EU,2001:db8:1000::/48]"),
             "geo" => write!(line, "[2001:db8:{:x}::/48]", 0x1000 + member).expect("a string"),
-            "nearest" => {
+            "nearest" | "latency" => {
                 let (north, east) = (member * 37 % 120, member * 73 % 360);
                 write!(line, "@{},{}", f64::from(north) - 50.0, f64::from(east) - 180.0).expect("a string");
             }
@@ -167,12 +177,15 @@ fn every_kind(has_edns: bool, kinds: &mut Vec<Kind>) {
         ("round-robin, 4 answers", "round-robin", A, [4, 0, 0]),
         ("failover", "failover", A, [1, 0, 0]),
         ("failover of weighted of round-robin", "nested", A, [1, 0, 0]),
+        ("address before an alias", "or-alias", A, [1, 0, 0]),
         ("all down, all served", "down", A, [2, 0, 0]),
         ("all down, last good", "last-good", A, [2, 0, 0]),
     ];
     for (name, owner, rtype, counts) in positive {
         add(name, query(&format!("{owner}.example.com."), rtype, edns()), noerror, counts);
     }
+    let other = query("to-one.example.com.", TXT, edns());
+    add("alias of a balanced name, and no data", other, noerror, [1, 1, 0]);
     for members in MEMBERS {
         let request = query(&format!("weighted-{members}.example.com."), A, edns());
         add(&format!("weighted, {members} members"), request, noerror, [1, 0, 0]);
@@ -206,6 +219,7 @@ fn every_client_kind(kinds: &mut Vec<Kind>) {
         ("geo, 4 answers spread", "geo-spread", 4),
         ("geo, heeding no subnet", "geo-blind", 1),
         ("nearest", "nearest", 1),
+        ("latency", "latency", 1),
         ("hash", "hash", 1),
         ("hash, 4 answers", "hash-4", 4),
         ("geo of failover of weighted", "deep", 1),

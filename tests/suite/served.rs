@@ -13,12 +13,13 @@ use bellwether::geo::Places;
 use bellwether::health::{Board, Health, ProbeId};
 use bellwether::moment::Moment;
 use bellwether::policy::{
-    Answers, Ecs, Endpoint, EndpointId, Live, Member, MinAlive, Pool, PoolId, Pools, Target, WhenAllDown,
+    AliasId, Answers, Ecs, Endpoint, EndpointId, Given, Live, Member, MinAlive, Pool, PoolId, Pools, Target,
+    WhenAllDown,
 };
 use bellwether::snapshot::{Balanced, Served, Snapshot, Steering};
 use bellwether::ttl::TtlRange;
 use bellwether::wire::name::Name;
-use bellwether::zone::{Builder, Origin, Zone, master};
+use bellwether::zone::{Beside, Builder, Origin, Zone, master};
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::RecordType;
 
@@ -30,10 +31,10 @@ pub(crate) struct Words<'w> {
     pub(crate) apex: &'w str,
     /// A master file.
     pub(crate) zone: &'w str,
-    /// A pool a line, children first: `name policy members…`. A member is a pool's name or an address, with
-    /// `*weight` where it is not 1, `@latitude,longitude` and its claims, `[EU,192.0.2.0/24]`, where it has them. The
-    /// policy may have `:` and what it needs behind it (`crate::policies`), and `/count` or `/percent%`, how many
-    /// must live.
+    /// A pool a line, children first: `name policy members…`. A member is a pool's name, an address, or an alias to
+    /// a name with a final dot, with `*weight` where it is not 1, `@latitude,longitude` and its claims,
+    /// `[EU,192.0.2.0/24]`, where it has them. The policy may have `:` and what it needs behind it
+    /// (`crate::policies`), and `/count` or `/percent%`, how many must live.
     pub(crate) pools: &'w str,
     /// A balanced name a line: `owner pool answers ttl-min ttl-max when-all-down`. Answers are a number, `each` or
     /// `spread:` and a number; the last is a word of the policy file or addresses joined by commas. `no-ecs` may follow.
@@ -48,7 +49,8 @@ pub(crate) fn served(words: Words<'_>, board: &Board) -> Served {
 /// As [`served`], with what is known of clients.
 pub(crate) fn served_in(words: Words<'_>, board: &Board, places: &Places) -> Served {
     let apex = Name::from_host(words.apex).expect("an apex");
-    let pools = pools(words.pools, places);
+    let (pools, aliases) = pools(words.pools, places);
+    let deciding = pools.deciding();
     let names: Vec<(&str, Balanced)> = lines(words.names).map(|line| balanced(line, &pools)).collect();
     let mut builder = Builder::new(&apex);
     let read = master::read_text(Path::new("test.zone"), words.zone.as_bytes(), &apex, &mut |record| {
@@ -56,11 +58,13 @@ pub(crate) fn served_in(words: Words<'_>, board: &Board, places: &Places) -> Ser
         builder.add(record.owner, record.rtype, record.ttl, record.rdata, origin);
     });
     assert_eq!(read.diagnostics, [], "{}", words.zone);
-    for (index, (owner, _)) in (0..).zip(&names) {
+    for (index, (owner, balanced)) in (0..).zip(&names) {
+        let may_be_alias = deciding[balanced.root.0 as usize].is_some();
+        let beside = if may_be_alias { Beside::Nothing } else { Beside::OtherTypes };
         let owner = Name::from_text(owner.as_bytes(), Some(&apex)).expect("an owner");
-        builder.balance(&owner, index, Origin { file: 1, line: index + 1 });
+        builder.balance(&owner, index, beside, Origin { file: 1, line: index + 1 });
     }
-    let steering = Steering::new(names.into_iter().map(|(_, balanced)| balanced).collect(), pools);
+    let steering = Steering::new(names.into_iter().map(|(_, balanced)| balanced).collect(), pools, aliases.into());
     let live = Live::compile(&steering.pools, board, None);
     Served::new(Arc::new(finished(builder)), Arc::new(steering), Arc::new(live))
 }
@@ -76,7 +80,8 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty())
 }
 
-fn pools(text: &str, places: &Places) -> Pools {
+fn pools(text: &str, places: &Places) -> (Pools, Vec<Name>) {
+    let mut aliases = Vec::new();
     let mut endpoints: Vec<Endpoint> = Vec::new();
     let mut pools: Vec<Pool> = Vec::new();
     for line in lines(text) {
@@ -90,8 +95,13 @@ fn pools(text: &str, places: &Places) -> Pools {
                 Some(pool) => Target::Pool(PoolId(pool as u32)),
                 None => {
                     let id = endpoints.len() as u32;
-                    let address = member.parse().expect("an address");
-                    endpoints.push(Endpoint { name: member.into(), address, probe: Some(ProbeId(id)) });
+                    let (given, probe) = if member.ends_with('.') {
+                        aliases.push(Name::from_host(member).expect("a name").to_lowercase());
+                        (Given::Alias(AliasId(aliases.len() as u32 - 1)), None)
+                    } else {
+                        (Given::Address(member.parse().expect("an address")), Some(ProbeId(id)))
+                    };
+                    endpoints.push(Endpoint { name: member.into(), given, probe });
                     Target::Endpoint(EndpointId(id))
                 }
             };
@@ -104,7 +114,7 @@ fn pools(text: &str, places: &Places) -> Pools {
         };
         pools.push(Pool { name: name.into(), policy, members, min_alive });
     }
-    Pools { pools: pools.into(), endpoints: endpoints.into() }
+    (Pools { pools: pools.into(), endpoints: endpoints.into() }, aliases)
 }
 
 fn balanced<'w>(line: &'w str, pools: &Pools) -> (&'w str, Balanced) {

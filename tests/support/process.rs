@@ -22,6 +22,8 @@ pub(crate) struct Process {
 pub(crate) enum Signal {
     /// Ends a program politely.
     Term,
+    /// Ends it as Ctrl-C does.
+    Int,
     /// Has a server load its files again.
     Hup,
     /// Freezes a program: its sockets still accept, and nobody ever answers.
@@ -94,6 +96,7 @@ impl Process {
         // The shell's own `kill` is everywhere; the program of that name is not, and the call would be unsafe code.
         let name = match signal {
             Signal::Term => "TERM",
+            Signal::Int => "INT",
             Signal::Hup => "HUP",
             Signal::Stop => "STOP",
             Signal::Cont => "CONT",

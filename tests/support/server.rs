@@ -1,13 +1,16 @@
 //! The program under test, serving a zones folder of its own.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read as _, Seek as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use super::address;
 use super::client::Client;
 use super::process::{Process, Signal};
+use super::{PATIENCE, address};
 
 /// The program that cargo built for these tests.
 pub(crate) const BELLWETHER: &str = env!("CARGO_BIN_EXE_bellwether");
@@ -126,11 +129,37 @@ impl Zones {
 }
 
 /// Runs the program to its end with these arguments, in `folder`.
+///
+/// # Panics
+/// When it has not ended within [`PATIENCE`].
 pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(BELLWETHER)
+    // Files take all that is said without being read meanwhile, as pipes must be.
+    let (stdout, stderr) = (tempfile::tempfile().expect("a file"), tempfile::tempfile().expect("a file"));
+    let mut child = Command::new(BELLWETHER)
         .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::null())
-        .output()
-        .expect("the program that cargo built runs")
+        .stdout(stdout.try_clone().expect("a second handle"))
+        .stderr(stderr.try_clone().expect("a second handle"))
+        .spawn()
+        .expect("the program that cargo built runs");
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("a child can be waited for") {
+            break status;
+        }
+        if start.elapsed() > PATIENCE {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("bellwether {arguments:?} does not end; it said:\n{}", String::from_utf8_lossy(&said(stderr)));
+        }
+        thread::sleep(Duration::from_millis(2));
+    };
+    Output { status, stdout: said(stdout), stderr: said(stderr) }
+}
+
+fn said(mut file: File) -> Vec<u8> {
+    let mut octets = Vec::new();
+    file.rewind().and_then(|()| file.read_to_end(&mut octets)).expect("a file can be read");
+    octets
 }

@@ -1,6 +1,9 @@
 //! What policy files mean, and the checks through which the rules are tested.
 
+mod aliases;
 mod faults;
+mod folders;
+mod latency;
 mod places;
 mod pool_faults;
 
@@ -14,7 +17,7 @@ use super::{Apex, Atlas, Nameserver, Policies, read_policies};
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::health::{ProbeId, Timing};
 use crate::policy::{
-    Answers, DEPTH_MAX, EndpointId, MEMBERS_MAX, Member, MinAlive, PolicyName, PoolId, Target, WhenAllDown,
+    Answers, DEPTH_MAX, EndpointId, Given, MEMBERS_MAX, Member, MinAlive, PolicyName, PoolId, Target, WhenAllDown,
 };
 use crate::probe::{self, HttpProbe, Monitor, Probe, TlsCheck};
 use crate::ttl::TtlRange;
@@ -162,9 +165,10 @@ fn the_example_means_what_it_says() {
         .pools
         .endpoints
         .iter()
-        .map(|endpoint| (&*endpoint.name, endpoint.address.to_string(), endpoint.probe.map(|probe| probe.0)))
+        .map(|endpoint| (&*endpoint.name, endpoint.given, endpoint.probe.map(|probe| probe.0)))
         .collect();
-    let endpoint = |name, address: &str, probe| (name, address.to_owned(), Some(probe));
+    let endpoint =
+        |name, address: &str, probe| (name, Given::Address(address.parse().expect("an address")), Some(probe));
     assert_eq!(
         endpoints,
         [
@@ -486,6 +490,8 @@ fn lines() -> Vec<&'static str> {
         "members = ['a', 'b', 3, {}]",
         "endpoints = [{}, 'x', [], '::1']",
         "min-alive = '50%'",
+        "min-alive = '50% of weight'",
+        "endpoints = [{ cname = 'a.example.com', address = '::1' }, { cname = 'a.example.com' }, { cname = 3 }]",
         "pools = 3",
         "[names]",
         "a = 'a'",

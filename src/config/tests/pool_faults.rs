@@ -28,8 +28,8 @@ fn pools_are_checked() {
         &["1:8 pool `a` has no members / give it endpoints = [\"192.0.2.10\"]"],
     );
     check(
-        "[pools.a]\npolicy = \"latency\"\nendpoints = [\"192.0.2.1\"]\n",
-        &["2:10 the policy `latency` is not supported by this version / known policies: round-robin,"],
+        "[pools.a]\npolicy = \"latency\"\ntolerance = \"2s\"\nendpoints = [\"192.0.2.1\"]\n",
+        &["3:13 `tolerance` must be 0s to 1s, found 2s"],
     );
     check(
         "[pools.a]\npolicy = \"wieghted\"\nendpoints = [\"192.0.2.1\"]\n",

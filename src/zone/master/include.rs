@@ -86,10 +86,12 @@ impl Includes {
     }
 
     fn read(&mut self, open: Open) -> Result<Vec<u8>, String> {
-        let fault = |error: std::io::Error| format!("{} cannot be read: {error}", open.path.display());
+        // The fault of the first file stands at its own place, that of an included one at the line that means it.
+        let name = if self.open.is_empty() { String::new() } else { format!("{} ", open.path.display()) };
+        let fault = |error: std::io::Error| format!("{name}cannot be read: {error}");
         let metadata = fs::metadata(&open.real).map_err(fault)?;
         if !metadata.is_file() {
-            return Err(format!("{} is not a file", open.path.display()));
+            return Err(format!("{name}is not a file"));
         }
         self.octets_left = self
             .octets_left

@@ -1,0 +1,196 @@
+//! `bellwether explain`: which answer a client gets, and why, before anybody asks.
+//!
+//! The answer comes from [`crate::answer::answer`] itself, over the files as they are and with every endpoint up
+//! but those that `--down` names; a witness in the worker hears how it comes about.
+
+mod hearing;
+mod report;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use clap::Args;
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
+use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsOption};
+use hickory_proto::rr::{Name as HickoryName, RecordType};
+
+use super::{DONE, FAILED, FileArguments, terminal};
+use crate::answer::{Counters, Outcome, Peer, Response, Transport, Worker, answer};
+use crate::config::{self, Atlas, Loaded};
+use crate::diagnostic::{Severity, nearest};
+use crate::health::{Board, Health, ProbeId};
+use crate::moment::Moment;
+use crate::policy::{Client, Live, Pools, SCOPE_V4_MAX, SCOPE_V6_MAX};
+use crate::snapshot::{Served, Snapshot, Steering};
+use crate::wire::name::Name;
+use crate::wire::rtype::Rtype;
+use hearing::Hearing;
+use report::Report;
+
+pub(super) const HELP: &str = "\
+Nothing is probed: every endpoint counts as up but those that --down names. The client's network is told as a \
+resolver would tell it (ECS). Turns begin at their first step, so a weighted pool shows the first answer of its turn.
+
+Exit codes: 0 explained · 1 faulty files, or an endpoint that there is not · 2 wrong usage";
+
+#[derive(Args, Debug)]
+pub(super) struct ExplainArguments {
+    /// The name that is asked for, absolute with or without its final dot
+    #[arg(value_parser = name)]
+    name: Name,
+    /// The type that is asked for
+    #[arg(default_value = "A", value_parser = rtype)]
+    rtype: Rtype,
+    /// The client's address; without one, a client of whom nothing is known
+    #[arg(long, value_name = "IP")]
+    client: Option<IpAddr>,
+    /// An endpoint to count as down; may be repeated
+    #[arg(long, value_name = "POOL/ENDPOINT")]
+    down: Vec<String>,
+    /// Print JSON, for programs
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    files: FileArguments,
+}
+
+fn name(text: &str) -> Result<Name, String> {
+    Name::from_host(text).map_err(|error| error.to_string())
+}
+
+fn rtype(text: &str) -> Result<Rtype, String> {
+    text.to_ascii_uppercase().parse().map_err(|_| "write a record type, such as A, AAAA, MX or TYPE65".to_owned())
+}
+
+pub(super) fn run(arguments: &ExplainArguments) -> u8 {
+    match explain(arguments) {
+        Ok(text) => match terminal::print(format_args!("{text}")) {
+            Ok(()) => DONE,
+            Err(error) => terminal::unprinted(&error),
+        },
+        Err(message) => {
+            terminal::note(format_args!("error: {message}"));
+            FAILED
+        }
+    }
+}
+
+fn explain(arguments: &ExplainArguments) -> Result<String, String> {
+    let faulty = || "the files have faults; `bellwether check` lists them".to_owned();
+    let server = arguments.files.server().ok_or_else(faulty)?;
+    let atlas = Atlas::read(&server.databases, server.latency.as_deref()).map_err(|faults| {
+        terminal::print_faults(&faults);
+        faulty()
+    })?;
+    let (loaded, faults) = config::load(&arguments.files.zones(&server), &atlas);
+    let errors: Vec<_> = faults.into_iter().filter(|fault| fault.severity == Severity::Error).collect();
+    terminal::print_faults(&errors);
+    let mut loaded = loaded.ok_or_else(faulty)?;
+    let board = board(&mut loaded, &arguments.down)?;
+    let snapshot = snapshot(loaded, &board);
+
+    let mut worker = Worker::with_witness(Arc::<Counters>::default(), 0, Hearing::default());
+    worker.adopt(&snapshot);
+    let request = request(arguments).map_err(|error| format!("the question cannot be put: {error}"))?;
+    let mut octets = vec![0; usize::from(u16::MAX)];
+    let mut response = Response::new(&mut octets);
+    let address = arguments.client.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
+    let peer = Peer { address, transport: Transport::Stream };
+    let outcome = answer(&snapshot, &mut worker, peer, Moment::START, &request, &mut response);
+    let Outcome::Answered(_) = outcome else { return Err("the question was not answered".to_owned()) };
+    let message =
+        Message::from_vec(response.octets()).map_err(|error| format!("the answer cannot be read: {error}"))?;
+    let place = arguments.client.map(|client| atlas.places().lookup(Client::new(client).address()).0);
+    let report = Report {
+        name: &arguments.name,
+        rtype: arguments.rtype,
+        client: arguments.client,
+        place,
+        snapshot: &snapshot,
+        board: &board,
+        hearing: worker.witness(),
+        message: &message,
+    };
+    Ok(if arguments.json { report.json() } else { report.text() })
+}
+
+/// The board on which everything is up but what `down` names.
+fn board(loaded: &mut Loaded, down: &[String]) -> Result<Board, String> {
+    let mut board = Board::new();
+    let mut probes = 0;
+    for target in 0..loaded.targets.len() {
+        board.set(ProbeId(target as u32), Health::UP);
+        probes += 1;
+    }
+    for wanted in down {
+        let (pool, endpoint) = wanted
+            .split_once('/')
+            .ok_or_else(|| format!("--down {wanted}: write POOL/ENDPOINT, such as frankfurt/fra1"))?;
+        let mut found = false;
+        for pools in loaded.zones.iter_mut().map(|zone| &mut zone.pools) {
+            for at in endpoints(pools, pool, endpoint) {
+                // An endpoint that nothing probes is given a verdict for once.
+                let probe = *pools.endpoints[at].probe.get_or_insert_with(|| {
+                    probes += 1;
+                    ProbeId(probes - 1)
+                });
+                board.set(probe, Health::DOWN);
+                found = true;
+            }
+        }
+        if !found {
+            return Err(unknown(loaded, wanted));
+        }
+    }
+    Ok(board)
+}
+
+/// The endpoints called `endpoint`, or of that address, in the pool called `pool`.
+fn endpoints(pools: &Pools, pool: &str, endpoint: &str) -> Vec<usize> {
+    let of_pool = pools.pools.iter().filter(|candidate| *candidate.name == *pool).flat_map(|pool| pool.endpoints());
+    let called = |&at: &usize| {
+        let known = pools.endpoints.get(at);
+        let address = known.and_then(|known| known.given.address());
+        known.is_some_and(|known| *known.name == *endpoint)
+            || address.is_some_and(|known| known.to_string() == endpoint)
+    };
+    of_pool.map(|id| id.0 as usize).filter(called).collect()
+}
+
+fn unknown(loaded: &Loaded, wanted: &str) -> String {
+    let known: Vec<String> = loaded
+        .zones
+        .iter()
+        .flat_map(|zone| zone.pools.pools.iter().map(move |pool| (&zone.pools, pool)))
+        .flat_map(|(pools, pool)| {
+            pool.endpoints().map(move |id| format!("{}/{}", pool.name, pools.endpoints[id.0 as usize].name))
+        })
+        .collect();
+    let help = nearest(wanted, known.iter().map(String::as_str))
+        .map_or_else(|| format!("there are {}", known.join(", ")), |near| format!("did you mean {near}?"));
+    format!("--down {wanted}: there is no such endpoint ({help})")
+}
+
+fn snapshot(loaded: Loaded, board: &Board) -> Snapshot {
+    let served = loaded.zones.into_iter().map(|zone| {
+        let live = Live::compile(&zone.pools, board, None);
+        let names = zone.names.into_iter().map(config::Balanced::served).collect();
+        Served::new(zone.zone, Arc::new(Steering::new(names, zone.pools, zone.aliases)), Arc::new(live))
+    });
+    Snapshot::new(1, served.collect())
+}
+
+/// The question as a resolver would put it.
+fn request(arguments: &ExplainArguments) -> Result<Vec<u8>, hickory_proto::ProtoError> {
+    let name = HickoryName::from_ascii(arguments.name.to_string())?;
+    let mut message = Message::new(0, MessageType::Query, OpCode::Query);
+    message.add_query(Query::query(name, RecordType::from(arguments.rtype.0)));
+    let mut edns = Edns::new();
+    if let Some(client) = arguments.client {
+        let bits = if client.is_ipv4() { SCOPE_V4_MAX } else { SCOPE_V6_MAX };
+        let subnet = ClientSubnet::new(Client::new(client).address(), bits, 0);
+        edns.options_mut().insert(EdnsOption::Subnet(subnet));
+    }
+    message.edns = Some(edns);
+    message.to_vec()
+}
