@@ -10,7 +10,7 @@ use super::family::Family;
 use super::live::Live;
 use super::witness::{How, Witness};
 use super::{ANSWERS_MAX, Answers, EndpointId, Pool, PoolId, Pools, Target};
-use crate::geo::{Expected, Found};
+use crate::geo::Found;
 use crate::moment::Moment;
 use crate::random::Random;
 
@@ -214,9 +214,6 @@ impl<'a, W: Witness> Walk<'a, W> {
         if !pool.is_alive() {
             return;
         }
-        // Members that have had their chance when the branches are gone through.
-        let mut offered: &[u16] = &[];
-        let mut expects: &[Expected] = &[];
         let first = match &pool.pick {
             Pick::First => {
                 self.hand.witness.consulted(id, How::First);
@@ -233,88 +230,81 @@ impl<'a, W: Witness> Walk<'a, W> {
             Pick::Mapped(map) => {
                 let Found { class, bits } = map.lookup(self.hand.client.address());
                 self.hand.witness.consulted(id, How::Class { class, bits });
-                offered = map.classes().get(class);
-                if self.each_ranked(pool, offered.iter().copied(), bits, &mut take) {
-                    return;
-                }
-                0
+                return self.each_ranked(pool, map.classes().get(class).iter().copied(), bits, || 0, take);
             }
-            Pick::Banded(latency) => {
-                let (expected, bits) = latency.expected(self.hand.client.address());
-                self.hand.witness.consulted(id, How::Expected { bits });
-                expects = expected;
-                if self.each_banded(pool, latency, expected, bits, &mut take) {
-                    return;
-                }
-                0
-            }
+            Pick::Banded(latency) => return self.each_banded(id, pool, latency, take),
             Pick::Ranked(ranking) => {
                 let (ranked, slot, bits) = ranking.ranked(self.hand.client.address());
                 self.hand.witness.consulted(id, How::Slot { slot, bits });
-                offered = ranked;
-                if self.each_ranked(pool, offered.iter().copied(), bits, &mut take) {
-                    return;
-                }
-                // All that the slot ranks are dead, or too few.
-                let remains = |number: u16| pool.branch(number).is_some() && !offered.contains(&number);
-                ranking
-                    .best(slot, remains)
-                    .and_then(|number| pool.seat(number))
-                    .map_or(0, |seat| usize::from(seat.branch))
+                let remains = |number: u16| pool.branch(number).is_some() && !ranked.contains(&number);
+                let next = || {
+                    let best = ranking.best(slot, remains).and_then(|number| pool.seat(number));
+                    best.map_or(0, |seat| usize::from(seat.branch))
+                };
+                return self.each_ranked(pool, ranked.iter().copied(), bits, next, take);
             }
         };
         let (before, after) = pool.branches.split_at_checked(first).unwrap_or((&[], &pool.branches));
-        // A branch that is gone through twice would move its turn twice, and answer for two members.
-        let was_offered = |branch| {
-            let mut numbers = offered.iter().copied().chain(expects.iter().map(|expected| expected.member));
-            numbers.any(|number| pool.branch(number).is_some_and(|other| std::ptr::eq(other, branch)))
-        };
         for branch in after.iter().chain(before) {
-            if !was_offered(branch) && !take(self, branch) {
+            if !take(self, branch) {
                 return;
             }
         }
     }
 
-    /// Hands the living of the `ranked` members to `take`. What was met of the dead counts for the TTL too: it
-    /// might come back. Says whether that was enough, or everybody.
+    /// Hands the living of the `ranked` members to `take`, then the rest, from the branch that `next` says. What was met
+    /// of the dead counts for the TTL too: it might come back.
     fn each_ranked(
         &mut self,
         pool: &'a LivePool,
-        ranked: impl IntoIterator<Item = u16>,
+        ranked: impl Iterator<Item = u16> + Clone,
         bits: u8,
-        take: &mut impl FnMut(&mut Self, &Branch) -> bool,
-    ) -> bool {
+        next: impl FnOnce() -> usize,
+        mut take: impl FnMut(&mut Self, &Branch) -> bool,
+    ) {
         self.picks.scope = self.picks.scope.max(bits.min(self.hand.client.scope_max()));
         let mut taken = 0;
-        for number in ranked {
+        for number in ranked.clone() {
             let Some(seat) = pool.seat(number) else { continue };
             self.picks.flip = self.picks.flip.min(seat.flip);
             if let Some(branch) = pool.branch(number) {
                 if !take(self, branch) {
-                    return true;
+                    return;
                 }
                 taken += 1;
             }
         }
-        taken == pool.branches.len()
+        if taken == pool.branches.len() {
+            return;
+        }
+        // A branch that is gone through twice would answer for two members.
+        let was_ranked = |branch| {
+            ranked.clone().any(|number| pool.branch(number).is_some_and(|ranked| std::ptr::eq(ranked, branch)))
+        };
+        let (before, after) = pool.branches.split_at_checked(next()).unwrap_or((&[], &pool.branches));
+        for branch in after.iter().chain(before) {
+            if !was_ranked(branch) && !take(self, branch) {
+                return;
+            }
+        }
     }
 
-    /// Hands one of the client's band to `take`, then the rest of what is expected, the fastest first. Says whether
-    /// that was enough.
+    /// Hands one of the client's band to `take`, then the rest of what is expected, the fastest first, and those of
+    /// whom nothing is.
     fn each_banded(
         &mut self,
+        id: PoolId,
         pool: &'a LivePool,
         latency: &Latency,
-        expected: &[Expected],
-        bits: u8,
-        take: &mut impl FnMut(&mut Self, &Branch) -> bool,
-    ) -> bool {
+        take: impl FnMut(&mut Self, &Branch) -> bool,
+    ) {
+        let (expected, bits) = latency.expected(self.hand.client.address());
+        self.hand.witness.consulted(id, How::Expected { bits });
         let band = latency.band(expected, |member| pool.stands(member));
         self.picks.flip = self.picks.flip.min(band.flip);
         let first = latency.draw(&band, expected, |member| pool.branch(member).is_some(), self.hand.random);
-        let rest = expected.iter().map(|expected| expected.member).filter(|&member| Some(member) != first);
-        self.each_ranked(pool, first.into_iter().chain(rest), bits, take)
+        let rest = expected.iter().map(|expected| expected.member).filter(move |&member| Some(member) != first);
+        self.each_ranked(pool, first.into_iter().chain(rest), bits, || 0, take);
     }
 
     fn cursor(&mut self, id: PoolId) -> Option<&mut Cursor> {

@@ -5,7 +5,7 @@ use bellwether::answer::Transport;
 use crate::counting::count;
 use crate::kinds::kinds;
 
-/// Enough for every turn of every pool to come round: the longest is 3,997 steps.
+/// Enough for every turn of every pool to come round: the longest is 3,997 steps, and both doors take one.
 const QUERIES: usize = 5_000;
 
 #[test]

@@ -6,7 +6,7 @@ use bellwether::answer::{Outcome, Reason, Transport};
 use bellwether::health::{Board, Health, ProbeId};
 use bellwether::wire::header::Rcode;
 
-use crate::served::{Desk, Words, query, served, usual_edns};
+use crate::served::{Desk, Words, query, query_with_ecs, served, subnet, usual_edns};
 
 /// A request, and what shows that its answer is of the kind that it is called.
 pub(crate) struct Kind {
@@ -53,6 +53,15 @@ nested    failover    shares spare
 hosts     round-robin one.example.com. four.example.com.
 mixed     failover    192.0.2.1 one.example.com.
 down      round-robin 203.0.113.1 203.0.113.2
+drawn     random      192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4
+least     least-load  192.0.2.1*4 192.0.2.2*3 192.0.2.3*2 192.0.2.4*1
+geo       geo:spare   site-a[EU] site-b[NA] spare
+near      nearest     192.0.2.1@50,8 192.0.2.2@39,-77 192.0.2.3@35,139
+fast      latency:10  192.0.2.1@50,8 192.0.2.2@39,-77 192.0.2.3@35,139
+session   hash        192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4
+fo-eu     failover    four site-a
+fo-us     failover    shares site-b
+deep      geo:spare   fo-eu[EU] fo-us[NA] spare
 ";
 
 const NAMES: &str = "
@@ -64,10 +73,52 @@ to-one      hosts  1    5 30 serve-all
 or-alias    mixed  1    5 30 serve-all
 down        down   each 5 30 serve-all
 last-good   down   each 5 30 last-good
+random      drawn   1    5 30 serve-all
+least-load  least   1    5 30 serve-all
+geo         geo     1    5 30 serve-all
+geo-4       geo     4    5 30 serve-all
+geo-each    geo     each 5 30 serve-all
+geo-spread  geo     spread:4 5 30 serve-all
+geo-blind   geo     1    5 30 serve-all no-ecs
+nearest     near    1    5 30 serve-all
+latency     fast    1    5 30 serve-all
+hash        session 1    5 30 serve-all
+hash-4      session 4    5 30 serve-all
+deep        deep    1    5 30 serve-all
 ";
 
-/// Members of the weighted pools that differ in nothing else.
-const MEMBERS: [u32; 4] = [2, 10, 100, 1000];
+/// Members of the pools that differ in nothing else.
+pub(crate) const MEMBERS: [u32; 4] = [2, 10, 100, 1000];
+
+/// The policies that have such pools.
+pub(crate) const WIDE: [&str; 9] =
+    ["round-robin", "weighted", "least-load", "random", "failover", "geo", "nearest", "latency", "hash"];
+
+/// A pool of so many IPv6 endpoints, the names of which are its policy's and their number's. The first of `geo`
+/// claims Europe, each a network of its own, and what nobody claims is the first's; those of `nearest` and `latency` lie all over
+/// the globe.
+fn wide(policy: &str, members: u32) -> String {
+    let needs = match policy {
+        "geo" => ":2001:db8::1:1",
+        "latency" => ":10",
+        _ => "",
+    };
+    let mut line = format!("{policy}-{members} {policy}{needs}");
+    for member in 0..members {
+        write!(line, " 2001:db8::1:{:x}*{}", member + 1, member % 7 + 1).expect("a string");
+        match policy {
+            "geo" if member == 0 => line.push_str("[EU,2001:db8:1000::/48]"),
+            "geo" => write!(line, "[2001:db8:{:x}::/48]", 0x1000 + member).expect("a string"),
+            "nearest" | "latency" => {
+                let (north, east) = (member * 37 % 120, member * 73 % 360);
+                write!(line, "@{},{}", f64::from(north) - 50.0, f64::from(east) - 180.0).expect("a string");
+            }
+            _ => {}
+        }
+    }
+    line.push('\n');
+    line
+}
 
 /// A desk that serves every kind, and the kinds.
 pub(crate) fn kinds() -> (Desk, Vec<Kind>) {
@@ -80,10 +131,16 @@ pub(crate) fn kinds() -> (Desk, Vec<Kind>) {
         pools.push('\n');
         writeln!(names, "weighted-{members} wide-{members} 1 5 30 serve-all").expect("a string");
     }
+    for policy in WIDE {
+        for members in MEMBERS {
+            pools.push_str(&wide(policy, members));
+            writeln!(names, "{policy}-{members}.wide {policy}-{members} 1 5 30 serve-all").expect("a string");
+        }
+    }
     let mut board = Board::new();
     let first = "203.0.113.1";
     let words = Words { apex: "example.com", zone: ZONE, pools: &pools, names: &names };
-    let unjudged = served(words, &board);
+    let unjudged = served(Words { pools: POOLS, names: NAMES, ..words }, &board);
     let endpoints = &unjudged.steering.pools.endpoints;
     let down = endpoints.iter().position(|endpoint| *endpoint.name == *first).expect("the pool that is down");
     for probe in [down, down + 1] {
@@ -93,6 +150,7 @@ pub(crate) fn kinds() -> (Desk, Vec<Kind>) {
     for has_edns in [false, true] {
         every_kind(has_edns, &mut kinds);
     }
+    every_client_kind(&mut kinds);
     (Desk::new(vec![served(words, &board)]), kinds)
 }
 
@@ -142,6 +200,45 @@ fn every_kind(has_edns: bool, kinds: &mut Vec<Kind>) {
     let mut response = query("one.example.com.", A, edns());
     response[2] |= 0x80;
     add("a response", response, Outcome::Dropped(Reason::Response), [0, 0, 0]);
+}
+
+/// Those that may depend on the client, who tells a subnet. 2001:db8::/36 is in Europe.
+fn every_client_kind(kinds: &mut Vec<Kind>) {
+    let client = subnet("2001:db8::".parse().expect("an address"), 56);
+    let noerror = Outcome::Answered(Rcode::NoError);
+    let mut add = |name: String, owner: &str, rtype: u16, data: &[u8], (outcome, answers)| {
+        let request = query_with_ecs(&format!("{owner}.example.com."), rtype, data);
+        kinds.push(Kind { name, request, outcome, counts: [answers, 0, 0], has_edns: true });
+    };
+    let named = [
+        ("random", "random", 1),
+        ("least-load, nobody reporting", "least-load", 1),
+        ("geo", "geo", 1),
+        ("geo, 4 answers", "geo-4", 4),
+        ("geo, of each member", "geo-each", 3),
+        ("geo, 4 answers spread", "geo-spread", 4),
+        ("geo, heeding no subnet", "geo-blind", 1),
+        ("nearest", "nearest", 1),
+        ("latency", "latency", 1),
+        ("hash", "hash", 1),
+        ("hash, 4 answers", "hash-4", 4),
+        ("geo of failover of weighted", "deep", 1),
+        ("static, told a subnet", "one", 1),
+    ];
+    for (name, owner, answers) in named {
+        add(format!("{name} with ECS"), owner, 1, &client, (noerror, answers));
+    }
+    for policy in WIDE {
+        for members in MEMBERS {
+            let owner = format!("{policy}-{members}.wide");
+            add(format!("{policy}, {members} members with ECS"), &owner, 28, &client, (noerror, 1));
+        }
+    }
+    let opted_out = subnet("::".parse().expect("an address"), 0);
+    add("geo, opted out of ECS".to_owned(), "geo", 1, &opted_out, (noerror, 1));
+    let private = subnet("10.0.0.0".parse().expect("an address"), 8);
+    add("geo, told a private subnet".to_owned(), "geo", 1, &private, (noerror, 1));
+    add("a malformed subnet".to_owned(), "geo", 1, &[0, 1, 24, 0, 192], (Outcome::Answered(Rcode::FormErr), 0));
 }
 
 impl Kind {

@@ -104,7 +104,13 @@ fn hold(desk: &mut Desk, octets: &[u8]) {
             Outcome::Answered(rcode) => {
                 assert_eq!(response[..2], octets[..2]);
                 assert_eq!(response[2] & 0xf8, 0x80 | octets[2] & 0x78, "QR and the opcode of {octets:?}");
-                let has_edns = Message::from_vec(response).is_ok_and(|message| message.edns.is_some());
+                let decoded = match Message::from_vec(response) {
+                    Ok(message) => Some(message),
+                    // A subnet of no bits is of any family, and goes back as it came; this decoder knows two.
+                    Err(error) if error.to_string().contains("unknown address family") => None,
+                    Err(error) => panic!("{error} in the answer to {octets:?}"),
+                };
+                let has_edns = decoded.is_none_or(|message| message.edns.is_some());
                 let limit = match transport {
                     Transport::Datagram if has_edns => 1232,
                     Transport::Datagram => 512,
@@ -116,7 +122,6 @@ fn hold(desk: &mut Desk, octets: &[u8]) {
                     assert_eq!(response[4..6], [0, 1], "{octets:?}");
                     assert!(response.len() <= octets.len(), "{octets:?}");
                 }
-                Message::from_vec(response).unwrap_or_else(|error| panic!("{error} in the answer to {octets:?}"));
             }
         }
     }

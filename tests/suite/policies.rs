@@ -2,11 +2,13 @@
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bellwether::geo::{
-    Bias, Claim, Continent, Coordinates, Country, Map, Network, Otherwise, Places, Rules, Site, Subdivision,
+    Bias, Claim, Continent, Coordinates, Country, Map, Network, Otherwise, Places, RttMap, RttTable, Rules, Site,
+    Subdivision,
 };
-use bellwether::policy::{HASH_BITS, Policy, Ranking};
+use bellwether::policy::{HASH_BITS, Latency, Policy, Ranking};
 
 /// What is known of the documentation networks: the database that is committed.
 pub(crate) fn sample() -> &'static Places {
@@ -43,7 +45,8 @@ impl<'w> Seat<'w> {
 }
 
 /// A policy from its word, with what it needs behind a colon: of `geo`, who serves the clients of nobody: a member,
-/// or `nearest`, or else all in their order; of `hash`, bits of IPv4 and IPv6, `hash:16,48`.
+/// or `nearest`, or else all in their order; of `latency`, the
+/// tolerance in milliseconds, of what distances make likely; of `hash`, bits of IPv4 and IPv6, `hash:16,48`.
 pub(crate) fn policy(word: &str, seats: &[Seat<'_>], places: &Places) -> Policy {
     let (name, needs) = word.split_once(':').unwrap_or((word, ""));
     match name {
@@ -56,6 +59,12 @@ pub(crate) fn policy(word: &str, seats: &[Seat<'_>], places: &Places) -> Policy 
         "nearest" => {
             let rules = Rules { claims: Vec::new(), otherwise: Otherwise::Nearest(sites(seats)) };
             Policy::Nearest(Arc::new(Map::compile(places, &rules)))
+        }
+        "latency" => {
+            let names: Vec<&str> = seats.iter().map(|seat| seat.member).collect();
+            let map = RttMap::compile(places, &RttTable::default(), &names, &sites(seats));
+            let tolerance = Duration::from_millis(needs.parse().expect("milliseconds"));
+            Policy::Latency(Arc::new(Latency::new(map, tolerance, seats.iter().map(|seat| seat.weight))))
         }
         "hash" => {
             let bits = needs.split_once(',').map(|(v4, v6)| (v4.parse().expect("bits"), v6.parse().expect("bits")));

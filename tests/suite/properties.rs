@@ -87,6 +87,7 @@ near   nearest     192.0.2.3@50,8 192.0.2.4@39,-77 192.0.2.5@35,139
 hash   hash        192.0.2.6 192.0.2.7 192.0.2.8
 narrow hash:16,32  192.0.2.6 192.0.2.7 192.0.2.8 192.0.2.9
 coarse hash:3,1    192.0.2.6 192.0.2.7 192.0.2.8 192.0.2.9
+fast   latency:0   192.0.2.3@50,8 192.0.2.4@39,-77 192.0.2.5@35,139
 geo    geo:near    eu[EU] hash[country=US] narrow[JP-13] near
 nets   geo:nearest eu@1,1[198.51.100.0/24,2001:db8::/33] narrow@2,80[2001:db8:4000::/35] near@5,5[192.0.0.0/16]
 below  failover    nets geo hash
@@ -94,7 +95,7 @@ below  failover    nets geo hash
 
 #[test]
 fn clients_within_one_scope_are_answered_alike() {
-    let names = ["near", "hash", "narrow", "coarse", "geo", "nets", "below"];
+    let names = ["near", "fast", "hash", "narrow", "coarse", "geo", "nets", "below"];
     let words = names.map(|name| format!("{name} {name} 9 5 30 serve-all\n")).concat();
     let mut board = Board::new();
     let desk = RefCell::new(desk(STEADY, &words));
