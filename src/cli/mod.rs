@@ -6,7 +6,7 @@ mod explain;
 mod serve;
 mod terminal;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -136,10 +136,19 @@ impl ServeArguments {
     fn settings(&self, server: Server) -> Settings {
         Settings {
             zones: self.files.zones(&server),
-            listen: if self.listen.is_empty() { server.listen } else { self.listen.clone() },
+            listen: if self.listen.is_empty() { available(server.listen) } else { self.listen.clone() },
             workers: self.workers.map_or(server.workers, usize::from),
             databases: server.databases,
             latency: server.latency,
         }
     }
+}
+
+/// Where to listen when nobody said: on the loopback addresses that this machine has. Many containers have no ::1,
+/// and whoever asked for nothing should not be refused it.
+fn available(listen: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    if listen != Server::default().listen {
+        return listen;
+    }
+    listen.into_iter().filter(|address| UdpSocket::bind((address.ip(), 0)).is_ok()).collect()
 }
