@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::geo::{Expected, RttMap};
+use crate::geo::{EXPECTED_MAX, Expected, RttMap};
 use crate::moment::Moment;
 use crate::random::Random;
 
@@ -24,7 +24,7 @@ pub struct Latency {
 }
 
 /// The living members that share a client, the first so many of what is expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Band {
     /// How many of the client's list are as fast as the band is: the dead are among them, and the living may be
     /// none. What lies behind was not looked at.
@@ -35,6 +35,8 @@ pub struct Band {
     pub weight: u64,
     /// The soonest moment at which the band could change.
     pub flip: Moment,
+    /// The living, each with what it and those before it weigh: a draw need not ask again who lives.
+    shares: [(u16, u64); EXPECTED_MAX],
 }
 
 impl Latency {
@@ -61,7 +63,8 @@ impl Latency {
     /// where one is of another family. The dead that would be in it, or would make a
     /// faster one, count for the flip: they might come back.
     pub fn band(&self, expected: &[Expected], stands: impl Fn(u16) -> Option<(bool, Moment)>) -> Band {
-        let mut band = Band { consulted: 0, living: 0, weight: 0, flip: Moment::NEVER };
+        let shares = [(0, 0); EXPECTED_MAX];
+        let mut band = Band { consulted: 0, living: 0, weight: 0, flip: Moment::NEVER, shares };
         let mut limit = u16::MAX;
         for Expected { rtt_ms, member } in expected {
             if *rtt_ms > limit {
@@ -72,42 +75,35 @@ impl Latency {
             band.flip = band.flip.min(flip);
             if lives {
                 limit = limit.min(rtt_ms.saturating_add(self.tolerance_ms));
-                band.living += 1;
                 band.weight += u64::from(self.weight(*member));
+                if let Some(share) = band.shares.get_mut(band.living as usize) {
+                    *share = (*member, band.weight);
+                    band.living += 1;
+                }
             }
         }
         band
     }
 
-    /// One of the `band`, in proportion to weight; any of them alike where all weigh 0.
-    pub(super) fn draw(
-        &self,
-        band: &Band,
-        expected: &[Expected],
-        lives: impl Fn(u16) -> bool,
-        random: &mut Random,
-    ) -> Option<u16> {
-        let mut living = expected.iter().take(band.consulted).map(|expected| expected.member);
-        let mut left = match (band.living, band.weight) {
-            // Where there is no choice there is no draw.
-            (0 | 1, _) => 0,
-            (living, 0) => random.below(living.into()),
-            (_, weight) => random.below(weight),
-        };
-        let even = band.weight == 0;
-        living.find(|&member| {
-            if !lives(member) {
-                return false;
-            }
-            let weight = if even { 1 } else { u64::from(self.weight(member)) };
-            let drawn = left < weight || band.living == 1;
-            left = left.saturating_sub(weight);
-            drawn
-        })
-    }
-
     fn weight(&self, member: u16) -> u32 {
         self.weights.get(usize::from(member)).copied().unwrap_or(1)
+    }
+}
+
+impl Band {
+    /// One of the band, in proportion to weight; any of them alike where all weigh 0.
+    pub(super) fn draw(&self, random: &mut Random) -> Option<u16> {
+        let shares = self.shares.get(..self.living as usize)?;
+        let drawn = match (shares, self.weight) {
+            // Where there is no choice there is no draw.
+            ([] | [_], _) => shares.first(),
+            (_, 0) => shares.get(random.below(self.living.into()) as usize),
+            (_, weight) => {
+                let drawn = random.below(weight);
+                shares.iter().find(|(_, up_to)| drawn < *up_to)
+            }
+        };
+        drawn.map(|(member, _)| *member)
     }
 }
 
@@ -159,12 +155,9 @@ mod tests {
             let (latency, pool) = pool(words, tolerance_ms);
             let (expected, bits) = latency.expected(CLIENT);
             let flip = flip.map_or(Moment::NEVER, |seconds| Moment::from_nanos(seconds * 1_000_000_000));
-            let band = Band { consulted, living, weight, flip };
-            assert_eq!(
-                (latency.band(expected, |member| pool.stands(member)), bits),
-                (band, 24),
-                "{words} within {tolerance_ms}"
-            );
+            let band = latency.band(expected, |member| pool.stands(member));
+            let got = (band.consulted, band.living, band.weight, band.flip, bits);
+            assert_eq!(got, (consulted, living, weight, flip, 24), "{words} within {tolerance_ms}");
         };
         check("20 30 31", 10, (2, 2, 2, Some(1)));
         check("20 30 31", 11, (3, 3, 3, Some(1)));
@@ -189,7 +182,7 @@ mod tests {
             let mut random = Random::new(3);
             let mut counts: BTreeMap<u16, u32> = BTreeMap::new();
             for _ in 0..10_000 {
-                let drawn = latency.draw(&band, list, |member| pool.branch(member).is_some(), &mut random);
+                let drawn = band.draw(&mut random);
                 drawn.into_iter().for_each(|member| *counts.entry(member).or_default() += 1);
             }
             let drawn: Vec<u16> = counts.keys().copied().collect();

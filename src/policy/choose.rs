@@ -302,7 +302,7 @@ impl<'a, W: Witness> Walk<'a, W> {
         self.hand.witness.consulted(id, How::Expected { bits });
         let band = latency.band(expected, |member| pool.stands(member));
         self.picks.flip = self.picks.flip.min(band.flip);
-        let first = latency.draw(&band, expected, |member| pool.branch(member).is_some(), self.hand.random);
+        let first = band.draw(self.hand.random);
         let rest = expected.iter().map(|expected| expected.member).filter(move |&member| Some(member) != first);
         self.each_ranked(pool, first.into_iter().chain(rest), bits, || 0, take);
     }
