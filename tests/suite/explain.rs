@@ -1,6 +1,7 @@
 //! `explain` as a black box: who gets which answer, and the reasons, over the committed database of places.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -107,6 +108,15 @@ fn the_text_says_who_was_consulted_and_why() {
     check("mail.example.com", &["has mail.example.com., but no A records of it"]);
     check("nope.example.com", &["has no nope.example.com.", "answer Non-Existent Domain"]);
     check("www.example.org", &["none: the name lies in no zone", "answer Query Refused"]);
+}
+
+#[test]
+fn the_readme_shows_what_is_said() {
+    let house = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(house.join("README.md")).expect("the README");
+    let output = run(house, &["explain", "www.example.com", "--down", "frankfurt/fra1"]);
+    let said = String::from_utf8(output.stdout).expect("text");
+    assert!(readme.contains(&said), "the README shows another text than\n{said}");
 }
 
 #[test]
