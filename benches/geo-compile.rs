@@ -1,4 +1,4 @@
-//! Compiles maps from the databases that are named, and prints what that takes: `geo-compile FILE…`.
+//! Compiles maps from the databases that are named, and prints what that takes: `cargo bench --bench geo-compile -- FILE…`.
 //!
 //! The peak is of the whole process so far, and so of everything before in the list.
 
@@ -12,7 +12,8 @@ use bellwether::random::Random;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut places = Places::default();
-    for path in std::env::args().skip(1) {
+    // Cargo adds `--bench`.
+    for path in std::env::args().skip(1).filter(|argument| !argument.starts_with("--")) {
         let began = Instant::now();
         places.add(&std::fs::read(&path)?)?;
         print(&format!("read {path}"), began, places.ranges(), 0, places.size());

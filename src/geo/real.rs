@@ -84,5 +84,6 @@ fn places_of_a_real_database_are_its_own() {
             assert_eq!(places.lookup(other).0, place, "{address} and {other} in /{bits}");
         }
     }
-    assert!(known > 5_000, "{known} of {asked} are known");
+    // Half of those that are asked for are IPv6, of which an IPv4 database knows none.
+    assert!(known > 2_500, "{known} of {asked} are known");
 }
