@@ -84,6 +84,8 @@ fn places_of_a_real_database_are_its_own() {
             assert_eq!(places.lookup(other).0, place, "{address} and {other} in /{bits}");
         }
     }
-    // Half of those that are asked for are IPv6, of which an IPv4 database knows none.
-    assert!(known > 2_500, "{known} of {asked} are known");
+    // Half of those that are asked for are IPv6, of which a database of IPv4 alone knows none.
+    let has_both = readers.iter().any(|reader| reader.metadata().ip_version == 6);
+    let least = if has_both { 5_000 } else { 2_500 };
+    assert!(known > least, "{known} of {asked} are known");
 }

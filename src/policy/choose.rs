@@ -498,16 +498,18 @@ mod tests {
 
     const ONE: Answers = Answers::Best(1);
 
+    /// Checks what the last pool answers, query by query, while the endpoints `down` are.
+    fn check(lines: &[&str], down: &[&str], answers: Answers, expected: &str) {
+        let mut case = Case::new(lines);
+        for name in down {
+            case.set(name, Health::DOWN);
+        }
+        let queries = expected.split(' ').count();
+        assert_eq!(case.ask(Family::V4, answers, queries), expected, "{lines:?} without {down:?}");
+    }
+
     #[test]
     fn each_policy_picks_among_the_living() {
-        let check = |lines: &[&str], down: &[&str], answers: Answers, expected: &str| {
-            let mut case = Case::new(lines);
-            for name in down {
-                case.set(name, Health::DOWN);
-            }
-            let queries = expected.split(' ').count();
-            assert_eq!(case.ask(Family::V4, answers, queries), expected, "{lines:?} without {down:?}");
-        };
         check(&["p rr/1 1 2 3"], &[], ONE, "1 2 3 1 2");
         check(&["p rr/1 1 2 3"], &[], Answers::EachMember, "1+2+3 2+3+1 3+1+2 1+2+3");
         check(&["p rr/1 1 2 3"], &["2"], Answers::EachMember, "1+3 3+1 1+3");
@@ -529,14 +531,6 @@ mod tests {
 
     #[test]
     fn pools_nest_and_dead_branches_are_left() {
-        let check = |lines: &[&str], down: &[&str], answers: Answers, expected: &str| {
-            let mut case = Case::new(lines);
-            for name in down {
-                case.set(name, Health::DOWN);
-            }
-            let queries = expected.split(' ').count();
-            assert_eq!(case.ask(Family::V4, answers, queries), expected, "{lines:?} without {down:?}");
-        };
         let sites = &["a weighted/1 1*2 2*1", "b rr/1 3 4", "top failover/1 a b"];
         check(sites, &[], ONE, "1 2 1 1 2 1");
         check(sites, &["1"], ONE, "2 2");

@@ -141,6 +141,7 @@ impl Watch<'_> {
             );
             self.seen_last = self.seen_last.max(Some(held));
         }
+        // The pace of a client that asks. What is tested is real time in a real cache, which has no other clock.
         std::thread::sleep(ROUND);
     }
 }

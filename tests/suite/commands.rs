@@ -399,7 +399,8 @@ fn a_folder_in_the_place_of_another_is_seen_and_watched() {
     await_address("192.0.2.4");
     fs::write(path("zones/example.com.zone"), zone("192.0.2.5")).expect("a file");
     await_address("192.0.2.5");
-    // Watching anew is no change, or it would go round every 100 ms; two for each change are a slow machine's.
+    // Watching anew is no change, or it would go round every 100 ms: that it does not can only be waited out. Two
+    // for each change are a slow machine's.
     std::thread::sleep(Duration::from_millis(1500));
     let reloads = process.log().lines().filter(|line| line.starts_with("reloaded")).count();
     assert!((4..=8).contains(&reloads), "{reloads} reloads: {}", process.log());

@@ -1,8 +1,9 @@
 //! What end-to-end tests need: the real program in a folder of its own, real clients, real peers.
 //!
 //! Every process that a test starts belongs to one value and ends with it, also when the test panics, and every
-//! test has loopback addresses to itself (see [`address`]). Nothing here sleeps to wait for something: waiting is
-//! for a line, an answer or an open port, up to [`PATIENCE`], which is long because a slow machine is no fault.
+//! test has loopback addresses to itself (see [`address`]). Nothing here waits for a fixed time: waiting is for a
+//! line, an answer or an open port, looked for every few milliseconds, up to [`PATIENCE`], which is long because a
+//! slow machine is no fault.
 //!
 //! A test binary takes it in as `#[cfg(test)] mod support;`: the attribute tells clippy that unwrapping is fine here.
 
@@ -37,6 +38,7 @@ pub(crate) fn await_some<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
             return found;
         }
         assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain for {what}");
+        // Between two looks; what ends the wait is what was seen.
         std::thread::sleep(LOOK);
     }
 }

@@ -139,6 +139,7 @@ impl Process {
             if start.elapsed() >= limit {
                 return None;
             }
+            // Between two looks: the standard library waits for a child without a limit, or not at all.
             thread::sleep(Duration::from_millis(5));
         }
     }

@@ -153,6 +153,7 @@ pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Output {
             let _ = child.wait();
             panic!("bellwether {arguments:?} does not end; it said:\n{}", String::from_utf8_lossy(&said(stderr)));
         }
+        // Between two looks, as in `Process`.
         thread::sleep(Duration::from_millis(2));
     };
     Output { status, stdout: said(stdout), stderr: said(stderr) }
