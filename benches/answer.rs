@@ -27,8 +27,10 @@ mod served;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
-use bellwether::answer::{Outcome, Transport};
+use bellwether::answer::rate::RateLimits;
+use bellwether::answer::{Outcome, Transport, Worker};
 use bellwether::geo::Places;
 use bellwether::health::Board;
 use bellwether::policy::{Live, Pools};
@@ -42,7 +44,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use served::{Desk, Words, cut, query_with_ecs, subnet};
 
-criterion_group!(benches, by_kind, by_members, by_database, by_zone_size);
+criterion_group!(benches, by_kind, by_limits, by_members, by_database, by_zone_size);
 criterion_main!(benches);
 
 fn by_kind(criterion: &mut Criterion) {
@@ -51,7 +53,34 @@ fn by_kind(criterion: &mut Criterion) {
     for kind in &kinds {
         kind.check(&mut desk);
         group.bench_function(&kind.name, |bencher| {
-            bencher.iter(|| desk.ask(Transport::Datagram, black_box(&kind.request)).0);
+            bencher.iter(|| desk.ask(Transport::Udp, black_box(&kind.request)).0);
+        });
+    }
+}
+
+/// One balanced name, of one source, whose worker keeps limits that nobody comes to.
+fn by_limits(criterion: &mut Criterion) {
+    let (zone, pools) =
+        ("@ 300 IN SOA ns h 1 2 3 4 60\n@ NS ns\nns A 192.0.2.53\n", "pool weighted 192.0.2.10 192.0.2.11");
+    let words = Words { apex: "example.com", zone, pools, names: "www pool 1 5 30 serve-all" };
+    let request = served::query("www.example.com.", Rtype::A.0, None);
+    let mut group = criterion.benchmark_group("limits");
+    for (name, limited, source) in
+        [("off", false, [192, 0, 2, 200]), ("exempt", true, [127, 0, 0, 1]), ("counted", true, [192, 0, 2, 200])]
+    {
+        let mut desk = Desk::new(vec![served::served(words, &Board::new())]);
+        if limited {
+            // Never used up: time goes on by two responses' worth with each.
+            let limits = RateLimits { per_second: 1_000_000, ..RateLimits::default() };
+            desk.worker = Worker::new(Arc::default(), 1).limited(&limits, 1, 2);
+            desk.worker.adopt(&desk.snapshot);
+        }
+        desk.source = IpAddr::from(source);
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                desk.now = desk.now + Duration::from_micros(2);
+                desk.ask(Transport::Udp, black_box(&request)).0
+            });
         });
     }
 }
@@ -80,11 +109,11 @@ fn requests(owner: &str, rtype: u16) -> Vec<Vec<u8>> {
 
 fn ask_in_turn(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, desk: &mut Desk, requests: &[Vec<u8>]) {
     for request in requests {
-        assert_eq!(desk.ask(Transport::Datagram, request).0, Outcome::Answered(Rcode::NoError), "{name}");
+        assert_eq!(desk.ask(Transport::Udp, request).0, Outcome::Answered(Rcode::NoError), "{name}");
     }
     let mut next = requests.iter().cycle();
     group.bench_function(name, |bencher| {
-        bencher.iter(|| next.next().map(|request| desk.ask(Transport::Datagram, request).0));
+        bencher.iter(|| next.next().map(|request| desk.ask(Transport::Udp, request).0));
     });
 }
 
@@ -141,11 +170,11 @@ fn by_zone_size(criterion: &mut Criterion) {
         let host = |random: &mut Random| format!("host{}.example.com.", random.below(names));
         let requests: Vec<Vec<u8>> = (0..ASKED).map(|_| served::query(&host(&mut random), 1, None)).collect();
         for request in &requests {
-            assert_eq!(desk.ask(Transport::Datagram, request).0, Outcome::Answered(Rcode::NoError));
+            assert_eq!(desk.ask(Transport::Udp, request).0, Outcome::Answered(Rcode::NoError));
         }
         let mut next = requests.iter().cycle();
         group.bench_function(names.to_string(), |bencher| {
-            bencher.iter(|| next.next().map(|request| desk.ask(Transport::Datagram, request).0));
+            bencher.iter(|| next.next().map(|request| desk.ask(Transport::Udp, request).0));
         });
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The map, in reading order. Upper rooms may use lower ones; a test holds who knows whom.
 //!
-//! Two planes. The *control plane* (`cli`, `server`, `config`, `probe`) runs on tokio and may allocate, wait and
+//! Two planes. The *control plane* (`cli`, `server`, `admin`, `config`, `probe`) runs on tokio and may allocate, wait and
 //! fail. The *data plane* (`transport` → `answer` → `zone`, `policy`) runs one thread a core and never does. They
 //! meet in the [`snapshot`]: the control plane swaps in a new one when a file or a verdict changes, the data plane
 //! reads whichever is there.
@@ -12,12 +12,16 @@
 //! - On the path of a query there is no lock, no allocation, no I/O and no clock; time is passed in.
 //! - Work is moved from the query to the change: record sets are encoded and clients' places compiled into maps at
 //!   load, pools compiled when a verdict turns.
+//! - Verdicts are kept: over reloads in the prober, over restarts in a file. What nobody keeps fresh is promised for no
+//!   longer than it must be; whoever probes is watched from outside.
 //! - A faulty file changes nothing: the last good state keeps serving.
 //! - Only [`system`] asks for time or entropy, only `transport::socket` is unsafe.
 
 pub mod cli;
 pub mod server;
+pub mod admin;
 pub mod transport;
+pub mod transfer;
 pub mod answer;
 pub mod snapshot;
 pub mod zone;

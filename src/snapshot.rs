@@ -3,10 +3,15 @@
 //! A reload makes a new generation: other zones, other names, other cursors. A verdict that turns only swaps the
 //! [`Live`] pools of the zones that it touches; the rest is shared with the snapshot before.
 
+mod identity;
+
 use std::sync::Arc;
 
+pub use identity::{Identity, NSID_OCTETS_MAX, TEXT_OCTETS_MAX};
+
+use crate::moment::Moment;
 use crate::policy::{Answers, Ecs, Family, Live, PoolId, Pools, WhenAllDown};
-use crate::ttl::TtlRange;
+use crate::ttl::{Horizon, TtlRange};
 use crate::wire::name::Name;
 use crate::wire::qname::{Qname, hash_name};
 use crate::zone::{Table, Zone};
@@ -18,6 +23,8 @@ pub struct Snapshot {
     served: Box<[Served]>,
     index: Arc<Index>,
     cursors: usize,
+    identity: Arc<Identity>,
+    horizon: Arc<Horizon>,
 }
 
 /// One zone with its balanced names.
@@ -41,7 +48,7 @@ pub struct Steering {
     pub pools: Pools,
     /// Where aliases lead, by [`AliasId`](crate::policy::AliasId); absolute, in lower case.
     pub aliases: Box<[Name]>,
-    /// The pools as if everything lived: what `serve-all` answers from.
+    /// The pools as if everything lived: what `serve-all` answers from, unless operators took something out.
     pub all: Live,
     /// Cursors that a worker keeps for this zone.
     cursors: usize,
@@ -60,18 +67,26 @@ pub struct Balanced {
     pub when_all_down: WhenAllDown,
     /// Whether the client subnet that a resolver tells is heeded.
     pub ecs: Ecs,
+    /// Whether its addresses are hints of the service records that lead to it.
+    is_hint: bool,
     /// Which family decides whether it is an alias; `None` where it never is.
     deciding: Option<Family>,
     /// The lowest pool that it reaches; its cursors are for that one to `root`.
     low: PoolId,
-    /// Its first cursor within the zone's, IPv4; as many for IPv6 follow.
+    /// Its first cursor within the zone's, IPv4; as many for IPv6 follow, then the same for hints, if it has any.
     cursors_at: usize,
 }
 
 impl Balanced {
     /// A balanced name over `root`.
     pub fn new(root: PoolId, answers: Answers, ttl: TtlRange, when_all_down: WhenAllDown, ecs: Ecs) -> Self {
-        Self { root, answers, ttl, when_all_down, ecs, deciding: None, low: root, cursors_at: 0 }
+        Self { root, answers, ttl, when_all_down, ecs, is_hint: false, deciding: None, low: root, cursors_at: 0 }
+    }
+
+    /// The same, its addresses being the hints of the SVCB and HTTPS records that lead to it (RFC 9460 §7.3).
+    #[must_use]
+    pub fn hinting(self) -> Self {
+        Self { is_hint: true, ..self }
     }
 
     /// The lowest pool that it reaches: what its first cursor is for.
@@ -101,7 +116,7 @@ impl Steering {
             name.low = lowest.get(name.root.0 as usize).copied().unwrap_or(name.root);
             name.deciding = deciding.get(name.root.0 as usize).copied().flatten();
             name.cursors_at = cursors;
-            cursors += 2 * name.span();
+            cursors += 2 * name.span() * if name.is_hint { 2 } else { 1 };
         }
         Self { names: names.into(), all: Live::all_alive(&pools), pools, aliases, cursors }
     }
@@ -118,6 +133,15 @@ impl Served {
         let start = self.cursors_at + name.cursors_at + family as usize * name.span();
         start..start + name.span()
     }
+
+    /// The same for its hints; none where it has none.
+    pub fn hint_cursors(&self, name: &Balanced, family: Family) -> std::ops::Range<usize> {
+        if !name.is_hint {
+            return 0..0;
+        }
+        let std::ops::Range { start, end } = self.cursors(name, family);
+        start + 2 * name.span()..end + 2 * name.span()
+    }
 }
 
 impl Snapshot {
@@ -129,7 +153,34 @@ impl Snapshot {
             cursors += zone.steering.cursors;
         }
         let index = Arc::new(Index::of(&served));
-        Self { generation, served: served.into(), index, cursors }
+        Self { generation, served: served.into(), index, cursors, identity: Arc::default(), horizon: Arc::default() }
+    }
+
+    /// The same, by a server that says this of itself.
+    #[must_use]
+    pub fn identified(self, identity: Arc<Identity>) -> Self {
+        Self { identity, ..self }
+    }
+
+    /// What the server says of itself.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Whether anything was loaded yet: generation 0 is what there is before.
+    pub fn is_ready(&self) -> bool {
+        self.generation > 0
+    }
+
+    /// The same, with a horizon that whoever watches the probes moves.
+    #[must_use]
+    pub fn within(self, horizon: Arc<Horizon>) -> Self {
+        Self { horizon, ..self }
+    }
+
+    /// The moment beyond which answers may not count on what they are made from.
+    pub fn horizon(&self) -> Moment {
+        self.horizon.get()
     }
 
     /// The same zones under other verdicts: `live` gives a zone's pools anew, or `None` where nothing changed.

@@ -7,11 +7,15 @@
 //! - a suspect's answer lives to the end of the forming verdict, or `min` when that is longer;
 //! - min ≤ B − (I + T) − (K − 1)(F + T): the last such answer was given before v, so it too is gone by d + B.
 
+mod horizon;
+
 use std::fmt;
 use std::time::Duration;
 
-use crate::health::Timing;
+use crate::health::{Timing, limits};
 use crate::moment::Moment;
+
+pub use horizon::Horizon;
 
 /// The budget of a name that states neither `failover` nor `ttl`: what Cloudflare needs, and a third of Route
 /// 53's default. It is stretched where a slow monitor cannot keep it.
@@ -70,6 +74,17 @@ pub struct Plan {
     pub monitored: bool,
 }
 
+impl Plan {
+    /// How much longer than it may take a verdict could be in coming without breaking the promise, when answers carry
+    /// the least TTL meanwhile. Without a monitor there is no verdict, and no end to it.
+    pub fn slack(&self) -> Duration {
+        if !self.monitored {
+            return Duration::MAX;
+        }
+        self.failover.saturating_sub(self.detection + Duration::from_secs(u64::from(self.range.min)))
+    }
+}
+
 /// A wish that cannot be kept, with the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlanError {
@@ -83,6 +98,23 @@ pub struct PlanError {
     pub ceiling: Option<Duration>,
     /// The monitor that is to blame.
     pub timing: Timing,
+}
+
+impl PlanError {
+    /// The greatest interval of the monitor with which the budget would hold, all else as it is, and the greatest
+    /// `fall`; each `None` where there is none that is sensible.
+    pub fn instead(&self) -> (Option<Duration>, Option<u8>) {
+        let Timing { interval, fast, timeout, fall, .. } = self.timing;
+        let least = limits::INTERVAL_DERIVED_LEAST.max(fast).max(timeout);
+        let fits = |timing: &Timing| match self.ceiling {
+            Some(ceiling) => timing.suspicion_max() + ceiling <= self.failover,
+            None => timing.detection_max() + self.floor <= self.failover,
+        };
+        let excess = self.fits.saturating_sub(self.failover);
+        let interval = interval.checked_sub(excess).filter(|interval| *interval >= least);
+        let fall = (1..fall).rev().find(|&fall| fits(&Timing { fall, ..self.timing }));
+        (interval, fall)
+    }
 }
 
 impl std::error::Error for PlanError {}
@@ -123,23 +155,24 @@ pub fn plan(wish: Wish, timings: &[Timing]) -> Result<Plan, PlanError> {
     });
     let floor_most = whole_seconds(failover.saturating_sub(detection));
     // The default floor gives way to a tight budget; a floor that was asked for does not.
-    let floor = floor_wished.unwrap_or_else(|| TTL_MIN.min(floor_most)).max(TTL_LEAST);
+    let floor = floor_wished.unwrap_or_else(|| TTL_MIN.min(floor_most)).clamp(TTL_LEAST, TTL_MOST);
     let error = PlanError { failover, fits: detection + floor, floor, ceiling: None, timing: longest };
+    // Of two things that do not fit the worse is told: its budget is the nearest that fits both.
+    if let Some((_, max)) = wish.ttl.filter(|(_, max)| suspicion + *max > failover.max(detection + floor)) {
+        return Err(PlanError { fits: suspicion + max, ceiling: Some(max), timing: slowest, ..error });
+    }
     if floor > failover.saturating_sub(detection) {
         return Err(error);
     }
     let ceiling_most = whole_seconds(failover.saturating_sub(suspicion)).min(TTL_MOST);
     let ceiling = match wish.ttl {
-        Some((_, max)) if suspicion + max > failover => {
-            return Err(PlanError { fits: suspicion + max, ceiling: Some(max), timing: slowest, ..error });
-        }
-        Some((_, max)) => max,
+        Some((_, max)) => max.clamp(TTL_LEAST, TTL_MOST),
         None => ceiling_most,
     };
     Ok(Plan {
         suspicion,
         detection,
-        range: TtlRange { min: seconds(floor), max: seconds(ceiling) },
+        range: TtlRange { min: seconds(floor.min(ceiling)), max: seconds(ceiling) },
         failover: (suspicion + ceiling).max(detection + floor),
         monitored: true,
     })
@@ -195,6 +228,19 @@ mod tests {
     }
 
     #[test]
+    fn what_the_budget_leaves_may_delay_a_verdict() {
+        let check = |failover: u64, timings: &[Timing], expected: Duration| {
+            let plan = plan(Wish { failover: Some(S(failover)), ..Wish::default() }, timings).expect("a plan");
+            assert_eq!(plan.slack(), expected, "failover {failover} s");
+        };
+        check(60, &[Timing::default()], S(60 - 13 - 5));
+        check(30, &[Timing::default()], S(30 - 13 - 5));
+        check(15, &[Timing::default()], S(0));
+        check(14, &[Timing::default()], S(0));
+        check(30, &[], Duration::MAX);
+    }
+
+    #[test]
     fn a_range_by_hand_wins_and_is_held_against_the_budget() {
         let wish = |failover: Option<u64>| Wish { failover: failover.map(S), ttl_min: None, ttl: Some((S(5), S(60))) };
         let timings = [Timing::default()];
@@ -211,6 +257,28 @@ mod tests {
         assert_eq!(plan.detection, S(120 + 10 + 2 * 11));
         assert_eq!(plan.failover, S(157));
         assert_eq!(plan.range, TtlRange { min: 5, max: 27 });
+    }
+
+    #[test]
+    fn the_least_is_never_over_the_most() {
+        let week = TTL_MOST.as_secs();
+        let times = [0, 1, 5, 14, week - 1, week, week + 1, 2 * week, u64::from(u32::MAX) + 1].map(S);
+        for timings in [&[][..], &[Timing::default()]] {
+            for failover in times.map(Some).into_iter().chain([None]) {
+                for min in times {
+                    for (ttl_min, ttl) in
+                        times.map(|max| (None, Some((min, max)))).into_iter().chain([(Some(min), None)])
+                    {
+                        let wish = Wish { failover, ttl_min, ttl };
+                        let Ok(plan) = plan(wish, timings) else { continue };
+                        let TtlRange { min, max } = plan.range;
+                        assert!(1 <= min && min <= max && u64::from(max) <= week, "{wish:?}: {plan:?}");
+                        // Which would panic otherwise.
+                        assert!(plan.range.at(Moment::START, Moment::START) == min);
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Peer;
 use crate::policy::{Client, carried};
-use crate::wire::ecs::{Malformed, Subnet};
+use crate::wire::ecs::Subnet;
 use crate::wire::edns::Edns;
+use crate::wire::option::Malformed;
 
 /// A query's client, and what may be announced of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl Asker {
     /// # Errors
     /// A client subnet option that is to be answered with FORMERR.
     pub(super) fn find(peer: Peer, edns: Option<&Edns<'_>>) -> Result<Self, Malformed> {
-        let resolver = Client::new(peer.address.to_canonical());
+        let resolver = Client::asking_from(peer.address.to_canonical());
         let Some(data) = edns.and_then(|edns| edns.ecs) else {
             return Ok(Self { client: resolver, resolver, told: Told::Nothing });
         };
@@ -49,7 +50,7 @@ impl Asker {
         Ok(match subnet.address {
             None => Self { client: resolver, resolver, told: Told::OptedOut },
             Some(address) if is_locatable(address) => {
-                Self { client: Client::new(address), resolver, told: Told::Subnet }
+                Self { client: Client::within(address), resolver, told: Told::Subnet }
             }
             Some(_) => Self { client: resolver, resolver, told: Told::Useless { source: subnet.bits } },
         })

@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 
 use super::Transport;
-use crate::wire::ecs::{ECS, SCOPE_AT};
-use crate::wire::edns::{OPT_OCTETS, PAYLOAD, PAYLOAD_LEAST};
+use super::explanation::Explanation;
+use super::opt::Opt;
+use crate::wire::edns::{PAYLOAD, PAYLOAD_LEAST};
 use crate::wire::header::{AA, HEADER_OCTETS, Rcode, TC};
 use crate::wire::name::Name;
-use crate::wire::query::{CLASS_IN, Query};
+use crate::wire::query::{CLASS_CHAOS, CLASS_IN, Query};
 use crate::wire::rtype::Rtype;
-use crate::zone::{Rrset, Zone};
+use crate::zone::{Hinted, IPV4HINT, IPV6HINT, Rrset, Zone};
 
 /// A response in progress.
 pub(super) struct Composer<'b, 'q> {
@@ -25,9 +26,8 @@ pub(super) struct Composer<'b, 'q> {
     apex_at: usize,
     /// Where the rdata of the last answer began.
     rdata_at: usize,
-    /// The client subnet option as it came, to be given back with a scope.
-    ecs: Option<&'q [u8]>,
-    scope: u8,
+    /// What goes into the OPT record, if there is one.
+    opt: Option<Opt<'q>>,
 }
 
 /// Whose record it is.
@@ -41,8 +41,12 @@ pub(super) enum Owner<'n> {
     BeforeApex(&'n [u8]),
 }
 
-/// Octets of an EDNS option before its data: code and length.
-const OPTION_OCTETS: usize = 4;
+/// Where an answer of records that are put together one by one begins.
+#[derive(Clone, Copy)]
+pub(super) struct SetStart {
+    at: usize,
+    count: u16,
+}
 
 /// Octets of a record between its owner and its rdata: type, class, TTL, length.
 const FIXED_OCTETS: usize = 10;
@@ -55,21 +59,23 @@ enum Section {
 }
 
 impl<'b, 'q> Composer<'b, 'q> {
-    /// Begins the response to `query` with its question; `None` when not even that has room.
-    pub(super) fn start(octets: &'b mut [u8], query: &Query<'q>, transport: Transport) -> Option<Self> {
+    /// Begins the response to `query` with its question; `None` when not even that has room. `opt` is what its OPT
+    /// record is to hold, if the query has one.
+    #[inline(always)] // As large as it is, it has one caller; called, it costs some 40 instructions more.
+    pub(super) fn start(
+        octets: &'b mut [u8],
+        query: &Query<'_>,
+        transport: Transport,
+        opt: Option<Opt<'q>>,
+    ) -> Option<Self> {
         let limit = match (transport, query.edns) {
-            (Transport::Stream, _) => usize::from(u16::MAX),
-            (Transport::Datagram, None) => usize::from(PAYLOAD_LEAST),
+            (Transport::Tcp | Transport::Tls | Transport::Https | Transport::Quic, _) => usize::from(u16::MAX),
+            (Transport::Udp, None) => usize::from(PAYLOAD_LEAST),
             // RFC 6891 §6.2.3: less than 512 is taken as 512.
-            (Transport::Datagram, Some(edns)) => usize::from(edns.payload.clamp(PAYLOAD_LEAST, PAYLOAD)),
+            (Transport::Udp, Some(edns)) => usize::from(edns.payload.clamp(PAYLOAD_LEAST, PAYLOAD)),
         };
-        let ecs = query.edns.and_then(|edns| edns.ecs);
-        let opt = match (query.edns, ecs) {
-            (None, _) => 0,
-            (Some(_), None) => OPT_OCTETS,
-            (Some(_), Some(ecs)) => OPT_OCTETS + OPTION_OCTETS + ecs.len(),
-        };
-        let end = octets.len().min(limit).checked_sub(opt)?;
+        let room = opt.as_ref().map_or(0, Opt::room);
+        let end = octets.len().min(limit).checked_sub(room)?;
         let at = HEADER_OCTETS + query.question.len();
         if at > end {
             return None;
@@ -84,8 +90,7 @@ impl<'b, 'q> Composer<'b, 'q> {
             name_at: HEADER_OCTETS,
             apex_at: HEADER_OCTETS,
             rdata_at: 0,
-            ecs,
-            scope: 0,
+            opt,
         })
     }
 
@@ -94,10 +99,23 @@ impl<'b, 'q> Composer<'b, 'q> {
         self.apex_at = self.name_at + name_octets - apex.as_wire().len();
     }
 
-    /// The answer depended on so many bits of the client's subnet (RFC 7871 §7.2.1); 0 where this is never said.
-    /// Of a chain of aliases, the most that any part of it depended on.
+    /// The answer depended on so many bits of the client's subnet: see [`Opt::announce`].
     pub(super) fn announce(&mut self, scope: u8) {
-        self.scope = self.scope.max(scope);
+        if let Some(opt) = &mut self.opt {
+            opt.announce(scope);
+        }
+    }
+
+    /// There is more, by TCP.
+    pub(super) fn truncate(&mut self) {
+        self.flags |= TC;
+    }
+
+    /// Says why the answer is what it is, to those who can be told.
+    pub(super) fn explain(&mut self, explanation: &'static Explanation) {
+        if let Some(opt) = &mut self.opt {
+            opt.explain(explanation);
+        }
     }
 
     /// What follows is from the zone's own authority.
@@ -170,6 +188,101 @@ impl<'b, 'q> Composer<'b, 'q> {
         }
     }
 
+    /// Begins a set of records that are put together one by one.
+    pub(super) fn start_of_set(&self) -> SetStart {
+        SetStart { at: self.at, count: self.counts[Section::Answer as usize] }
+    }
+
+    /// Adds a record with these address hints, by family, to the set that began at `start`; without any of a family,
+    /// there is no such hint. Says whether it fitted; the whole set is cut otherwise.
+    pub(super) fn answer_hinted(
+        &mut self,
+        start: SetStart,
+        rtype: Rtype,
+        record: &Hinted<'_>,
+        hints: [impl Iterator<Item = IpAddr>; 2],
+    ) -> bool {
+        if self.flags & TC == 0 && self.hinted(rtype, record, hints).is_some() {
+            self.counts[Section::Answer as usize] += 1;
+            return true;
+        }
+        self.cut_back(start.at);
+        self.counts[Section::Answer as usize] = start.count;
+        false
+    }
+
+    /// Gives every record since `start` its TTL, in seconds.
+    pub(super) fn finish_set(&mut self, start: SetStart, ttl: u32) {
+        // An owner that is a pointer, type and class; the TTL; the length and what it counts.
+        const TTL_AT: usize = 2 + 2 + 2;
+        let mut records = self.octets.get_mut(start.at..self.at).unwrap_or_default();
+        while let Some((head, rest)) = records.split_first_chunk_mut::<{ 2 + FIXED_OCTETS }>() {
+            head[TTL_AT..TTL_AT + 4].copy_from_slice(&ttl.to_be_bytes());
+            let length = usize::from(u16::from_be_bytes([head[TTL_AT + 4], head[TTL_AT + 5]]));
+            records = rest.get_mut(length..).unwrap_or_default();
+        }
+    }
+
+    fn hinted(&mut self, rtype: Rtype, record: &Hinted<'_>, [v4, v6]: [impl Iterator<Item = IpAddr>; 2]) -> Option<()> {
+        let rdata_at = self.record(Owner::Suffix(0), rtype, 0, record.head)?;
+        self.hint(IPV4HINT, v4)?;
+        self.append(record.middle)?;
+        self.hint(IPV6HINT, v6)?;
+        self.append(record.tail)?;
+        // It lies before `end`, so it is shorter than a message.
+        self.patch(rdata_at - 2, (self.at - rdata_at) as u16);
+        Some(())
+    }
+
+    /// One parameter: key, length, addresses (RFC 9460 §7.3: at least one).
+    fn hint(&mut self, key: u16, addresses: impl Iterator<Item = IpAddr>) -> Option<()> {
+        let start = self.at;
+        for address in addresses {
+            if self.at == start {
+                let [k, y] = key.to_be_bytes();
+                self.append(&[k, y, 0, 0])?;
+            }
+            match address {
+                IpAddr::V4(address) => self.append(&address.octets())?,
+                IpAddr::V6(address) => self.append(&address.octets())?,
+            }
+        }
+        if self.at > start {
+            self.patch(start + 2, (self.at - start - 4) as u16);
+        }
+        Some(())
+    }
+
+    /// Appends to the record that was written last; `None` when it does not fit.
+    fn append(&mut self, octets: &[u8]) -> Option<()> {
+        let after = self.at + octets.len();
+        if after > self.end {
+            return None;
+        }
+        self.octets.get_mut(self.at..after)?.copy_from_slice(octets);
+        self.at = after;
+        Some(())
+    }
+
+    /// Answers with one TXT record of class CHAOS and TTL 0 (RFC 4892).
+    pub(super) fn answer_chaos(&mut self, text: &[u8]) {
+        let mut rdata = [0; 256];
+        let Ok(length) = u8::try_from(text.len()) else { return };
+        let (head, body) = rdata.split_at_mut(1);
+        head[0] = length;
+        body[..text.len()].copy_from_slice(text);
+        let start = self.at;
+        let written = self.record(Owner::Suffix(0), Rtype::TXT, 0, &rdata[..=text.len()]);
+        let class = start + 4..start + 6;
+        match (written, self.octets.get_mut(class)) {
+            (Some(_), Some(class)) => {
+                class.copy_from_slice(&CLASS_CHAOS.to_be_bytes());
+                self.counts[Section::Answer as usize] += 1;
+            }
+            _ => self.cut_back(start),
+        }
+    }
+
     /// A set fits whole or not at all; what does not fit sets TC (RFC 2181 §9).
     fn set(&mut self, section: Section, owner: Owner<'_>, set: Rrset<'_>, ttl: u32, rotation: usize) -> bool {
         if self.flags & TC != 0 {
@@ -228,8 +341,12 @@ impl<'b, 'q> Composer<'b, 'q> {
     /// Fills in a compression pointer. Targets are in the question or in the rdata of an alias right behind it,
     /// so they are far below the 14 bits that a pointer has.
     fn point(&mut self, at: usize, target: usize) {
+        self.patch(at, 0xc000 | target as u16);
+    }
+
+    fn patch(&mut self, at: usize, number: u16) {
         if let Some(slot) = self.octets.get_mut(at..at + 2) {
-            slot.copy_from_slice(&(0xc000 | target as u16).to_be_bytes());
+            slot.copy_from_slice(&number.to_be_bytes());
         }
     }
 
@@ -237,10 +354,14 @@ impl<'b, 'q> Composer<'b, 'q> {
     pub(super) fn finish(mut self, query: &Query<'_>, code: Rcode) -> usize {
         let rcode = code as u16;
         let mut additional = self.counts[Section::Additional as usize];
-        if let Some(edns) = query.edns
-            && self.write_opt(edns.dnssec_ok, (rcode >> 4) as u8).is_some()
-        {
-            additional += 1;
+        if let Some(opt) = &self.opt {
+            let end = self.end + opt.room();
+            let written =
+                self.octets.get_mut(self.at..end).and_then(|rest| opt.write(rest, self.at, (rcode >> 4) as u8));
+            if let Some(octets) = written {
+                self.at += octets;
+                additional += 1;
+            }
         }
         // A failure or a refusal is nobody's authority.
         if matches!(code, Rcode::ServFail | Rcode::Refused) {
@@ -248,33 +369,14 @@ impl<'b, 'q> Composer<'b, 'q> {
         }
         let [i, d] = query.header.id.to_be_bytes();
         let [f, g] = (self.flags | rcode & 0xf).to_be_bytes();
+        // A request for a cookie has no question.
+        let questions = u8::from(!query.question.is_empty());
         let [a, n] = self.counts[Section::Answer as usize].to_be_bytes();
         let [u, s] = self.counts[Section::Authority as usize].to_be_bytes();
         let [x, y] = additional.to_be_bytes();
         if let Some(header) = self.octets.first_chunk_mut::<HEADER_OCTETS>() {
-            *header = [i, d, f, g, 0, 1, a, n, u, s, x, y];
+            *header = [i, d, f, g, 0, questions, a, n, u, s, x, y];
         }
         self.at
-    }
-
-    /// The OPT record, whose room [`Composer::start`] left.
-    fn write_opt(&mut self, dnssec_ok: bool, rcode_above: u8) -> Option<()> {
-        let options = self.ecs.map_or(0, |ecs| OPTION_OCTETS + ecs.len());
-        let opt = self.octets.get_mut(self.at..self.at + OPT_OCTETS + options)?;
-        let (head, option) = opt.split_first_chunk_mut::<OPT_OCTETS>()?;
-        let [t, y] = Rtype::OPT.0.to_be_bytes();
-        let [s, z] = PAYLOAD.to_be_bytes();
-        let [r, n] = (options as u16).to_be_bytes();
-        *head = [0, t, y, s, z, rcode_above, 0, if dnssec_ok { 0x80 } else { 0 }, 0, r, n];
-        if let Some(ecs) = self.ecs {
-            let (head, data) = option.split_first_chunk_mut::<OPTION_OCTETS>()?;
-            let [c, o] = ECS.to_be_bytes();
-            let [l, e] = (ecs.len() as u16).to_be_bytes();
-            *head = [c, o, l, e];
-            data.copy_from_slice(ecs);
-            *data.get_mut(SCOPE_AT)? = self.scope;
-        }
-        self.at += OPT_OCTETS + options;
-        Some(())
     }
 }

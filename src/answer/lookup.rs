@@ -1,9 +1,18 @@
 //! The algorithm of RFC 1034 §4.3.2, over the names that a zone's tree finds.
+//!
+//! Step 6, addresses of the servers that NS, MX, SRV and SVCB records name, is left out but for referrals, where
+//! they are the glue without which nobody gets on (RFC 9471). Elsewhere resolvers ask for the addresses themselves,
+//! since what came along is not to be believed for long (RFC 2181 §5.4.1), and small answers are not cut, amplify
+//! less, and leave the choice of a balanced target's endpoint, its TTL and its scope to a question of its own: one
+//! message has one client subnet scope for all of it (RFC 7871 §7.2.1). BIND, NSD and Knot can be told the same
+//! (minimal responses).
 
 use std::ptr;
 
 use super::Question;
 use super::compose::{Composer, Owner};
+use super::explanation::Explanation;
+use super::hint;
 use super::screen::is_any;
 use super::steer::{self, Outcome, Wanted};
 use super::witness::{Finding, Witness};
@@ -14,12 +23,18 @@ use crate::wire::header::Rcode;
 use crate::wire::name::{NAME_OCTETS_MAX, Name};
 use crate::wire::qname::Qname;
 use crate::wire::rtype::Rtype;
-use crate::zone::{Cut, Found, Node, Zone};
+use crate::zone::{Cut, Found, Node};
 
 /// Aliases followed in one answer, as many as BIND follows.
 const CHAIN_MAX: usize = 16;
 
 /// Answers the question in the worker's qname, and says with which code.
+///
+/// A chain of aliases is followed to the border of its zone, also where the next zone is served here. RFC 1034 §4.3.2
+/// would look among all zones again, as NSD does; BIND and Knot do not, and neither do we: resolvers throw away what comes
+/// from outside the zone that they asked (RFC 2181 §5.4.1) and ask anew, and a zone that was delegated elsewhere long
+/// ago, but is still in the folder, must not put its old data, or its NXDOMAIN, into the answers of another. The code
+/// is that of the last name (RFC 6604 §3), AA that of the first.
 pub(super) fn answer<W: Witness>(
     snapshot: &Snapshot,
     worker: &mut Worker<W>,
@@ -27,7 +42,7 @@ pub(super) fn answer<W: Witness>(
     composer: &mut Composer<'_, '_>,
 ) -> Rcode {
     let qtype = question.qtype;
-    let Some(served) = zone_of(snapshot, &worker.qname, qtype) else { return Rcode::Refused };
+    let Some(served) = zone_of(snapshot, &worker.qname, qtype) else { return refuse(snapshot, composer) };
     composer.enter_zone(worker.qname.octets().len(), served.zone.apex());
     let mut seen = [0; CHAIN_MAX + 1];
     for step in 0..seen.len() {
@@ -37,12 +52,15 @@ pub(super) fn answer<W: Witness>(
             return Rcode::NoError;
         }
         seen[step] = hash;
-        // An alias may lead into a zone below this one that is served here too. It has its own apex, and the
-        // resolver asks for it by itself.
         if step > 0 && !zone_of(snapshot, &worker.qname, qtype).is_some_and(|zone| ptr::eq(zone, served)) {
             return Rcode::NoError;
         }
-        match served.zone.find(&worker.qname, qtype) {
+        let found = served.zone.find(&worker.qname, qtype);
+        // Limits go by the name that was asked for, not by where it leads.
+        if step == 0 {
+            worker.place = place(served, &found);
+        }
+        let step = match found {
             Found::Cut(cut) => {
                 tell(served, worker, Finding::Delegated);
                 refer(cut, &worker.qname, composer);
@@ -51,12 +69,10 @@ pub(super) fn answer<W: Witness>(
             Found::Dname(node) => {
                 tell(served, worker, Finding::Alias);
                 composer.authoritative();
-                match redirect(&served.zone, node, worker, qtype, composer) {
-                    Step::Done(rcode) => return rcode,
-                    Step::Alias => {}
-                }
+                redirect(node, worker, qtype, composer)
             }
             Found::Missing => {
+                worker.place = place(served, &found);
                 tell(served, worker, Finding::Missing);
                 composer.authoritative();
                 composer.deny(&served.zone, served.zone.negative_ttl());
@@ -64,20 +80,44 @@ pub(super) fn answer<W: Witness>(
             }
             Found::Name(node) => {
                 composer.authoritative();
-                match from_node(served, node, worker, question, composer) {
-                    Step::Done(rcode) => return rcode,
-                    Step::Alias => {}
-                }
+                from_node(served, node, worker, question, composer)
             }
+        };
+        match step {
+            Step::Done(rcode) => return rcode,
+            Step::Alias => {}
         }
     }
     // A longer chain gets what was followed of it; the resolver asks for the rest.
     Rcode::NoError
 }
 
+/// A number for what was found, to count responses by: of the zone where there is no such name, else of the name in
+/// it, which for all that a wildcard or a DNAME record makes is one. A reload may give other numbers.
+fn place(served: &Served, found: &Found<'_>) -> u64 {
+    // Where a zone lies is its own, in units of 16 octets.
+    let zone = (ptr::from_ref(&*served.zone).addr() as u64) >> 4 << 32;
+    match found {
+        Found::Cut(cut) => zone | u64::from(cut.node().number()),
+        Found::Dname(node) | Found::Name(node) => zone | u64::from(node.number()),
+        Found::Missing => zone,
+    }
+}
+
+/// No zone here holds the name, or none is there yet.
+fn refuse(snapshot: &Snapshot, composer: &mut Composer<'_, '_>) -> Rcode {
+    if snapshot.is_ready() {
+        composer.explain(Explanation::NOT_AUTHORITATIVE);
+        Rcode::Refused
+    } else {
+        composer.explain(Explanation::NOT_READY);
+        Rcode::ServFail
+    }
+}
+
 enum Step {
     Done(Rcode),
-    /// The worker's qname is now an alias's target within the zone.
+    /// The worker's qname is now an alias's target.
     Alias,
 }
 
@@ -120,12 +160,21 @@ fn from_node<W: Witness>(
             tell(served, worker, Finding::Balanced(index));
             return match steer::answer(served, name, worker, question, wanted, composer) {
                 Outcome::Done(rcode) => Step::Done(rcode),
-                Outcome::Alias { target, ttl } => lead_on(&served.zone, target, ttl, worker, qtype, composer),
+                Outcome::Alias { target, ttl } => lead_on(target, ttl, worker, qtype, composer),
             };
         }
     }
     let set = if is_any(qtype) { node.rrsets().next() } else { node.rrset(qtype) };
     if let Some(set) = set {
+        if matches!(set.rtype, Rtype::SVCB | Rtype::HTTPS)
+            && let Some(records) = zone.hints().set(node.number(), set.rtype)
+        {
+            let mut records = records.peekable();
+            let first = records.peek().and_then(|record| record.name).unwrap_or_default();
+            tell(served, worker, Finding::Hinted(first));
+            hint::answer(served, set, records, worker, question, composer);
+            return Step::Done(Rcode::NoError);
+        }
         tell(served, worker, Finding::Static);
         let rotation = match set.rtype {
             Rtype::A | Rtype::AAAA if set.count > 1 => worker.rotation(node.number(), set.rtype, set.count),
@@ -140,12 +189,9 @@ fn from_node<W: Witness>(
             return Step::Done(Rcode::NoError);
         }
         let Some(target) = alias.records().next() else { return Step::Done(Rcode::NoError) };
-        // Only a target within the zone is followed: what lies outside, the resolver asks for itself.
         let (labels, apex) = match target.name() {
             (labels, true) => (labels, zone.apex().as_wire()),
-            // Within the root all names are, and they stand in full: no pointer would be shorter.
-            (name, false) if zone.apex().is_root() => (name, &[][..]),
-            _ => return Step::Done(Rcode::NoError),
+            (name, false) => (name, &[][..]),
         };
         if worker.qname.join(labels, apex).is_err() {
             return Step::Done(Rcode::NoError);
@@ -164,13 +210,7 @@ fn tell<W: Witness>(served: &Served, worker: &mut Worker<W>, finding: Finding) {
 
 /// Redirects a name below a DNAME record: the record, and the alias that it makes of the name (RFC 6672 §3.1),
 /// with the same TTL.
-fn redirect<W>(
-    zone: &Zone,
-    node: Node<'_>,
-    worker: &mut Worker<W>,
-    qtype: Rtype,
-    composer: &mut Composer<'_, '_>,
-) -> Step {
+fn redirect<W>(node: Node<'_>, worker: &mut Worker<W>, qtype: Rtype, composer: &mut Composer<'_, '_>) -> Step {
     let Some(set) = node.rrset(Rtype::DNAME) else { return Step::Done(Rcode::ServFail) };
     let Some(record) = set.records().next() else { return Step::Done(Rcode::ServFail) };
     let qname = &mut worker.qname;
@@ -187,38 +227,25 @@ fn redirect<W>(
     if qname.join(target, record.rdata).is_err() {
         return Step::Done(Rcode::YxDomain);
     }
-    answer_alias(zone, qname, set.ttl, qtype, composer)
+    answer_alias(qname, set.ttl, qtype, composer)
 }
 
 /// Leads on to where a balanced name's pool leads its clients.
-fn lead_on<W>(
-    zone: &Zone,
-    target: &Name,
-    ttl: u32,
-    worker: &mut Worker<W>,
-    qtype: Rtype,
-    composer: &mut Composer<'_, '_>,
-) -> Step {
+fn lead_on<W>(target: &Name, ttl: u32, worker: &mut Worker<W>, qtype: Rtype, composer: &mut Composer<'_, '_>) -> Step {
     if worker.qname.read(target.as_wire()).is_err() {
         return Step::Done(Rcode::ServFail);
     }
-    answer_alias(zone, &worker.qname, ttl, qtype, composer)
+    answer_alias(&worker.qname, ttl, qtype, composer)
 }
 
-/// Answers with an alias to `target`, a name in full, and says whether it is to be followed: only within the zone.
-fn answer_alias(zone: &Zone, target: &Qname, ttl: u32, qtype: Rtype, composer: &mut Composer<'_, '_>) -> Step {
+/// Answers with an alias to `target`, a name in full, which is then to be followed.
+fn answer_alias(target: &Qname, ttl: u32, qtype: Rtype, composer: &mut Composer<'_, '_>) -> Step {
     // Where the alias itself was asked for, it is the answer.
     if !composer.answer_alias(ttl, target.octets()) || qtype == Rtype::CNAME || is_any(qtype) {
         return Step::Done(Rcode::NoError);
     }
-    let within = target.labels().checked_sub(zone.apex_labels()).and_then(|skip| target.ancestor(skip));
-    match within {
-        Some((ancestor, _)) if ancestor == zone.apex().as_wire() => {
-            composer.follow_alias();
-            Step::Alias
-        }
-        _ => Step::Done(Rcode::NoError),
-    }
+    composer.follow_alias();
+    Step::Alias
 }
 
 /// A referral: the NS set of the cut and the addresses of those servers that only this zone can give (RFC 9471:

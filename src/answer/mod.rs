@@ -2,18 +2,24 @@
 //!
 //! No I/O, no clock, no lock, no allocation; time is passed in, and what a query moves is the worker's own.
 //!
-//! The steps, in order: read the message · find the client · screen (class, version, type) · look the name up in its
-//! zone · steer, if it is balanced · compose.
+//! The steps, in order: read the message · find the client · judge its options · screen (class, version, type) · look
+//! the name up in its zone · steer, if it is balanced · compose · withhold, where a forger could profit.
 //!
 //! Sources: RFC 1034 §4.3.2 (the algorithm), RFC 2308 (negative answers), RFC 4592 (wildcards), RFC 6604 (the
-//! code of a chain), RFC 6891 (EDNS), RFC 8482 (ANY), RFC 9471 (glue).
+//! code of a chain), RFC 6891 (EDNS), RFC 8482 (ANY), RFC 8906 (what testers of compliance ask), RFC 9471 (glue).
 
+mod chaos;
 mod client;
 mod compose;
+mod explanation;
+mod hint;
 mod lookup;
+mod opt;
+pub mod rate;
 mod screen;
 mod steer;
 mod witness;
+mod withhold;
 mod worker;
 
 use std::net::IpAddr;
@@ -23,12 +29,14 @@ pub use worker::{Counters, Worker};
 
 use crate::moment::Moment;
 use crate::snapshot::Snapshot;
-use crate::wire::ecs::Malformed;
 use crate::wire::header::Rcode;
-use crate::wire::query::{Query, Unreadable};
+use crate::wire::option::Malformed;
+use crate::wire::query::Query;
 use crate::wire::rtype::Rtype;
 use client::Asker;
 use compose::Composer;
+use opt::{Opt, Options};
+use screen::Subject;
 
 /// Who asks, and through which door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,13 +47,20 @@ pub struct Peer {
     pub transport: Transport,
 }
 
-/// What a request came by, as far as the answer depends on it.
+/// What a request came by, as far as the answer depends on it. All but UDP carry up to 65,535 octets, and their peer
+/// has shown that it is where it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// Datagrams: limited by the requestor's payload size, and the source may be forged.
-    Datagram,
-    /// A connection: up to 65,535 octets.
-    Stream,
+    Udp,
+    /// TCP (RFC 7766).
+    Tcp,
+    /// DNS over TLS (RFC 7858).
+    Tls,
+    /// DNS over HTTPS, HTTP/2 or HTTP/3 (RFC 8484).
+    Https,
+    /// DNS over dedicated QUIC connections (RFC 9250).
+    Quic,
 }
 
 /// Where a response goes: a buffer of the caller's, and how much of it is filled.
@@ -88,11 +103,14 @@ pub enum Reason {
     Response,
     /// The caller's buffer is too small for any answer.
     NoRoom,
+    /// Its network gets as many responses of the kind as it may.
+    RateLimited,
 }
 
 /// Answers `request` into `response`. `worker` must have [adopted](Worker::adopt) the snapshot.
 ///
 /// Cost: a few hundred instructions, whatever the size of the zone, the pools or the request.
+/// Where the worker is [limited](Worker::limited), some 100 more for peers that are.
 pub fn answer<W: Witness>(
     snapshot: &Snapshot,
     worker: &mut Worker<W>,
@@ -117,21 +135,68 @@ fn answer_uncounted<W: Witness>(
     response.length = 0;
     let query = match Query::read(request, &mut worker.qname) {
         Ok(query) => query,
-        Err(unreadable) => return screen::refuse_unreadable(unreadable, response),
+        Err(unreadable) => {
+            let outcome = screen::refuse_unreadable(unreadable, response);
+            return match outcome {
+                Outcome::Answered(_) if worker.limits(peer) => withhold::refusal(worker, peer, now, outcome, response),
+                _ => outcome,
+            };
+        }
     };
-    let asker = match Asker::find(peer, query.edns.as_ref()) {
-        Ok(asker) => asker,
-        Err(Malformed) => return screen::refuse_unreadable(Unreadable::Malformed(query.header), response),
-    };
-    let Some(mut composer) = Composer::start(response.octets, &query, peer.transport) else {
+    let mut options = None;
+    // None where options are malformed, which still leaves a question and an OPT record to answer with.
+    let asker = judge(snapshot, worker, peer, now, &query, &mut options).ok();
+    let opt = query.edns.as_ref().map(Opt::plain).map(|opt| options.as_ref().map_or(opt, |options| opt.with(options)));
+    let Some(mut composer) = Composer::start(response.octets, &query, peer.transport, opt) else {
         return Outcome::Dropped(Reason::NoRoom);
     };
-    let rcode = match screen::screen(&query) {
-        Ok(()) => lookup::answer(snapshot, worker, Question { asker, now, qtype: query.qtype }, &mut composer),
-        Err(rcode) => rcode,
+    let horizon = snapshot.horizon();
+    let rcode = match (asker, screen::screen(&query)) {
+        (None, _) => Rcode::FormErr,
+        (Some(asker), Ok(Subject::Zones)) => {
+            lookup::answer(snapshot, worker, Question { asker, now, horizon, qtype: query.qtype }, &mut composer)
+        }
+        (_, Ok(Subject::Server)) => {
+            worker.place = 0;
+            chaos::answer(snapshot.identity(), worker.qname.octets(), query.qtype, &mut composer)
+        }
+        (_, Ok(Subject::Nobody)) => {
+            worker.place = 0;
+            Rcode::NoError
+        }
+        (_, Err((rcode, explanation))) => {
+            if let Some(explanation) = explanation {
+                composer.explain(explanation);
+            }
+            rcode
+        }
     };
     response.length = composer.finish(&query, rcode);
+    if worker.limits(peer) {
+        return withhold::answer(worker, peer, now, (&query, options.as_ref()), rcode, response);
+    }
     Outcome::Answered(rcode)
+}
+
+/// Who asks, by what the options of the request say, and which `options` the response owes to them.
+///
+/// # Errors
+/// An option that its RFC has answered with FORMERR.
+#[inline]
+fn judge<'q, W>(
+    snapshot: &'q Snapshot,
+    worker: &Worker<W>,
+    peer: Peer,
+    now: Moment,
+    query: &Query<'q>,
+    options: &mut Option<Options<'q>>,
+) -> Result<Asker, Malformed> {
+    let edns = query.edns.as_ref();
+    let asker = Asker::find(peer, edns)?;
+    if let Some(edns) = edns.filter(|edns| edns.has_options) {
+        *options = Some(Options::owed(snapshot, worker, peer, now, edns)?);
+    }
+    Ok(asker)
 }
 
 /// What is asked, beside the name, which the worker holds.
@@ -139,5 +204,7 @@ fn answer_uncounted<W: Witness>(
 struct Question {
     asker: Asker,
     now: Moment,
+    /// No TTL counts on anything beyond it.
+    horizon: Moment,
     qtype: Rtype,
 }

@@ -1,10 +1,13 @@
 //! A balanced name's answer: which endpoints, and for how long.
 
+use std::net::IpAddr;
+
 use super::Question;
 use super::compose::Composer;
+use super::explanation::Explanation;
 use super::witness::{Steered, Witness};
 use super::worker::Worker;
-use crate::policy::{Client, Ecs, Endpoint, Family, Hand, Live, View, Want, WhenAllDown, choose};
+use crate::policy::{Client, Ecs, Endpoint, Family, Hand, Live, Picks, View, Want, WhenAllDown, choose};
 use crate::snapshot::{Balanced, Served};
 use crate::wire::header::Rcode;
 use crate::wire::name::Name;
@@ -48,11 +51,7 @@ pub(super) fn answer<'s, W: Witness>(
     wanted: Wanted,
     composer: &mut Composer<'_, '_>,
 ) -> Outcome<'s> {
-    let asker = question.asker;
-    let client = match name.ecs {
-        Ecs::Heeded => asker.client,
-        Ecs::Ignored => asker.resolver,
-    };
+    let client = client(name, question);
     let steering = Steering { served, name, wanted, client };
     let Some(root) = served.live.pool(steering.family(), name.root) else { return Outcome::Done(Rcode::ServFail) };
     if !root.is_present() {
@@ -62,19 +61,79 @@ pub(super) fn answer<'s, W: Witness>(
     }
     let (outcome, ttl) = if root.is_alive() {
         steering.choose((&served.live, View::Living), worker);
-        let ttl = name.ttl.at(worker.picks.flip(), question.now);
+        let ttl = name.ttl.at(worker.picks.flip().min(question.horizon), question.now);
         (steering.write(worker, ttl, composer), ttl)
     } else {
         (steering.when_all_down(worker, composer), name.ttl.min)
     };
-    let scope = match name.ecs {
-        Ecs::Heeded => asker.scope(worker.picks.scope()),
-        Ecs::Ignored => 0,
-    };
+    let scope = scope(name, question, &worker.picks);
     composer.announce(scope);
     let (family, alive, flip) = (steering.family(), root.is_alive(), worker.picks.flip());
     worker.witness.steered(Steered { family, client, alive, ttl, flip, scope });
     outcome
+}
+
+/// The living addresses of a name, for hints.
+pub(super) struct Chosen {
+    /// By family.
+    picks: [Picks; 2],
+    /// The least that answers with the addresses would have, and with their absence; seconds.
+    pub(super) ttl: u32,
+    /// The greatest that they would announce.
+    pub(super) scope: u8,
+}
+
+impl Chosen {
+    /// Those of one family, best first.
+    pub(super) fn addresses<'c>(&'c self, served: &'c Served, family: Family) -> impl Iterator<Item = IpAddr> + 'c {
+        let endpoints = &served.steering.pools.endpoints;
+        let ids = self.picks[family as usize].endpoints().iter();
+        ids.filter_map(|id| endpoints.get(id.0 as usize)?.given.address())
+    }
+}
+
+/// Chooses what the name would answer with now, of both families. Hints have turns of their own, so that they are
+/// shared out as exactly as the answers with addresses are, and take none of theirs.
+pub(super) fn hints<W: Witness>(
+    served: &Served,
+    name: &Balanced,
+    worker: &mut Worker<W>,
+    question: Question,
+) -> Chosen {
+    let client = client(name, question);
+    let mut chosen = Chosen { picks: [Picks::default(), Picks::default()], ttl: name.ttl.max, scope: 0 };
+    for family in Family::BOTH {
+        let Some(root) = served.live.pool(family, name.root).filter(|root| root.is_present()) else { continue };
+        let steering = Steering { served, name, wanted: Wanted::Addresses(family), client };
+        worker.picks.clear();
+        let ttl = if root.is_alive() {
+            steering.pick((&served.live, View::Living), family, worker, Turn::Hints);
+            name.ttl.at(worker.picks.flip(), question.now)
+        } else {
+            name.ttl.min
+        };
+        let (scope, flip) = (scope(name, question, &worker.picks), worker.picks.flip());
+        worker.witness.steered(Steered { family, client, alive: root.is_alive(), ttl, flip, scope });
+        chosen.picks[family as usize].clone_from(&worker.picks);
+        (chosen.ttl, chosen.scope) = (chosen.ttl.min(ttl), chosen.scope.max(scope));
+    }
+    chosen
+}
+
+/// Who counts as the client of `name`.
+fn client(name: &Balanced, question: Question) -> Client {
+    match name.ecs {
+        Ecs::Heeded => question.asker.client,
+        Ecs::Ignored => question.asker.resolver,
+    }
+}
+
+/// What is announced of a choice for `name`.
+fn scope(name: &Balanced, question: Question, picks: &Picks) -> u8 {
+    match name.ecs {
+        Ecs::Heeded => question.asker.scope(picks.scope()),
+        Ecs::Ignored => 0,
+    }
 }
 
 impl<'s> Steering<'s> {
@@ -88,6 +147,13 @@ impl<'s> Steering<'s> {
     fn when_all_down<W: Witness>(&self, worker: &mut Worker<W>, composer: &mut Composer<'_, '_>) -> Outcome<'s> {
         worker.picks.clear();
         let ttl = self.name.ttl.min;
+        composer.explain(match &self.name.when_all_down {
+            WhenAllDown::NoData | WhenAllDown::ServFail => Explanation::NONE_ALIVE,
+            WhenAllDown::Refused => Explanation::BLOCKED,
+            WhenAllDown::Addresses(_) => Explanation::SPARE,
+            WhenAllDown::LastGood => Explanation::LAST_GOOD,
+            WhenAllDown::ServeAll => Explanation::ALL_SERVED,
+        });
         match &self.name.when_all_down {
             WhenAllDown::NoData => self.no_data(ttl, composer),
             WhenAllDown::ServFail => Outcome::Done(Rcode::ServFail),
@@ -104,15 +170,20 @@ impl<'s> Steering<'s> {
             WhenAllDown::LastGood => {
                 self.choose((&self.served.live, View::LastGood), worker);
                 if worker.picks.endpoints().is_empty() {
-                    self.choose((&self.served.steering.all, View::Living), worker);
+                    self.choose((self.all(), View::Living), worker);
                 }
                 self.write(worker, ttl, composer)
             }
             WhenAllDown::ServeAll => {
-                self.choose((&self.served.steering.all, View::Living), worker);
+                self.choose((self.all(), View::Living), worker);
                 self.write(worker, ttl, composer)
             }
         }
+    }
+
+    /// As if everything lived, but for what operators took out.
+    fn all(&self) -> &Live {
+        self.served.live.without_out().unwrap_or(&self.served.steering.all)
     }
 
     fn no_data(&self, ttl: u32, composer: &mut Composer<'_, '_>) -> Outcome<'s> {
@@ -145,6 +216,7 @@ impl<'s> Steering<'s> {
         let cursors = match turn {
             // Those of the family that is wanted, whichever family's pools are walked.
             Turn::Own => worker.cursors.get_mut(self.served.cursors(name, self.family())).unwrap_or_default(),
+            Turn::Hints => worker.cursors.get_mut(self.served.hint_cursors(name, family)).unwrap_or_default(),
             Turn::None => &mut [],
         };
         let hand = Hand {
@@ -188,6 +260,8 @@ impl<'s> Steering<'s> {
 enum Turn {
     /// The name's next.
     Own,
+    /// The next of the name's hints.
+    Hints,
     /// None: every pool is at its beginning, and stays where it was.
     None,
 }

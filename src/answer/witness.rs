@@ -9,7 +9,7 @@ pub trait Witness: policy::Witness {
     /// What the name came to in the zone; said once for each name of a chain of aliases.
     fn found(&mut self, _served: &Served, _name: &[u8], _finding: Finding) {}
 
-    /// A balanced name was steered.
+    /// A balanced name was steered; for hints, once for each family.
     fn steered(&mut self, _steered: Steered) {}
 }
 
@@ -22,6 +22,8 @@ pub enum Finding {
     Static,
     /// Its addresses are a pool's: the number of the name.
     Balanced(u32),
+    /// It has service records whose address hints are a pool's: the number of the first name that they lead to.
+    Hinted(u32),
     /// It stands for another.
     Alias,
     /// It exists, without what was asked for.

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use super::rate::{Limiter, RateLimits};
 use super::{Outcome, Reason};
 use crate::policy::{Cursor, Picks};
 use crate::random::Random;
 use crate::snapshot::Snapshot;
+use crate::wire::cookie::Proof;
 use crate::wire::header::Rcode;
 use crate::wire::qname::Qname;
 use crate::wire::rtype::Rtype;
@@ -26,7 +29,13 @@ pub struct Worker<W = ()> {
     pub(super) random: Random,
     rotations: Box<[u32]>,
     generation: Option<u64>,
-    counters: Arc<Counters>,
+    pub(super) counters: Arc<Counters>,
+    /// How long its streams may be idle, in units of 100 ms.
+    pub(super) keepalive: Option<u16>,
+    /// What it may send by UDP; everything, where there is none.
+    pub(super) limiter: Option<Box<Limiter>>,
+    /// What the answer was made from, as a [`Class`](super::rate::Class) counts it.
+    pub(super) place: u64,
     pub(super) witness: W,
 }
 
@@ -48,8 +57,27 @@ impl<W> Worker<W> {
             rotations: vec![0; ROTATIONS].into(),
             generation: None,
             counters,
+            keepalive: None,
+            limiter: None,
+            place: 0,
             witness,
         }
+    }
+
+    /// The same, of streams that may be idle for so long: to be told to clients that ask (RFC 7828 §3.1), in tenths
+    /// of a second, of which there are at most 65,535.
+    #[must_use]
+    pub fn idle(self, idle: Duration) -> Self {
+        Self { keepalive: Some(u16::try_from(idle.as_millis() / 100).unwrap_or(u16::MAX)), ..self }
+    }
+
+    /// The same, one of `workers` on one address that keep these limits together. What is counted by follows from
+    /// `seed`.
+    #[must_use]
+    pub fn limited(self, limits: &RateLimits, workers: usize, seed: u64) -> Self {
+        let workers = u32::try_from(workers).unwrap_or(u32::MAX);
+        let limiter = limits.limit_anything().then(|| Box::new(Limiter::new(limits, workers, seed)));
+        Self { limiter, ..self }
     }
 
     /// Who hears of its answers.
@@ -86,10 +114,30 @@ impl<W> Worker<W> {
 #[derive(Debug, Default)]
 pub struct Counters {
     outcomes: [AtomicU64; OUTCOMES.len()],
+    /// Cookies, by what they prove.
+    cookies: [AtomicU64; COOKIES.len()],
+    /// Answers that went out truncated, by why.
+    withheld: [AtomicU64; WITHHELD.len()],
 }
 
+/// Why an answer went out truncated that had room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Withheld {
+    /// It was over the limit of responses, and slipped.
+    Rate,
+    /// It was too large for whoever has not shown where it is.
+    Unproven,
+}
+
+/// Every reason, in the order of the counters.
+const WITHHELD: [(Withheld, &str); 2] =
+    [(Withheld::Rate, "truncated-rate-limited"), (Withheld::Unproven, "truncated-unproven")];
+
+/// Every proof, in the order of the counters.
+const COOKIES: [(Proof, &str); 2] = [(Proof::Given, "cookies-proven"), (Proof::Missing, "cookies-unproven")];
+
 /// Every outcome, in the order of the counters.
-const OUTCOMES: [(Outcome, &str); 11] = [
+const OUTCOMES: [(Outcome, &str); 12] = [
     (Outcome::Answered(Rcode::NoError), "noerror"),
     (Outcome::Answered(Rcode::NxDomain), "nxdomain"),
     (Outcome::Answered(Rcode::Refused), "refused"),
@@ -101,6 +149,7 @@ const OUTCOMES: [(Outcome, &str); 11] = [
     (Outcome::Dropped(Reason::Short), "dropped-short"),
     (Outcome::Dropped(Reason::Response), "dropped-response"),
     (Outcome::Dropped(Reason::NoRoom), "dropped-no-room"),
+    (Outcome::Dropped(Reason::RateLimited), "dropped-rate-limited"),
 ];
 
 impl Counters {
@@ -117,15 +166,30 @@ impl Counters {
             Outcome::Dropped(Reason::Short) => 8,
             Outcome::Dropped(Reason::Response) => 9,
             Outcome::Dropped(Reason::NoRoom) => 10,
+            Outcome::Dropped(Reason::RateLimited) => 11,
         };
-        let counter = &self.outcomes[at];
-        counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        bump(&self.outcomes[at]);
     }
 
-    /// Each outcome's name and count.
-    pub fn read(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        OUTCOMES.iter().zip(&self.outcomes).map(|((_, name), counter)| (*name, counter.load(Ordering::Relaxed)))
+    pub(super) fn add_cookie(&self, proof: Proof) {
+        bump(&self.cookies[usize::from(proof == Proof::Missing)]);
     }
+
+    pub(super) fn add_withheld(&self, why: Withheld) {
+        bump(&self.withheld[why as usize]);
+    }
+
+    /// Each outcome's name and count, then those of the cookies and of the truncated answers among them.
+    pub fn read(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let outcomes = OUTCOMES.iter().map(|(_, name)| *name).zip(&self.outcomes);
+        let cookies = COOKIES.iter().map(|(_, name)| *name).zip(&self.cookies);
+        let withheld = WITHHELD.iter().map(|(_, name)| *name).zip(&self.withheld);
+        outcomes.chain(cookies).chain(withheld).map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
+    }
+}
+
+fn bump(counter: &AtomicU64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
 }
 
 #[cfg(test)]
@@ -137,6 +201,12 @@ mod tests {
         for (outcome, name) in OUTCOMES {
             let counters = Counters::default();
             counters.add(outcome);
+            let counted: Vec<_> = counters.read().filter(|&(_, count)| count > 0).collect();
+            assert_eq!(counted, [(name, 1)]);
+        }
+        for (why, name) in WITHHELD {
+            let counters = Counters::default();
+            counters.add_withheld(why);
             let counted: Vec<_> = counters.read().filter(|&(_, count)| count > 0).collect();
             assert_eq!(counted, [(name, 1)]);
         }

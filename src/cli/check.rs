@@ -1,23 +1,25 @@
 //! `bellwether check`: every fault, and the plan of each balanced name.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::time::Duration;
 
 use super::terminal::{self, note, plural, span};
 use super::{DONE, FAILED, FileArguments};
-use crate::config::{self, Atlas, LoadedZone};
-use crate::diagnostic::Severity;
+use crate::config::{self, Atlas, Balanced, Hints, LoadedZone, Server};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::health::ProbeId;
+use crate::policy::{self, PoolId, Pools};
+use crate::transport::tls::Certificates;
 use crate::ttl::Plan;
+use crate::wire::cookie::Secret;
 
 pub(super) fn run(arguments: &FileArguments) -> u8 {
-    let Some(server) = arguments.server() else { return FAILED };
-    let folder = arguments.zones(&server);
-    let atlas = match Atlas::read(&server.databases, server.latency.as_deref()) {
-        Ok(atlas) => atlas,
-        Err(faults) => {
-            terminal::print_faults(&faults);
-            return FAILED;
-        }
-    };
+    let server = arguments.server();
+    let (atlas, beside) = server.as_ref().map_or_else(Default::default, beside);
+    terminal::print_faults(&beside);
+    // A server file that cannot be read does not say where the zones are.
+    let Some(folder) = arguments.zones.clone().or_else(|| Some(server.as_ref()?.zones.clone())) else { return FAILED };
     let (loaded, faults) = config::load(&folder, &atlas);
     terminal::print_faults(&faults);
     let count = |severity| faults.iter().filter(|fault| fault.severity == severity).count();
@@ -29,29 +31,53 @@ pub(super) fn run(arguments: &FileArguments) -> u8 {
         }
         return FAILED;
     };
+    if server.is_none() || !beside.is_empty() {
+        note(format_args!("{}: valid, but the server would not start", folder.display()));
+        return FAILED;
+    }
+    // What reports by itself is not asked.
+    let asked = loaded.targets.iter().map(|target| (!target.is_pushed()).then_some(target.monitor.timing.interval));
+    let intervals: Vec<Option<Duration>> = asked.collect();
     let mut text = String::new();
     for zone in &loaded.zones {
-        write_zone(&mut text, zone);
+        write_zone(&mut text, zone, &intervals);
     }
     let names: usize = loaded.zones.iter().map(|zone| zone.names.len()).sum();
     let printed = terminal::print(format_args!(
-        "{text}{}: valid; {}, {}, {}, {}\n",
+        "{text}{}: valid; {}, {}, {}, {}, {}\n",
         folder.display(),
         plural(loaded.zones.len(), "zone"),
         plural(names, "balanced name"),
         plural(loaded.targets.len(), "probed endpoint"),
         plural(count(Severity::Warning), "warning"),
+        rate(intervals.iter().flatten()),
     ));
     printed.map_or_else(|error| terminal::unprinted(&error), |()| DONE)
 }
 
+/// What the server file names, and the faults of that. Without its databases the zones can be checked all the same.
+fn beside(server: &Server) -> (Atlas, Vec<Diagnostic>) {
+    let (atlas, mut faults) = match Atlas::read(&server.databases, server.latency.as_deref()) {
+        Ok(atlas) => (atlas, Vec::new()),
+        Err(faults) => (Atlas::default(), faults),
+    };
+    if let Some(tls) = &server.doors.encrypted {
+        faults.extend(Certificates::read(&tls.certificate, &tls.key).err().map(|fault| *fault));
+    }
+    faults.extend(server.dns.identity(Secret::new([0; 16])).err().into_iter().flatten());
+    (atlas, faults)
+}
+
 /// Writing to a string cannot fail.
-fn write_zone(text: &mut String, zone: &LoadedZone) {
+fn write_zone(text: &mut String, zone: &LoadedZone, intervals: &[Option<Duration>]) {
     let _ = writeln!(text, "zone {}  {}", zone.zone.apex(), plural(zone.zone.names(), "name"));
     let width = zone.names.iter().map(|name| name.owner.to_string().chars().count()).max().unwrap_or(0);
     for name in &zone.names {
         let pool = zone.pools.pools.get(name.root.0 as usize).map_or("", |pool| &*pool.name);
-        let _ = writeln!(text, "  {:width$}  pool {pool}: {}", name.owner.to_string(), timing(&name.plan));
+        let derived = derived(name, &zone.pools, intervals);
+        let hints = if name.hints == Hints::Pool { "; hints of HTTPS and SVCB records" } else { "" };
+        let timing = timing(&name.plan);
+        let _ = writeln!(text, "  {:width$}  pool {pool}: {timing}{derived}{hints}", name.owner.to_string());
     }
     if !zone.names.is_empty() {
         text.push('\n');
@@ -64,4 +90,40 @@ fn timing(plan: &Plan) -> String {
         return format!("no monitor, nothing is ever detected; {range}");
     }
     format!("worst-case detection {}, {range}, worst-case failover {}", span(plan.detection), span(plan.failover))
+}
+
+/// The monitor that decides the plan, its times, given or derived, and what all probes of the name come to.
+fn derived(name: &Balanced, pools: &Pools, intervals: &[Option<Duration>]) -> String {
+    let Some((monitor, timing)) = &name.decisive else { return String::new() };
+    let probes = probes(pools, name.root);
+    let rate = rate(probes.iter().filter_map(|probe| intervals.get(probe.0 as usize)?.as_ref()));
+    let (interval, fast, timeout) = (span(timing.interval), span(timing.fast), span(timing.timeout));
+    format!("; monitor {monitor}: interval {interval}, fast {fast}, timeout {timeout}; {rate}")
+}
+
+/// All that is probed for a name that is answered from `root`, each once.
+fn probes(pools: &Pools, root: PoolId) -> BTreeSet<ProbeId> {
+    let mut probes = BTreeSet::new();
+    let mut seen = BTreeSet::from([root]);
+    let mut ahead = vec![root];
+    while let Some(pool) = ahead.pop().and_then(|pool| pools.pools.get(pool.0 as usize)) {
+        probes.extend(&pool.depends);
+        for member in &pool.members {
+            match member.target {
+                policy::Target::Pool(child) if seen.insert(child) => ahead.push(child),
+                policy::Target::Pool(_) => {}
+                policy::Target::Endpoint(id) => {
+                    let judged = pools.endpoints.get(id.0 as usize).map(|endpoint| &endpoint.judged);
+                    probes.extend(judged.into_iter().flat_map(|judged| &judged.probes));
+                }
+            }
+        }
+    }
+    probes
+}
+
+/// What probing at these `intervals` comes to while all is well, before jitter.
+fn rate<'t>(intervals: impl IntoIterator<Item = &'t Duration>) -> String {
+    let rate = intervals.into_iter().fold(0.0, |rate, interval| rate + interval.as_secs_f64().recip());
+    format!("{rate:.1} probes a second")
 }

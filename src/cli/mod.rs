@@ -1,9 +1,12 @@
 //! The commands: what a person types and reads. The only room that prints.
 
+mod caller;
 mod check;
 mod demo;
 mod explain;
 mod serve;
+mod status;
+mod steer;
 mod terminal;
 
 use std::net::{SocketAddr, UdpSocket};
@@ -12,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::admin::api::Force;
 use crate::config::{self, Server};
 use crate::server::Settings;
 
@@ -26,6 +30,11 @@ pub fn run() -> ExitCode {
         Command::Serve(serve) => serve::run(&serve),
         Command::Check(check) => check::run(&check),
         Command::Explain(explain) => explain::run(&explain),
+        Command::Status(status) => status::run(&status),
+        Command::Up(steer) => steer::run(&steer, Some(Force::Up)),
+        Command::Down(steer) => steer::run(&steer, Some(Force::Down)),
+        Command::Drain(drain) => steer::drain(&drain),
+        Command::Auto(steer) => steer::run(&steer, None),
         Command::Demo => demo::run(),
     };
     ExitCode::from(code)
@@ -60,6 +69,21 @@ enum Command {
     /// Say which answer a client gets, and why
     #[command(after_help = explain::HELP)]
     Explain(explain::ExplainArguments),
+    /// Show how a running server stands: names, pools, endpoints, and what is forced
+    #[command(after_help = status::HELP)]
+    Status(status::StatusArguments),
+    /// Force pools or endpoints up, whatever their monitors say
+    #[command(after_help = steer::HELP)]
+    Up(steer::SteerArguments),
+    /// Force pools or endpoints down
+    #[command(after_help = steer::HELP)]
+    Down(steer::SteerArguments),
+    /// Take pools or endpoints out of new answers, and say when they are safe to stop
+    #[command(after_help = steer::DRAIN_HELP)]
+    Drain(steer::DrainArguments),
+    /// Let monitors decide again
+    #[command(after_help = steer::HELP)]
+    Auto(steer::SteerArguments),
     /// Show it work: a sample zone over a few tiny endpoints on loopback, one of which dies and comes back
     Demo,
 }
@@ -125,6 +149,11 @@ impl FileArguments {
         server
     }
 
+    /// Whether there is a server file to read.
+    fn has_server_file(&self) -> bool {
+        self.config.is_some() || Path::new(CONFIG).is_file()
+    }
+
     /// The zones folder: the flag's over the server file's.
     fn zones(&self, server: &Server) -> PathBuf {
         self.zones.clone().unwrap_or_else(|| server.zones.clone())
@@ -140,6 +169,12 @@ impl ServeArguments {
             workers: self.workers.map_or(server.workers, usize::from),
             databases: server.databases,
             latency: server.latency,
+            admin: server.admin,
+            doors: server.doors,
+            dns: server.dns,
+            transfers: server.transfers,
+            wave: server.wave,
+            state: server.state,
         }
     }
 }

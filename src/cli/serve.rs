@@ -33,10 +33,11 @@ struct Terminal;
 
 impl Audience for Terminal {
     fn ready(&self, ready: &Ready) {
-        let Ready { zones, names, probes, workers, listen } = ready;
+        let Ready { zones, names, probes, workers, listen, encrypted } = ready;
         let listen: Vec<String> = listen.iter().map(ToString::to_string).collect();
+        let encrypted: String = encrypted.iter().map(|(spoken, address)| format!(", {spoken} on {address}")).collect();
         note(format_args!(
-            "ready: {}, {}, {}, on {} (UDP × {workers}, TCP)",
+            "ready: {}, {}, {}, on {} (UDP × {workers}, TCP){encrypted}",
             plural(*zones, "zone"),
             plural(*names, "balanced name"),
             plural(*probes, "probed endpoint"),

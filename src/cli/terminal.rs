@@ -43,11 +43,15 @@ pub(super) fn print_faults(faults: &[Diagnostic]) {
     }
 }
 
-/// Logs to stderr, at `level` where BELLWETHER_LOG says nothing. hickory-server logs each request at `info`,
-/// which is for nobody; notify warns of a folder that was removed when both it and its parent tell so.
+/// Libraries that say more than an operator wants, however much is asked of us: h2, hyper, h3 and quinn log each frame
+/// at `debug` and warn of peers' faults; notify warns of a folder that was removed when both it and its parent tell so.
+const QUIET: &str =
+    "notify=error,h2=info,hyper=info,h3=error,h3_quinn=error,quinn=error,quinn_proto=error,quinn_udp=error";
+
+/// Logs to stderr, at `level` where BELLWETHER_LOG says nothing.
 pub(super) fn start_log(level: &str) {
     let filter = std::env::var("BELLWETHER_LOG").unwrap_or_else(|_| level.to_owned());
-    let filter = EnvFilter::builder().parse_lossy(format!("hickory_server=warn,notify=error,{filter}"));
+    let filter = EnvFilter::builder().parse_lossy(format!("{QUIET},{filter}"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
@@ -56,6 +60,11 @@ pub(super) fn start_log(level: &str) {
         // It would be reported with a macro that panics when stderr is gone.
         .log_internal_errors(false)
         .init();
+}
+
+/// How many characters a line of stdout has; `None` where it is no terminal, which has no such limit.
+pub(super) fn width() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(terminal_size::Width(width), _)| usize::from(width))
 }
 
 /// A span as a policy file would state it: `500ms`, `13s`, `1m30s`, `2h`.

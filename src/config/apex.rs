@@ -13,6 +13,15 @@ use crate::diagnostic::Place;
 use crate::ttl::{TTL_LEAST, TTL_MOST};
 use crate::wire::name::Name;
 
+/// What `[zone]` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ZoneTable {
+    /// The apex of a zone without a master file.
+    Apex(Apex),
+    /// `serial = "auto"` and nothing else, at this place: the serial of a master file's SOA moves by itself.
+    AutoSerial(Place),
+}
+
 /// What stands at the apex of a zone. Times are whole seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Apex {
@@ -25,7 +34,7 @@ pub struct Apex {
     /// The TTL of the SOA, of the NS records and of the nameservers' addresses, 1 s to a week; an hour where none
     /// is given.
     pub ttl: u32,
-    /// The SOA's serial number, where one is given.
+    /// The SOA's serial number, where one is given; else it moves by itself.
     pub serial: Option<u32>,
     /// How often a secondary asks for the serial; an hour where none is given.
     pub refresh: u32,
@@ -75,9 +84,19 @@ const NAMESERVER: Keys = Keys::only(&["name", "addresses"]);
 const NAMESERVERS_EXAMPLE: &str = r#"["ns1.example.com", "ns2.example.com"]"#;
 
 /// Reads `[zone]` of the zone `apex`; `None` when it is faulty.
-pub(super) fn read(item: Item<'_>, apex: &Name, faults: &mut Faults<'_>) -> Option<Apex> {
+pub(super) fn read(item: Item<'_>, apex: &Name, faults: &mut Faults<'_>) -> Option<ZoneTable> {
     let example = r#"{ nameservers = ["ns1.example.com"], contact = "hostmaster.example.com" }"#;
     let table = item.table("[zone]", &ZONE, example, faults)?;
+    let serial = table.get("serial").map_or(Some(None), |item| serial(item, faults));
+    if matches!(item.value, DeValue::Table(entries) if entries.len() == 1) && table.get("serial").is_some() {
+        if serial?.is_some() {
+            faults.error(item.key_span, "[zone] has nothing but a `serial`").help(
+                "beside a master file that can only be \"auto\"; without one [zone] needs `nameservers` and `contact`",
+            );
+            return None;
+        }
+        return Some(ZoneTable::AutoSerial(faults.place(item.key_span)));
+    }
     let nameservers =
         table.require("nameservers", NAMESERVERS_EXAMPLE, faults).and_then(|item| nameservers(item, apex, faults));
     let contact = table.require("contact", "\"hostmaster.example.com\"", faults).and_then(|item| contact(item, faults));
@@ -86,8 +105,7 @@ pub(super) fn read(item: Item<'_>, apex: &Name, faults: &mut Faults<'_>) -> Opti
     let refresh = seconds(&table, "refresh", TIMER_RANGE, REFRESH, faults);
     let retry = seconds(&table, "retry", TIMER_RANGE, RETRY, faults);
     let expire = seconds(&table, "expire", TIMER_RANGE, EXPIRE, faults);
-    let serial = table.get("serial").map_or(Some(None), |item| item.integer(0..=u32::MAX, faults).map(Some));
-    Some(Apex {
+    Some(ZoneTable::Apex(Apex {
         place: faults.place(item.key_span),
         nameservers: nameservers?,
         contact: contact?,
@@ -97,7 +115,21 @@ pub(super) fn read(item: Item<'_>, apex: &Name, faults: &mut Faults<'_>) -> Opti
         retry: retry?,
         expire: expire?,
         negative_ttl: negative_ttl?,
-    })
+    }))
+}
+
+/// A number, or `"auto"`, for which there is none.
+fn serial(item: Item<'_>, faults: &mut Faults<'_>) -> Option<Option<u32>> {
+    match item.value.as_str() {
+        Some("auto") => Some(None),
+        Some(other) => {
+            faults
+                .error(item.span, format!("`serial` cannot be \"{}\"", shown(other)))
+                .help("write \"auto\", or a whole number without quotes");
+            None
+        }
+        None => item.integer(0..=u32::MAX, faults).map(Some),
+    }
 }
 
 fn seconds(

@@ -3,7 +3,7 @@
 //! Nothing stops at a fault, so one reading lists everything. What is listed is bounded: a file of nothing but
 //! faults costs no more than its first thousand.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Diagnostic, Place, nearest};
 
@@ -89,6 +89,11 @@ impl<'a> Faults<'a> {
     pub(super) fn new(file: &'a Path, text: &'a str) -> Self {
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { source: Source { file, text, line_starts }, errors: Listed::default(), warnings: Listed::default() }
+    }
+
+    /// `file`, as the file that this is names it: relative to the folder in which this one is.
+    pub(super) fn beside(&self, file: &str) -> PathBuf {
+        self.source.file.parent().unwrap_or(Path::new("")).join(file)
     }
 
     /// The place of `span`, for what outlives the text.

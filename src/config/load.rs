@@ -5,14 +5,19 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use super::text_file::read_text;
-use super::{Apex, Atlas, Balanced, Policies, Server, ZoneFiles, list_zones, read_policies, read_server_file};
+use super::names::Hints;
+use super::serials::{Serials, is_ahead};
+use super::slack::slacks;
+use super::text_file::{read_named_text, read_text};
+use super::{
+    Apex, Atlas, Balanced, Policies, Server, ZoneFiles, ZoneTable, list_zones, read_policies, read_server_file,
+};
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::health::ProbeId;
 use crate::policy::{PolicyName, Pools, Target};
 use crate::probe;
-use crate::system::unix_seconds;
 use crate::wire::name::Name;
 use crate::wire::qname::Qname;
 use crate::wire::rtype::Rtype;
@@ -21,10 +26,14 @@ use crate::zone::{Builder, Fault, Found, Origin, Zone, master};
 /// What a zones folder says.
 #[derive(Debug)]
 pub struct Loaded {
+    /// The serials of those zones whose own move by themselves, for the next time.
+    pub serials: Serials,
     /// In the order of their names.
     pub zones: Vec<LoadedZone>,
     /// Everything that is probed, once; the pools' probes are numbers of this list.
     pub targets: Vec<probe::Target>,
+    /// For each of them how long a down verdict may be held without breaking any name's promise.
+    pub slacks: Vec<Duration>,
 }
 
 /// One zone.
@@ -42,16 +51,21 @@ pub struct LoadedZone {
 
 /// Reads every zone of `folder`. `None` when any of it is at fault: a folder is served whole or not at all.
 pub fn load(folder: &Path, atlas: &Atlas) -> (Option<Loaded>, Vec<Diagnostic>) {
+    load_after(folder, atlas, &Serials::default())
+}
+
+/// As [`load`], after zones with these serials were.
+pub fn load_after(folder: &Path, atlas: &Atlas, before: &Serials) -> (Option<Loaded>, Vec<Diagnostic>) {
     let (files, mut faults) = list_zones(folder);
     if files.is_empty() && faults.is_empty() {
         let help = "a zone's files are named after it, such as example.com.zone and example.com.toml";
         let nothing = "the zones folder holds no zone: there is nothing to serve";
         faults.push(Diagnostic::error(Place::of_file(folder), nothing).help(help));
     }
-    let mut targets = Targets::default();
+    let (mut targets, mut serials) = (Targets::default(), Serials::default());
     let mut zones = Vec::with_capacity(files.len());
     for files in &files {
-        let (zone, found) = load_zone(folder, files, atlas, &mut targets);
+        let (zone, found) = load_zone(folder, files, (atlas, before), (&mut targets, &mut serials));
         faults.extend(found);
         zones.extend(zone);
     }
@@ -60,7 +74,8 @@ pub fn load(folder: &Path, atlas: &Atlas) -> (Option<Loaded>, Vec<Diagnostic>) {
     if valid {
         faults.extend(atlas.latency_warnings(&going_by_latency(&zones)));
     }
-    (valid.then_some(Loaded { zones, targets: targets.list }), faults)
+    let slacks = slacks(zones.iter().map(|zone| (&*zone.names, &zone.pools)), targets.list.len());
+    (valid.then_some(Loaded { serials, zones, targets: targets.list, slacks }), faults)
 }
 
 /// What the members of pools that go by latency are called, in all zones.
@@ -129,18 +144,28 @@ const APEX_TABLE: u16 = u16::MAX - 1;
 fn load_zone(
     folder: &Path,
     files: &ZoneFiles,
-    atlas: &Atlas,
-    targets: &mut Targets,
+    (atlas, before): (&Atlas, &Serials),
+    (targets, serials): (&mut Targets, &mut Serials),
 ) -> (Option<LoadedZone>, Vec<Diagnostic>) {
     let mut builder = Builder::new(&files.apex);
     let mut faults = Vec::new();
     let mut sources = Vec::new();
+    // Times are taken before files are read: what is saved meanwhile has another the next time.
+    let mut saved: Vec<SystemTime> =
+        files.policy.iter().filter_map(|file| fs::metadata(file).ok()?.modified().ok()).collect();
+    let mut soas = Vec::new();
     let mut whole = true;
     if let Some(master) = &files.master {
         let outcome = master::read(master, folder, &files.apex, &mut |record| {
             let origin = Origin { file: record.file, line: record.line };
+            if record.rtype == Rtype::SOA {
+                // Its serial may be for the policy file to say.
+                soas.push((record.owner.to_vec(), record.ttl, record.rdata.to_vec(), origin));
+                return;
+            }
             builder.add(record.owner, record.rtype, record.ttl, record.rdata, origin);
         });
+        saved.extend(outcome.saved);
         whole = outcome.diagnostics.iter().all(|fault| fault.severity != Severity::Error);
         faults.extend(outcome.diagnostics);
         sources = outcome.files;
@@ -156,7 +181,17 @@ fn load_zone(
     let Some(policies) = policies else { return (None, faults) };
     let policy_file = files.policy.as_deref().unwrap_or(folder);
     match (&files.master, &policies.apex) {
-        (None, Some(apex)) => add_apex(&mut builder, files, apex, policy_file),
+        (None, Some(ZoneTable::Apex(apex))) => {
+            let serial = apex.serial.unwrap_or_else(|| serials.give(before, &files.apex, None, saved));
+            add_apex(&mut builder, files, apex, serial);
+        }
+        (None, Some(ZoneTable::AutoSerial(place))) => {
+            let message =
+                format!("[zone] has only a `serial`, and there is no master file {}zone beside it", files.apex);
+            let help = "say who serves the zone: [zone] with nameservers and contact";
+            faults.push(Diagnostic::error(place.clone(), message).help(help));
+            return (None, faults);
+        }
         (None, None) => {
             let message =
                 format!("there is neither a [zone] table here nor a master file {}zone beside it", files.apex);
@@ -164,20 +199,47 @@ fn load_zone(
             faults.push(Diagnostic::error(Place::of_file(policy_file), message).help(help));
             return (None, faults);
         }
-        (Some(master), Some(apex)) => {
+        (Some(master), Some(ZoneTable::Apex(apex))) => {
             let message = format!("[zone] is said here, but the master file {} already says it", master.display());
-            faults.push(Diagnostic::error(apex.place.clone(), message).help("take the [zone] table out"));
+            faults.push(
+                Diagnostic::error(apex.place.clone(), message)
+                    .help("take the [zone] table out; only `serial = \"auto\"` may stand in it"),
+            );
+        }
+        (Some(_), Some(ZoneTable::AutoSerial(_))) => {
+            for (_, _, rdata, origin) in &mut soas {
+                let Some(field) = serial_in(rdata) else { continue };
+                let own = u32::from_be_bytes(*field);
+                if is_ahead(own, &saved) {
+                    let place = sources.get(usize::from(origin.file)).map(|file| master::place(file, origin.line));
+                    let message = format!("the serial {own} is ahead of the time at which the files were saved");
+                    let help = "it is counted on from while the server runs, and begins there again with each start;                                 write 1, and have secondaries transfer the zone anew once";
+                    let place = place.unwrap_or_else(|| Place::of_file(policy_file));
+                    faults.push(Diagnostic::warning(place, message).help(help));
+                }
+                *field = serials.give(before, &files.apex, Some(own), saved.clone()).to_be_bytes();
+            }
         }
         (Some(_), None) => {}
     }
+    for (owner, ttl, rdata, origin) in soas {
+        builder.add(&owner, Rtype::SOA, ttl, &rdata, origin);
+    }
     for (index, name) in (0..).zip(&policies.names) {
-        builder.balance(&name.owner, index, name.beside, Origin { file: POLICY_FILE, line: index });
+        let origin = Origin { file: POLICY_FILE, line: index };
+        builder.balance(&name.owner, index, name.beside, origin);
+        if name.hints == Hints::Pool {
+            builder.hint(&name.owner, origin);
+        }
     }
     let (zone, mut found) = builder.finish();
     // That something is not there says nothing of a file that could not be read to the end.
     found.retain(|fault| whole || fault.at.is_some());
-    let origins =
-        Origins { sources: &sources, names: &policies.names, apex: policies.apex.as_ref(), files, policy_file };
+    let apex = match &policies.apex {
+        Some(ZoneTable::Apex(apex)) => Some(apex),
+        _ => None,
+    };
+    let origins = Origins { sources: &sources, names: &policies.names, apex, files, policy_file };
     faults.extend(found.into_iter().map(|fault| origins.diagnostic(fault)));
     let loaded = zone.map(|zone| {
         let Policies { pools, aliases, names, .. } = policies;
@@ -200,24 +262,17 @@ fn load_policies(
     atlas: &Atlas,
     targets: &mut Targets,
 ) -> (Option<Policies>, Vec<Diagnostic>) {
-    // A pipe would be waited for.
-    let text = if fs::metadata(file).is_ok_and(|file| !file.is_file()) {
-        Err("is not a file".to_owned())
-    } else {
-        read_text(file)
-    };
-    match text {
+    match read_named_text(file) {
         Ok(text) => read_policies(file, &text, &files.apex, atlas, &mut |target| targets.register(target)),
         Err(message) => (None, vec![Diagnostic::error(Place::of_file(file), message)]),
     }
 }
 
 /// The records that `[zone]` stands for: SOA, NS, and addresses of those servers that have some.
-fn add_apex(builder: &mut Builder, files: &ZoneFiles, apex: &Apex, policy_file: &Path) {
+fn add_apex(builder: &mut Builder, files: &ZoneFiles, apex: &Apex, serial: u32) {
     let origin = Origin { file: APEX_TABLE, line: 1 };
     let owner = files.apex.as_wire();
     let primary = apex.nameservers.first().map_or(owner, |server| server.name.as_wire());
-    let serial = apex.serial.unwrap_or_else(|| saved_at(policy_file));
     let mut soa = [primary, apex.contact.as_wire()].concat();
     for field in [serial, apex.refresh, apex.retry, apex.expire, apex.negative_ttl] {
         soa.extend_from_slice(&field.to_be_bytes());
@@ -234,10 +289,9 @@ fn add_apex(builder: &mut Builder, files: &ZoneFiles, apex: &Apex, policy_file: 
     }
 }
 
-/// A serial that grows whenever the file is saved: its time of modification, in seconds since 1970 modulo 2³²,
-/// which serial arithmetic takes in its stride (RFC 1982).
-fn saved_at(file: &Path) -> u32 {
-    fs::metadata(file).and_then(|metadata| metadata.modified()).map_or(1, |modified| unix_seconds(modified) as u32)
+/// The serial in an SOA's rdata, the first of the five numbers at its end (RFC 1035 §3.3.13).
+fn serial_in(rdata: &mut [u8]) -> Option<&mut [u8; 4]> {
+    rdata.last_chunk_mut::<20>()?.first_chunk_mut()
 }
 
 /// Where the origins of one zone's records are.

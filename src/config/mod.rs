@@ -7,18 +7,25 @@
 //! | `duration`, `words` | what operators write: times, names, addresses |
 //! | `apex`, `monitors`, `pools`, `nesting`, `aliases`, `names` | the tables of a policy file, in the order in which they build on each other |
 //! | `policy_file`, `server_file`, `zones_folder` | the three things that are read |
+//! | `doors` | the server file's tables for connections: TLS, front ends, limits |
+//! | `transfer_table` | `[transfer]` of the server file |
 //! | `latency_file` | the latency table, line by line |
+//! | `dns` | what the server says of itself, and the file of cookie secrets |
 //! | `atlas` | what is known of clients: databases of places and the latency table |
+//! | `serials` | serials that move by themselves |
+//! | `slack` | how long the names of an endpoint could bear to wait for its verdict |
 //! | `load` | a whole zones folder: master files and policy files put together, checked as zones |
 //!
-//! The text goes in and meaning comes out, with every fault listed; only `load`, `atlas`, `text_file` and `zones_folder` touch
-//! the file system.
+//! The text goes in and meaning comes out, with every fault listed; only `load`, `atlas`, `dns`, `text_file` and
+//! `zones_folder` touch the file system; of what reads text, only `monitors` has files of certificates read.
 //! Knows neither sockets nor octets of messages.
 
 mod aliases;
 mod apex;
 mod atlas;
 mod claims;
+mod dns;
+mod doors;
 mod duration;
 mod faults;
 mod latency_file;
@@ -27,22 +34,32 @@ mod monitors;
 mod names;
 mod nesting;
 mod policy_file;
+mod budgets;
+mod judges;
 mod pools;
+mod rates;
+mod serials;
 mod server_file;
+mod slack;
 mod table;
 mod text_file;
+mod transfer_table;
 mod words;
 mod zones_folder;
 
 #[cfg(test)]
 mod tests;
 
-pub use apex::{Apex, Nameserver};
+pub use apex::{Apex, Nameserver, ZoneTable};
 pub use atlas::Atlas;
-pub use load::{Loaded, LoadedZone, load, load_server_file};
-pub use names::Balanced;
+pub use dns::Dns;
+pub use doors::{Doors, Encrypted};
+pub use load::{Loaded, LoadedZone, load, load_after, load_server_file};
+pub use names::{Balanced, Hints};
 pub use policy_file::{Policies, read_policies};
-pub use server_file::{Server, WORKERS_MAX, read_server_file};
+pub use serials::Serials;
+pub use server_file::{Admin, Server, StateFile, WORKERS_MAX, read_server_file};
+pub use transfer_table::{Secondary, Transfers};
 pub use zones_folder::{ZoneFiles, list_zones};
 
 /// Octets of a policy file or of the server file, at the most: 64 MiB. A line for each of a million balanced

@@ -1,16 +1,19 @@
 //! `[names]`: the balanced names of a zone, each a pool with a promise.
 
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::aliases::Aliases;
 use super::duration;
 use super::faults::{Faults, Span, shown, suggestion};
 use super::nesting::Nesting;
-use super::pools::{Draft, unknown};
+use super::pools::Draft;
 use super::table::{Item, Keys, Table};
-use super::words::{Seen, addresses};
+use super::words::{Seen, addresses, unknown};
 use crate::diagnostic::Place;
+use crate::health::Timing;
 use crate::policy::{ANSWERS_MAX, Answers, Ecs, PoolId, WhenAllDown};
 use crate::snapshot;
 use crate::ttl::{Plan, TTL_LEAST, TTL_MOST, Wish, plan};
@@ -34,18 +37,37 @@ pub struct Balanced {
     pub when_all_down: WhenAllDown,
     /// Whether the client subnet that a resolver tells is heeded (RFC 7871).
     pub ecs: Ecs,
+    /// Whether its addresses are the hints of the service records that lead to it.
+    pub hints: Hints,
     /// The TTLs, and the promise that they keep.
     pub plan: Plan,
+    /// The monitor that takes longest to a verdict, by name, and its times; `None` without any.
+    pub decisive: Option<(Arc<str>, Timing)>,
 }
 
 impl Balanced {
     /// What of it answers queries.
     pub fn served(self) -> snapshot::Balanced {
-        snapshot::Balanced::new(self.root, self.answers, self.plan.range, self.when_all_down, self.ecs)
+        let served = snapshot::Balanced::new(self.root, self.answers, self.plan.range, self.when_all_down, self.ecs);
+        match self.hints {
+            Hints::AsWritten => served,
+            Hints::Pool => served.hinting(),
+        }
     }
 }
 
-const NAME: Keys = Keys::only(&["pool", "failover", "ttl-min", "ttl", "answers", "spread", "when-all-down", "ecs"]);
+/// Where the address hints of SVCB and HTTPS records that lead to a balanced name come from (RFC 9460 §7.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hints {
+    /// The master file.
+    #[default]
+    AsWritten,
+    /// The name's pool.
+    Pool,
+}
+
+const NAME: Keys =
+    Keys::only(&["pool", "failover", "ttl-min", "ttl", "answers", "spread", "when-all-down", "ecs", "hints"]);
 
 const TTL: Keys = Keys::only(&["min", "max"]);
 
@@ -74,6 +96,15 @@ pub(super) struct Zone<'z> {
     pub(super) aliases: &'z Aliases<'z>,
     /// What the file says of client subnets for all of its names.
     pub(super) ecs: Ecs,
+    /// The names of the monitors, by where they stand.
+    pub(super) monitors: HashMap<Span, Arc<str>>,
+}
+
+impl Zone<'_> {
+    fn decisive(&self, root: PoolId) -> Option<(Arc<str>, Timing)> {
+        let (timing, span) = self.nesting.slowest[root.0 as usize].decisive()?;
+        Some((self.monitors.get(&span).cloned()?, timing))
+    }
 }
 
 /// Reads all names, in the order of the file, those without faults.
@@ -133,8 +164,20 @@ fn balanced(item: Item<'_>, owner: Option<Name>, zone: &Zone<'_>, faults: &mut F
         let answers = answers_default(root, zone);
         let owner = owner?;
         let beside = zone.aliases.check(&owner, item.key_span, root, None, faults)?;
-        let (place, when_all_down) = (faults.place(item.key_span), WhenAllDown::ServeAll);
-        return Some(Balanced { owner, place, root, answers, beside, when_all_down, ecs: zone.ecs, plan });
+        let (place, when_all_down, hints) = (faults.place(item.key_span), WhenAllDown::ServeAll, Hints::AsWritten);
+        let decisive = zone.decisive(root);
+        return Some(Balanced {
+            owner,
+            place,
+            root,
+            answers,
+            beside,
+            when_all_down,
+            ecs: zone.ecs,
+            hints,
+            plan,
+            decisive,
+        });
     }
     let what = format!("name \"{}\"", shown(item.key));
     let table = item.table(&what, &NAME, NAME_EXAMPLE, faults)?;
@@ -146,6 +189,8 @@ fn balanced(item: Item<'_>, owner: Option<Name>, zone: &Zone<'_>, faults: &mut F
         table.get("when-all-down").map_or(Some(WhenAllDown::ServeAll), |item| when_all_down(item, faults));
     let ecs = table.get("ecs").map_or(Some(zone.ecs), |item| ecs(item, faults));
     let spread = table.get("spread").map_or(Some(false), |item| spread(item, answers, faults));
+    let hints_item = table.get("hints");
+    let hints = hints_item.map_or(Some(Hints::AsWritten), |item| hints(item, faults));
     let (root, owner) = (root?, owner?);
     let answers = answers.unwrap_or_else(|| Some(answers_default(root, zone)));
     let answers = match answers? {
@@ -154,6 +199,12 @@ fn balanced(item: Item<'_>, owner: Option<Name>, zone: &Zone<'_>, faults: &mut F
     };
     let several = answers_span.filter(|_| !matches!(answers, Answers::Best(1)));
     let beside = zone.aliases.check(&owner, item.key_span, root, several, faults)?;
+    if let (Beside::Nothing, Some(hints)) = (beside, hints_item) {
+        faults
+            .error(hints.key_span, format!("{owner} may be an alias, which has no addresses to hint at"))
+            .help("ask for the hints at the name that the alias stands for");
+        return None;
+    }
     Some(Balanced {
         owner,
         place: faults.place(item.key_span),
@@ -162,7 +213,9 @@ fn balanced(item: Item<'_>, owner: Option<Name>, zone: &Zone<'_>, faults: &mut F
         beside,
         when_all_down: when_all_down?,
         ecs: ecs?,
+        hints: hints?,
         plan: plan?,
+        decisive: zone.decisive(root),
     })
 }
 
@@ -198,6 +251,18 @@ fn answers(item: Item<'_>, faults: &mut Faults<'_>) -> Option<Answers> {
 /// Whether the client subnet is heeded.
 pub(super) fn ecs(item: Item<'_>, faults: &mut Faults<'_>) -> Option<Ecs> {
     item.boolean(faults).map(|heeded| if heeded { Ecs::Heeded } else { Ecs::Ignored })
+}
+
+/// Where address hints come from.
+fn hints(item: Item<'_>, faults: &mut Faults<'_>) -> Option<Hints> {
+    let text = item.string("pool", faults)?;
+    if text != "pool" {
+        faults
+            .error(item.span, format!("`hints` knows no \"{}\"", shown(text)))
+            .help("write hints = \"pool\", or leave it out to have the hints of the master file");
+        return None;
+    }
+    Some(Hints::Pool)
 }
 
 /// Whether several answers come from different members of the name's pool first.
@@ -300,9 +365,13 @@ impl Wishes {
             Ok(plan) => Some(plan),
             Err(error) => {
                 let span = self.failover.or(self.ceiling).or(self.floor).unwrap_or(key_span);
-                let note = faults
-                    .error(span, error.to_string())
-                    .help(format!("the nearest budget that fits is \"{}\"", duration::text(error.fits)));
+                let mut help = format!("the nearest budget that fits is \"{}\"", duration::text(error.fits));
+                let (interval, fall) = error.instead();
+                let interval = interval.map(|interval| format!("interval = \"{}\"", duration::text(interval)));
+                for instead in interval.into_iter().chain(fall.map(|fall| format!("fall = {fall}"))) {
+                    help += &format!("; or give the monitor {instead}");
+                }
+                let note = faults.error(span, error.to_string()).help(help);
                 if let Some((_, monitor)) = slowest.timings().find(|(timing, _)| *timing == error.timing) {
                     note.other(monitor, "the slowest monitor of its endpoints");
                 }

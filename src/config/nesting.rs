@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::faults::{Faults, Span, shown};
-use super::pools::{Draft, DraftMember, DraftTarget, unknown};
+use super::pools::{Draft, DraftTarget};
+use super::words::unknown;
 use crate::health::Timing;
 use crate::policy::{DEPTH_MAX, PoolId};
 
@@ -16,7 +17,7 @@ pub(super) struct Nesting<'a> {
     pub(super) order: Vec<usize>,
     /// The pools by name.
     pub(super) ids: HashMap<&'a str, PoolId>,
-    /// By [`PoolId`].
+    /// By [`PoolId`]; [`Nesting::measure`] fills it.
     pub(super) slowest: Vec<Slowest>,
     /// By [`PoolId`], the pools that are its members.
     children: Vec<Vec<PoolId>>,
@@ -40,6 +41,11 @@ impl Slowest {
         }
     }
 
+    /// The one that leaves a death undecided for longest.
+    pub(super) fn decisive(&self) -> Option<(Timing, Span)> {
+        self.detection
+    }
+
     /// Each timing, and where its monitor stands.
     pub(super) fn timings(&self) -> impl Iterator<Item = (Timing, Span)> {
         self.suspicion.into_iter().chain(self.detection)
@@ -55,6 +61,33 @@ impl Nesting<'_> {
             ahead.extend(self.children[pool.0 as usize].iter().copied().filter(|&child| within.insert(child)));
         }
         within
+    }
+
+    /// Hands what each pool has, by [`PoolId`], down to all that it is made of; `and` joins it with what is there.
+    pub(super) fn hand_down<T: Copy>(&self, of_pools: &mut [T], and: impl Fn(T, T) -> T) {
+        // Parents stand behind their children.
+        for (pool, children) in self.children.iter().enumerate().rev() {
+            for child in children {
+                of_pools[child.0 as usize] = and(of_pools[child.0 as usize], of_pools[pool]);
+            }
+        }
+    }
+
+    /// Finds the slowest monitors of each pool, once their times are known.
+    pub(super) fn measure(&mut self, drafts: &[Draft<'_>]) {
+        self.slowest.clear();
+        for (&at, children) in self.order.iter().zip(&self.children) {
+            let mut slowest = Slowest::default();
+            for judge in drafts[at].all_judges() {
+                slowest.enter(judge.monitor.timing, judge.key_span);
+            }
+            for child in children {
+                for (timing, span) in self.slowest[child.0 as usize].timings() {
+                    slowest.enter(timing, span);
+                }
+            }
+            self.slowest.push(slowest);
+        }
     }
 
     /// Which pools are reached from `roots`, by [`PoolId`].
@@ -152,19 +185,8 @@ impl<'a> Nesting<'a> {
     fn number(&mut self, at: usize, draft: &Draft<'a>, children: Vec<PoolId>) -> PoolId {
         // A file of 64 MiB holds fewer pools than 32 bits count.
         let id = PoolId(u32::try_from(self.order.len()).unwrap_or(u32::MAX));
-        let mut slowest = Slowest::default();
-        let is_probed = draft.members.iter().any(DraftMember::is_probed);
-        if let Some(judge) = draft.monitor.as_ref().filter(|_| is_probed) {
-            slowest.enter(judge.monitor.timing, judge.key_span);
-        }
-        for child in &children {
-            for (timing, span) in self.slowest[child.0 as usize].timings() {
-                slowest.enter(timing, span);
-            }
-        }
         self.order.push(at);
         self.ids.insert(draft.name, id);
-        self.slowest.push(slowest);
         self.children.push(children);
         id
     }

@@ -7,20 +7,23 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use super::aliases::Aliases;
-use super::apex::{self, Apex};
+use super::apex::{self, ZoneTable};
+use super::budgets;
 use super::claims;
 use super::faults::Faults;
+use super::judges::Judge;
 use super::monitors::{self, Entry};
 use super::names::{self, Balanced, Zone};
 use super::nesting::{Nesting, nest};
-use super::pools::{self, Draft, DraftGiven, DraftMember, DraftTarget, Judge};
+use super::pools::{self, Draft, DraftGiven, DraftMember, DraftTarget};
 use super::table::{Keys, Table, parse};
 use super::{Atlas, FILE_OCTETS_MAX};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::geo::{Claim, EXPECTED_MAX, Otherwise, RttMap, RttTable, Rules, Site};
 use crate::health::ProbeId;
 use crate::policy::{
-    AliasId, Ecs, Endpoint, EndpointId, Given, Latency, Member, Policy, PolicyName, Pool, Pools, Ranking, Target,
+    AliasId, Ecs, Endpoint, EndpointId, Given, Judged, Latency, Member, Policy, PolicyName, Pool, Pools, Ranking,
+    Target,
 };
 use crate::probe;
 use crate::wire::name::Name;
@@ -29,7 +32,7 @@ use crate::wire::name::Name;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Policies {
     /// `[zone]`, where it stands.
-    pub apex: Option<Apex>,
+    pub apex: Option<ZoneTable>,
     /// All pools, those too that no name leads to: their endpoints are probed, so that a pool can be watched
     /// before it is used.
     pub pools: Pools,
@@ -74,11 +77,14 @@ fn policies(
     let table = Table::root(root, "the policy file", &FILE, faults);
     let zone = table.get("zone").and_then(|item| apex::read(item, apex, faults));
     let monitors = monitors::read(table.get("monitors"), faults);
-    let drafts = pools::read(table.get("pools"), &monitors, faults);
-    let nesting = nest(&drafts, faults);
+    let mut drafts = pools::read(table.get("pools"), &monitors, faults);
+    let mut nesting = nest(&drafts, faults);
+    budgets::derive(table.get("names"), &monitors, &mut drafts, &nesting);
+    nesting.measure(&drafts);
     let ecs = table.get("ecs").and_then(|item| names::ecs(item, faults)).unwrap_or(Ecs::Heeded);
     let aliases = Aliases::find(apex, &drafts, &nesting, faults);
-    let zone_of_names = Zone { apex, drafts: &drafts, nesting: &nesting, aliases: &aliases, ecs };
+    let named = monitors.iter().map(|(&name, entry)| (entry.key_span, name.into())).collect();
+    let zone_of_names = Zone { apex, drafts: &drafts, nesting: &nesting, aliases: &aliases, ecs, monitors: named };
     let names = names::read(table.get("names"), &zone_of_names, faults);
     if faults.any_error() {
         return None;
@@ -111,8 +117,7 @@ fn warn_of_unused(
         let draft = &drafts[at];
         faults.warning(draft.key_span, format!("no name leads to the pool `{}`", draft.name));
     }
-    let used: HashSet<_> =
-        drafts.iter().filter_map(|draft| draft.monitor.as_ref()).map(|judge| judge.key_span).collect();
+    let used: HashSet<_> = drafts.iter().flat_map(Draft::all_named).collect();
     for (name, entry) in monitors.iter().filter(|(_, entry)| !used.contains(&entry.key_span)) {
         faults.warning(entry.key_span, format!("no pool uses the monitor `{name}`"));
     }
@@ -134,20 +139,22 @@ fn build(
         for member in &draft.members {
             let target = match &member.target {
                 DraftTarget::Pool(name) => Target::Pool(*nesting.ids.get(name)?),
-                DraftTarget::Endpoint { name, given, .. } => {
-                    let (given, probe) = match given {
+                DraftTarget::Endpoint { name, given, probed, .. } => {
+                    let (given, judged) = match given {
                         DraftGiven::Address(address) => {
-                            let target =
-                                |judge: &Judge| probe::Target { address: *address, monitor: judge.monitor.clone() };
-                            (Given::Address(*address), draft.monitor.as_ref().map(|judge| register(target(judge))))
+                            let judged = draft.judges_of(member).map(|judges| {
+                                let targets = judges.list.iter().map(|judge| judge.target(*address, probed.as_ref()));
+                                Judged { need: judges.need, probes: targets.map(&mut *register).collect() }
+                            });
+                            (Given::Address(*address), judged.unwrap_or_default())
                         }
                         DraftGiven::Alias(alias) => {
                             aliases.push(alias.clone());
-                            (Given::Alias(AliasId(u32::try_from(aliases.len() - 1).ok()?)), None)
+                            (Given::Alias(AliasId(u32::try_from(aliases.len() - 1).ok()?)), Judged::default())
                         }
                     };
                     let id = EndpointId(u32::try_from(endpoints.len()).ok()?);
-                    endpoints.push(Endpoint { name: name.clone(), given, probe });
+                    endpoints.push(Endpoint { name: name.clone(), given, judged });
                     Target::Endpoint(id)
                 }
             };
@@ -158,6 +165,7 @@ fn build(
             policy: policy(draft, by_name, atlas)?,
             members: members.into(),
             min_alive: draft.min_alive,
+            depends: draft.depends.iter().filter_map(Judge::own_target).map(&mut *register).collect(),
         });
     }
     Some((Pools { pools: pools.into(), endpoints: endpoints.into() }, aliases.into()))

@@ -5,24 +5,25 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use toml::de::DeValue;
 
 use super::claims::{self, CLAIMS, Otherwise, Placed};
 use super::faults::{Faults, Span, shown, suggestion};
+use super::judges::{Judge, Judges, depends, judges};
 use super::monitors::Entry;
 use super::table::{Item, Keys, Table};
-use super::words::{Seen, address, check_label, host};
+use super::words::{Probed, Seen, address, check_label, host, probed};
 use crate::geo::{Bias, Claim, Coordinates, TOLERANCE_MS, conflicts};
 use crate::policy::{HASH_BITS, MEMBERS_MAX, MinAlive, PolicyName, TOLERANCE_MAX, WEIGHT_MAX, WEIGHT_TOTAL_MAX};
-use crate::probe::Monitor;
 use crate::wire::name::Name;
 
 const POOL: Keys = Keys::only(&[
     "policy",
     "monitor",
+    "require",
+    "depends",
     "endpoints",
     "members",
     "min-alive",
@@ -36,6 +37,9 @@ const ENDPOINT: Keys = Keys::only(&[
     "name",
     "address",
     "cname",
+    "probe",
+    "monitor",
+    "require",
     "weight",
     "place",
     "bias",
@@ -73,14 +77,44 @@ pub(super) struct Draft<'a> {
     pub(super) prefix: (u8, u8),
     /// What judges its own endpoints. Pools that are its members are judged by their own monitors: a pool means
     /// the same wherever it is used.
-    pub(super) monitor: Option<Judge>,
+    pub(super) judges: Option<Judges>,
+    /// What must be up for it to be alive.
+    pub(super) depends: Vec<Judge>,
 }
 
-/// A monitor and where it stands.
-#[derive(Clone)]
-pub(super) struct Judge {
-    pub(super) monitor: Arc<Monitor>,
-    pub(super) key_span: Span,
+impl Draft<'_> {
+    /// What judges `member`, one of its own.
+    pub(super) fn judges_of<'d>(&'d self, member: &'d DraftMember<'_>) -> Option<&'d Judges> {
+        match &member.target {
+            DraftTarget::Endpoint { given: DraftGiven::Address(_), judges, .. } => {
+                judges.as_ref().or(self.judges.as_ref())
+            }
+            _ => None,
+        }
+    }
+
+    /// All monitors that matter to it: those of its endpoints, and what it depends on.
+    pub(super) fn all_judges(&self) -> impl Iterator<Item = &Judge> {
+        let of_members =
+            self.members.iter().filter_map(|member| self.judges_of(member)).flat_map(|judges| &judges.list);
+        of_members.chain(&self.depends)
+    }
+
+    /// Where every monitor stands that it names, whether or not it has endpoints for it.
+    pub(super) fn all_named(&self) -> impl Iterator<Item = Span> {
+        let own = self.judges.iter().flat_map(|judges| &judges.list);
+        own.chain(self.all_judges()).map(|judge| judge.key_span)
+    }
+
+    /// The same, to be changed.
+    pub(super) fn all_judges_mut(&mut self) -> impl Iterator<Item = &mut Judge> {
+        let of_members = self.members.iter_mut().filter_map(|member| match &mut member.target {
+            DraftTarget::Endpoint { judges, .. } => judges.as_mut(),
+            DraftTarget::Pool(_) => None,
+        });
+        let judges = of_members.chain(&mut self.judges).flat_map(|judges| &mut judges.list);
+        judges.chain(&mut self.depends)
+    }
 }
 
 /// A member with its weight.
@@ -94,9 +128,9 @@ pub(super) struct DraftMember<'a> {
 }
 
 impl DraftMember<'_> {
-    /// Whether a monitor can judge it: an address of this very pool.
-    pub(super) fn is_probed(&self) -> bool {
-        matches!(self.target, DraftTarget::Endpoint { given: DraftGiven::Address(_), .. })
+    /// Whether it could have a monitor, as an address of this very pool, and names none itself.
+    pub(super) fn is_unjudged(&self) -> bool {
+        matches!(self.target, DraftTarget::Endpoint { given: DraftGiven::Address(_), judges: None, .. })
     }
 
     /// What it is called within its pool.
@@ -110,7 +144,13 @@ impl DraftMember<'_> {
 
 /// What a member is.
 pub(super) enum DraftTarget<'a> {
-    Endpoint { name: Box<str>, given: DraftGiven, place: Option<Coordinates> },
+    Endpoint {
+        name: Box<str>,
+        given: DraftGiven,
+        place: Option<Coordinates>,
+        probed: Option<Probed>,
+        judges: Option<Judges>,
+    },
     Pool(&'a str),
 }
 
@@ -148,7 +188,8 @@ pub(super) fn read<'a>(
         otherwise: None,
         tolerance: TOLERANCE,
         prefix: HASH_BITS,
-        monitor: None,
+        judges: None,
+        depends: Vec::new(),
     };
     entries.into_iter().map(|item| pool(item, monitors, faults).unwrap_or_else(|| nothing(item))).collect()
 }
@@ -159,18 +200,20 @@ fn pool<'a>(item: Item<'a>, monitors: &HashMap<&str, Entry>, faults: &mut Faults
     let table = item.table(&what, &POOL, r#"{ policy = "round-robin", endpoints = ["192.0.2.10"] }"#, faults)?;
     let policy = table.require("policy", "\"round-robin\"", faults).and_then(|item| policy(item, faults));
     let heeds_weights = policy.is_none_or(PolicyName::heeds_weights) || weighs_living(&table);
-    let (members, sound) = members(&table, policy, heeds_weights, faults);
-    let monitor = table.get("monitor").and_then(|item| monitor(item, monitors, faults));
+    let judges = judges(&table, None, monitors, faults);
+    let depends = table.get("depends").map(|item| depends(item, monitors, faults)).unwrap_or_default();
+    let (members, sound) = members(&table, policy, heeds_weights, (judges.as_ref(), monitors), faults);
     if members.is_empty() && sound && !table.is_meant(&["endpoints", "members"]) {
         faults
             .error(item.key_span, format!("{what} has no members"))
             .help("give it endpoints = [\"192.0.2.10\"] or members = [{ pool = \"another\" }]");
     }
-    if members.iter().any(DraftMember::is_probed) && table.get("monitor").is_none() {
+    if members.iter().any(DraftMember::is_unjudged) && table.get("monitor").is_none() {
         faults
             .warning(item.key_span, format!("{what} has no monitor: its endpoints always count as alive"))
             .help("give it monitor = \"NAME\", the name of a [monitors.NAME]");
     }
+    check_ports(&members, judges.as_ref(), faults);
     let place = table.get("place").and_then(|item| claims::place(item, faults));
     let names: Vec<&str> = members.iter().map(DraftMember::name).collect();
     let otherwise = table.get("otherwise").and_then(|item| {
@@ -201,7 +244,8 @@ fn pool<'a>(item: Item<'a>, monitors: &HashMap<&str, Entry>, faults: &mut Faults
         otherwise,
         tolerance: tolerance.unwrap_or(TOLERANCE),
         prefix,
-        monitor,
+        judges,
+        depends,
     })
 }
 
@@ -219,41 +263,12 @@ fn policy(item: Item<'_>, faults: &mut Faults<'_>) -> Option<PolicyName> {
     found
 }
 
-fn monitor(item: Item<'_>, monitors: &HashMap<&str, Entry>, faults: &mut Faults<'_>) -> Option<Judge> {
-    let name = item.string("web", faults)?;
-    if let Some(entry) = monitors.get(name) {
-        return entry.monitor.clone().map(|monitor| Judge { monitor, key_span: entry.key_span });
-    }
-    unknown(item.span, name, "monitor", monitors.keys().copied(), faults);
-    None
-}
-
-/// Names that all faults of a file together are compared with, about: half a second's worth. Among a hundred
-/// thousand pools the nearest is dear to find, and nobody reads the hundredth suggestion.
-const SOUGHT_MAX: usize = 1_000_000;
-
-/// Enters that nothing is called `name` of those that are `known`.
-pub(super) fn unknown<'w>(
-    span: Span,
-    name: &str,
-    what: &str,
-    known: impl IntoIterator<Item = &'w str>,
-    faults: &mut Faults<'_>,
-) {
-    let mut known: Vec<_> = if faults.is_full() { Vec::new() } else { known.into_iter().collect() };
-    let worthwhile = known.len().saturating_mul(faults.errors()) <= SOUGHT_MAX;
-    let note = faults.error(span, format!("there is no {what} `{}`", shown(name)));
-    if worthwhile {
-        known.sort_unstable();
-        note.help(suggestion(name, known, &format!("the {what}s of this file")));
-    }
-}
-
 /// Endpoints, then pools; and whether all of them could be read.
 fn members<'a>(
     table: &Table<'a>,
     policy: Option<PolicyName>,
     heeds_weights: bool,
+    (judges, monitors): (Option<&Judges>, &HashMap<&str, Entry>),
     faults: &mut Faults<'_>,
 ) -> (Vec<DraftMember<'a>>, bool) {
     let mut reader = Members { policy, heeds_weights, seen: Seen::default(), list: Vec::new(), sound: true };
@@ -265,7 +280,7 @@ fn members<'a>(
     let endpoints = elements("endpoints", r#"["192.0.2.10", { address = "192.0.2.11", weight = 2 }]"#, faults);
     let pools = elements("members", r#"[{ pool = "frankfurt", weight = 2 }, "virginia"]"#, faults);
     for element in endpoints {
-        reader.sound &= reader.endpoint(element, faults).is_some();
+        reader.sound &= reader.endpoint(element, (judges, monitors), faults).is_some();
     }
     for element in pools {
         reader.sound &= reader.pool(element, faults).is_some();
@@ -298,22 +313,33 @@ enum Word<'a> {
 
 impl<'a> Members<'a> {
     /// `"192.0.2.10"`, or `{ name = "fra1", address = "192.0.2.10", weight = 4 }`, or one with a `cname`.
-    fn endpoint(&mut self, item: Item<'a>, faults: &mut Faults<'_>) -> Option<()> {
-        let (name, given, weight, said) = if matches!(item.value, DeValue::Table(_)) {
+    fn endpoint(
+        &mut self,
+        item: Item<'a>,
+        (of_pool, monitors): (Option<&Judges>, &HashMap<&str, Entry>),
+        faults: &mut Faults<'_>,
+    ) -> Option<()> {
+        let (name, given, weight, judges, said) = if matches!(item.value, DeValue::Table(_)) {
             let table = item.table("an endpoint", &ENDPOINT, "", faults)?;
             let weight = self.weight(&table, faults);
             let place = table.get("place").and_then(|item| claims::place(item, faults));
-            let said = (self.claims(&table, faults), claims::bias(&table, faults), place);
+            let probed = table.get("probe").and_then(|item| probed(item, faults));
+            let said = (self.claims(&table, faults), claims::bias(&table, faults), place, probed);
             let name = table.get("name").map(|item| {
                 let text = item.string("fra1", faults)?;
                 check_label(text, item.span, "an endpoint", faults).then_some(text)
             });
             let given = given(&table, faults);
-            (name, given?, weight?, said)
+            let says = table.get("monitor").or(table.get("require"));
+            let judged = says.map(|_| judges(&table, of_pool, monitors, faults));
+            if let (Some(item), Some(DraftGiven::Alias(_))) = (says, &given) {
+                faults.warning(item.key_span, format!("`{}` has no effect: monitors probe addresses", item.key));
+            }
+            (name, given?, weight?, judged.flatten(), said)
         } else {
-            (None, DraftGiven::Address(address(item, faults)?), 1, Default::default())
+            (None, DraftGiven::Address(address(item, faults)?), 1, None, Default::default())
         };
-        let (claims, bias, place) = said;
+        let (claims, bias, place, probed) = said;
         let name: Box<str> = match name {
             Some(name) => name?.into(),
             None => given.to_string().trim_end_matches('.').into(),
@@ -324,7 +350,7 @@ impl<'a> Members<'a> {
         };
         let once = self.seen.enter(Word::Given(given.clone()), item.span, &what, faults)
             && self.seen.enter(Word::Endpoint(name.clone()), item.span, &format!("the endpoint `{name}`"), faults);
-        let target = DraftTarget::Endpoint { name, given, place };
+        let target = DraftTarget::Endpoint { name, given, place, probed, judges };
         self.list.push(DraftMember { target, weight, span: item.span, claims, bias });
         once.then_some(())
     }
@@ -369,6 +395,21 @@ impl<'a> Members<'a> {
     }
 }
 
+/// Enters that a member names a port to probe where the monitor's probe knows none.
+fn check_ports(members: &[DraftMember<'_>], pool: Option<&Judges>, faults: &mut Faults<'_>) {
+    for member in members {
+        let DraftTarget::Endpoint { probed: Some(Probed { port: Some(port), .. }), judges, .. } = &member.target else {
+            continue;
+        };
+        let mut judges = judges.as_ref().or(pool).into_iter().flat_map(|judges| &judges.list);
+        if judges.any(|judge| judge.monitor.at_port(*port).is_none()) {
+            faults
+                .error(member.span, format!("`probe` names the port {port}, but what the monitor asks has no ports"))
+                .help("give the address alone");
+        }
+    }
+}
+
 /// What an endpoint gives: its `address` or its `cname`. That nothing watches an alias is worth a word.
 fn given(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<DraftGiven> {
     let Some(item) = table.get("cname") else {
@@ -383,6 +424,12 @@ fn given(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<DraftGiven> {
             .error(item.key_span, "an endpoint has either an `address` or a `cname`")
             .other(address.key_span, "the address")
             .help("an alias stands alone (RFC 1034 §3.6.2): make them two endpoints, or leave one out");
+        return None;
+    }
+    if let Some(probe) = table.get("probe") {
+        faults
+            .error(probe.key_span, "an endpoint with a `cname` is not probed, so it can have no `probe`")
+            .other(item.key_span, "the alias");
         return None;
     }
     let alias = host(item, "www.cdn.example.net", faults)?;

@@ -1,13 +1,22 @@
 //! `bellwether.toml`: where the zones are and where to listen.
 
+mod health;
+mod state;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use super::FILE_OCTETS_MAX;
-use super::faults::{Faults, shown};
+use super::dns::{self, Dns};
+use super::doors::{self, Doors};
+use super::faults::Faults;
 use super::table::{Item, Keys, Table, parse};
-use super::words::Seen;
+use super::transfer_table::{self, Transfers};
+use super::words::{path, socket, sockets};
 use crate::diagnostic::{Diagnostic, Place};
+use crate::health::WaveSettings;
+
+pub use state::StateFile;
 
 /// What the server file says; flags of the command line win over it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,20 +32,47 @@ pub struct Server {
     pub databases: Vec<PathBuf>,
     /// The table of round-trip times, if there is one; relative as those.
     pub latency: Option<PathBuf>,
+    /// Where the admin API is, if there is one.
+    pub admin: Option<Admin>,
+    /// Encryption, front ends and the limits of connections.
+    pub doors: Doors,
+    /// What the server says of itself.
+    pub dns: Dns,
+    /// When so many endpoints fail at once that our own way to them is doubted.
+    pub wave: WaveSettings,
+    /// Where verdicts are kept over a restart, if they are.
+    pub state: Option<StateFile>,
+    /// Zone transfers: keys, who may have zones, who is told.
+    pub transfers: Transfers,
+}
+
+/// `[admin]`: where the admin API is and who may use it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// Where to listen, by TCP; port 8053 of 127.0.0.1 where none is given.
+    pub listen: SocketAddr,
+    /// The file that holds the token that every request must bear; there is one wherever `listen` is off loopback.
+    /// A relative one starts from the folder of the server file.
+    pub token_file: Option<PathBuf>,
+}
+
+impl Admin {
+    /// Where it is by default: BIND's statistics channel has the port in its own documentation.
+    pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8_053);
 }
 
 /// Worker threads, at the most: more cores than any machine that serves DNS.
 pub const WORKERS_MAX: u16 = 1_024;
 
-/// Sockets to listen on, at the most.
-const LISTEN_MAX: usize = 1_024;
-
 /// The port that needs no privilege.
 const PORT: u16 = 5_300;
 
 const FILE: Keys = Keys {
-    known: &["zones", "listen", "workers", "geo", "latency"],
-    later: &["tls", "admin"],
+    known: &[
+        "zones", "listen", "workers", "geo", "latency", "health", "state", "admin", "dns", "tls", "proxy", "limits",
+        "transfer",
+    ],
+    later: &[],
     later_is: "table",
     instead: &[],
 };
@@ -44,6 +80,8 @@ const FILE: Keys = Keys {
 const GEO: Keys = Keys::only(&["databases"]);
 
 const LATENCY: Keys = Keys::only(&["table"]);
+
+const ADMIN: Keys = Keys::only(&["listen", "token-file"]);
 
 /// As without a server file.
 impl Default for Server {
@@ -55,6 +93,12 @@ impl Default for Server {
             workers: 0,
             databases: Vec::new(),
             latency: None,
+            admin: None,
+            doors: Doors::default(),
+            dns: Dns::default(),
+            wave: WaveSettings::default(),
+            state: None,
+            transfers: Transfers::default(),
         }
     }
 }
@@ -72,16 +116,31 @@ pub fn read_server_file(file: &Path, text: &str) -> (Option<Server>, Vec<Diagnos
     let default = Server::default();
     let folder = file.parent().unwrap_or(Path::new(""));
     let zones = table.get("zones").map_or(Some(default.zones), |item| zones(item, &mut faults));
-    let listen = table.get("listen").map_or(Some(default.listen), |item| listen(item, &mut faults));
+    let listen = table
+        .get("listen")
+        .map_or(Some(default.listen), |item| sockets(item, r#"["0.0.0.0:53", "[::]:53"]"#, 53, &mut faults));
     let workers = table.get("workers").map_or(Some(0), |item| item.integer(0..=WORKERS_MAX, &mut faults));
     let databases = table.get("geo").map_or(Some(Vec::new()), |item| geo(item, &mut faults));
     let latency = table.get("latency").and_then(|item| latency(item, &mut faults));
-    let server = zones.zip(listen).zip(workers).zip(databases).map(|(((zones, listen), workers), databases)| Server {
+    let admin = table.get("admin").and_then(|item| admin(item, folder, &mut faults));
+    let doors = doors::doors(&table, listen.as_deref().unwrap_or_default(), folder, &mut faults);
+    let dns = table.get("dns").map_or(Some(Dns::default()), |item| dns::read(item, folder, &mut faults));
+    let wave = table.get("health").and_then(|item| health::read(item, &mut faults)).unwrap_or_default();
+    let state = table.get("state").and_then(|item| state::read(item, folder, &mut faults));
+    let transfers = table.get("transfer").and_then(|item| transfer_table::read(item, &mut faults)).unwrap_or_default();
+    let read = zones.zip(listen).zip(workers).zip(databases).zip(dns);
+    let server = read.map(|((((zones, listen), workers), databases), dns)| Server {
         zones: folder.join(zones),
         listen,
         workers: usize::from(workers),
         databases: databases.into_iter().map(|database| folder.join(database)).collect(),
         latency: latency.map(|table| folder.join(table)),
+        admin,
+        doors,
+        dns,
+        wave,
+        state,
+        transfers,
     });
     (server.filter(|_| !faults.any_error()), faults.finish())
 }
@@ -104,59 +163,23 @@ fn latency(item: Item<'_>, faults: &mut Faults<'_>) -> Option<PathBuf> {
     path(table.require("table", "\"latency.csv\"", faults)?, "latency.csv", "a table", faults)
 }
 
-fn path(item: Item<'_>, example: &str, of: &str, faults: &mut Faults<'_>) -> Option<PathBuf> {
-    let text = item.string(example, faults)?;
-    if text.is_empty() || text.contains('\0') {
-        faults.error(item.span, format!("`{}` must be the path of {of}, found \"{}\"", item.key, shown(text)));
-        return None;
-    }
-    Some(text.into())
-}
-
-fn listen(item: Item<'_>, faults: &mut Faults<'_>) -> Option<Vec<SocketAddr>> {
-    let elements = item.elements(r#"["0.0.0.0:53", "[::]:53"]"#, faults)?;
-    if elements.is_empty() || elements.len() > LISTEN_MAX {
-        let count = elements.len();
-        faults.error(item.span, format!("`listen` must list 1 to {LISTEN_MAX} addresses with ports, found {count}"));
-        return None;
-    }
-    let mut seen = Seen::default();
-    let mut sound = true;
-    let mut listen = Vec::new();
-    for element in elements {
-        match socket(element, faults) {
-            Some(address) => {
-                sound &= seen.enter(address, element.span, &format!("the address {address}"), faults);
-                listen.push(address);
-            }
-            None => sound = false,
-        }
-    }
-    sound.then_some(listen)
-}
-
-fn socket(item: Item<'_>, faults: &mut Faults<'_>) -> Option<SocketAddr> {
-    let text = item.string("0.0.0.0:53", faults)?;
-    let Ok(address) = text.parse::<SocketAddr>() else {
-        let help = match (text.parse::<IpAddr>(), text.rsplit_once(':')) {
-            (Ok(address), _) => format!("write \"{}\"", SocketAddr::new(address, 53)),
-            (_, Some(("" | "*", port))) if port.parse::<u16>().is_ok() => {
-                format!("for all addresses write \"0.0.0.0:{port}\" and \"[::]:{port}\"")
-            }
-            _ => "write an address with a port, such as \"0.0.0.0:53\" or \"[::]:53\"".to_owned(),
-        };
-        faults.error(item.span, format!("\"{}\" is not an IP address with a port", shown(text))).help(help);
-        return None;
+/// `[admin]`: the admin API.
+fn admin(item: Item<'_>, folder: &Path, faults: &mut Faults<'_>) -> Option<Admin> {
+    let table = item.table("[admin]", &ADMIN, r#"{ listen = "127.0.0.1:8053" }"#, faults)?;
+    let token_item = table.get("token-file");
+    let token_file = match token_item {
+        Some(item) => Some(folder.join(path(item, "admin.token", "a file with a token", faults)?)),
+        None => None,
     };
-    let wrong = if address.port() == 0 {
-        "has port 0, which is no port to send queries to"
-    } else if address.ip().is_multicast() {
-        "is a multicast address, on which no DNS server is asked"
-    } else {
-        return Some(address);
-    };
-    faults.error(item.span, format!("{address} {wrong}"));
-    None
+    let Some(listen_item) = table.get("listen") else { return Some(Admin { listen: Admin::LISTEN, token_file }) };
+    let listen = socket(listen_item, 8_053, faults)?;
+    if token_file.is_none() && !listen.ip().is_loopback() {
+        faults
+            .error(listen_item.span, format!("whoever reaches {listen} could steer this server"))
+            .help("off loopback give a `token-file` too, or listen on 127.0.0.1 or [::1]");
+        return None;
+    }
+    Some(Admin { listen, token_file })
 }
 
 #[cfg(test)]
@@ -169,8 +192,7 @@ mod tests {
             let (server, faults) = read_server_file(Path::new(file), text);
             assert_eq!(faults, []);
             let listen = listen.iter().map(|text| text.parse().expect("an address with a port")).collect();
-            let expected =
-                Server { zones: PathBuf::from(zones), listen, workers, databases: Vec::new(), latency: None };
+            let expected = Server { zones: PathBuf::from(zones), listen, workers, ..Server::default() };
             assert_eq!(server, Some(expected), "{file}: {text}");
         };
         let default = ["127.0.0.1:5300", "[::1]:5300"];
@@ -191,6 +213,43 @@ mod tests {
     }
 
     #[test]
+    fn the_admin_api_is_asked_for() {
+        let check = |text: &str, listen: &str, token_file: Option<&str>| {
+            let (server, faults) = read_server_file(Path::new("etc/bellwether.toml"), text);
+            assert_eq!(faults, [], "{text}");
+            let listen = listen.parse().expect("an address with a port");
+            let expected = Admin { listen, token_file: token_file.map(PathBuf::from) };
+            assert_eq!(server.and_then(|server| server.admin), Some(expected), "{text}");
+        };
+        check("[admin]", "127.0.0.1:8053", None);
+        check("admin = { listen = '[::1]:8053' }", "[::1]:8053", None);
+        check("[admin]\nlisten = '127.9.9.9:1'\ntoken-file = 't'", "127.9.9.9:1", Some("etc/t"));
+        check("[admin]\nlisten = '0.0.0.0:8053'\ntoken-file = '/t'", "0.0.0.0:8053", Some("/t"));
+    }
+
+    #[test]
+    fn waves_and_kept_state_are_set() {
+        let check = |text: &str, share: Option<u16>, hold: u64, state: Option<(&str, u64)>| {
+            let (server, faults) = read_server_file(Path::new("/etc/bw/bellwether.toml"), text);
+            assert_eq!(faults, [], "{text}");
+            let server = server.expect("no faults");
+            let seconds = std::time::Duration::from_secs;
+            let wave = WaveSettings { share: share.map(crate::health::PerMille::new), hold: seconds(hold) };
+            let state = state.map(|(file, age)| StateFile { file: PathBuf::from(file), max_age: seconds(age) });
+            assert_eq!((server.wave, server.state), (wave, state), "{text}");
+        };
+        check("", Some(500), 30, None);
+        check("[health]", Some(500), 30, None);
+        check("[health]\nwave-share = '1%'\nwave-hold = '1s'", Some(10), 1, None);
+        check("[health]\nwave-share = '99%'\nwave-hold = '10m'", Some(990), 600, None);
+        for off in ["'off'", "0", "'0%'"] {
+            check(&format!("[health]\nwave-share = {off}"), None, 30, None);
+        }
+        check("[state]\nfile = 'state.json'", Some(500), 30, Some(("/etc/bw/state.json", 300)));
+        check("[state]\nfile = '/var/lib/s'\nmax-age = '1h'", Some(500), 30, Some(("/var/lib/s", 3_600)));
+    }
+
+    #[test]
     fn faults_are_listed() {
         let check = |text: &str, expected: &[&str]| {
             let (server, faults) = read_server_file(Path::new("bellwether.toml"), text);
@@ -206,12 +265,11 @@ mod tests {
         check("listn = 1", &["1:1 unknown key `listn` in the server file (did you mean `listen`?)"]);
         check("zones = ", &["1:9 a key without a value"]);
         check(
-            "[geo]\ndatabases = [1]\n[latency]\ntabel = 1\n[tls]\n[admin]\nlisten = '127.0.0.1:8053'",
+            "[geo]\ndatabases = [1]\n[latency]\ntabel = 1\n[admin]\nlisten = '127.0.0.1:8053'\ntoken-flie = ''",
             &[
                 "2:14 each of `databases` must be a string such as \"GeoLite2-City.mmdb\", found the integer 1",
                 "4:1 unknown key `tabel` in [latency] (did you mean `table`?)",
-                "5:2 the table `tls`",
-                "6:2 the table `admin`",
+                "7:1 unknown key `token-flie` in [admin] (did you mean `token-file`?)",
             ],
         );
         check(
@@ -222,7 +280,26 @@ mod tests {
                 "3:11 must be 0 to 1024, found -1",
             ],
         );
+        check(
+            "[admin]\nlisten = '0.0.0.0:8053'",
+            &["2:10 whoever reaches 0.0.0.0:8053 could steer this server (off loopback give a `token-file`"],
+        );
+        check("[admin]\nlisten = 'localhost:8053'\ntoken-file = 1", &["3:14 must be a string"]);
         check("zones = ''", &["1:9 must be the path of a folder"]);
+        check(
+            "[health]\nwave-share = '100%'\nwave-hold = '11m'\nwave-shar = 1\n[state]\nmax-age = '500ms'",
+            &[
+                "2:14 `wave-share` must be \"1%\" to \"99%\", or \"off\", found \"100%\"",
+                "3:13 `wave-hold` must be 1s to 10m, found 11m",
+                "4:1 unknown key `wave-shar` in [health] (did you mean `wave-share`?)",
+                "5:2 [state] has no `file` (add file = \"state.json\")",
+                "6:11 `max-age` must be 1s to 1d, found 500ms",
+            ],
+        );
+        check("health = 1\nstate = 's'", &["1:10 must be a table", "2:9 must be a table"]);
+        check("[health]\nwave-share = 50", &["2:14 `wave-share` must be 0 to 0, found 50"]);
+        check("[health]\nwave-share = true", &["2:14 must be a string such as \"50%\""]);
+        check("[state]\nfile = ''", &["2:8 must be the path of a file"]);
         check("listen = []", &["1:10 must list 1 to 1024 addresses with ports, found 0"]);
         check("workers = 1025", &["1:11 must be 0 to 1024, found 1025"]);
         check(

@@ -89,7 +89,7 @@ pub(super) struct Table<'a> {
 }
 
 impl<'a> Item<'a> {
-    fn of((key, value): (&'a Spanned<DeString<'a>>, &'a Spanned<DeValue<'a>>)) -> Self {
+    pub(super) fn of((key, value): (&'a Spanned<DeString<'a>>, &'a Spanned<DeValue<'a>>)) -> Self {
         Self {
             key: key.get_ref(),
             key_span: key.span().into(),

@@ -1,6 +1,6 @@
 //! The text of a file that a person or a program wrote, as far as it may be long.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -23,4 +23,15 @@ pub(super) fn read_text(file: &Path) -> Result<String, String> {
         let line = error.as_bytes().iter().take(at).filter(|&&octet| octet == b'\n').count() + 1;
         format!("is not UTF-8: see line {line}")
     })
+}
+
+/// The same of a file that another file or a folder names, which may be anything: a pipe would be waited for.
+///
+/// # Errors
+/// What is no file either.
+pub(super) fn read_named_text(file: &Path) -> Result<String, String> {
+    if fs::metadata(file).is_ok_and(|metadata| !metadata.is_file()) {
+        return Err("is not a file".to_owned());
+    }
+    read_text(file)
 }

@@ -156,6 +156,12 @@ impl Network {
         if self.is_ipv4() { Span::V4(first as u32, last as u32) } else { Span::V6(first, last) }
     }
 
+    /// Whether `address` is in it. Families are kept apart: `::/0` has no IPv4 address.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        address.is_ipv4() == self.is_ipv4() && mask(as_u128(address), self.prefix) == u128::from_be_bytes(self.address)
+    }
+
     /// Whether its clients are known by IPv4 addresses.
     pub fn is_ipv4(&self) -> bool {
         self.prefix >= 96 && u128::from_be_bytes(self.address) >> 32 == MAPPED >> 32
@@ -224,6 +230,24 @@ mod tests {
         check("2002:c000:201::/48", "192.0.2.1/32");
         check("2001::/16", "2001::/16");
         check("64:ff9b::/32", "64:ff9b::/32");
+    }
+
+    #[test]
+    fn an_address_is_within_or_without() {
+        let check = |network: &str, address: &str, expected: bool| {
+            let got = Network::parse(network).expect(network).contains(address.parse().expect("an address"));
+            assert_eq!(got, expected, "{address} in {network}");
+        };
+        check("192.0.2.0/24", "192.0.2.255", true);
+        check("192.0.2.0/24", "192.0.3.0", false);
+        check("192.0.2.0/24", "::ffff:192.0.2.1", true);
+        check("192.0.2.1/32", "192.0.2.1", true);
+        check("192.0.2.1/32", "192.0.2.2", false);
+        check("0.0.0.0/0", "203.0.113.9", true);
+        check("0.0.0.0/0", "2001:db8::1", false);
+        check("2001:db8::/32", "2001:db8:ffff::1", true);
+        check("2001:db8::/32", "2001:db9::1", false);
+        check("2001:db8::1/128", "2001:db8::1", true);
     }
 
     #[test]

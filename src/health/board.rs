@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::Load;
+use super::{Load, PerMille};
 use crate::moment::Moment;
 
 /// Which probe: an index into the [`Board`]. Stable for as long as anything is probed by it, over reloads too.
@@ -17,16 +17,18 @@ pub struct Health {
     /// The soonest moment at which the verdict that is forming could turn; [`Moment::NEVER`] while the results
     /// agree with the verdict.
     pub flip: Moment,
+    /// The part of its weight that it gets: the whole, but for one that has just come back to a slow start.
+    pub share: PerMille,
     /// How loaded it says it is; `None` when it does not say, or has not for some time.
     pub load: Option<Load>,
 }
 
 impl Health {
     /// Alive, with nothing against it: also what an endpoint without a monitor always is.
-    pub const UP: Self = Self { alive: true, flip: Moment::NEVER, load: None };
+    pub const UP: Self = Self { alive: true, flip: Moment::NEVER, share: PerMille::WHOLE, load: None };
 
     /// Dead, with nothing for it.
-    pub const DOWN: Self = Self { alive: false, flip: Moment::NEVER, load: None };
+    pub const DOWN: Self = Self { alive: false, flip: Moment::NEVER, share: PerMille::WHOLE, load: None };
 }
 
 /// The health of every probe, by [`ProbeId`].

@@ -19,6 +19,13 @@ pub mod limits {
     pub const TIMEOUT: Duration = Duration::from_secs(2);
     /// A timeout may be as long as the longest interval.
     pub const TIMEOUT_RANGE: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(86_400);
+    /// The shortest interval that is derived: ten times the default pace. Who wants a faster one says so.
+    pub const INTERVAL_DERIVED_LEAST: Duration = Duration::from_millis(500);
+    /// The shortest `fast` that is derived.
+    pub const FAST_DERIVED_LEAST: Duration = Duration::from_millis(100);
+    /// The shortest timeout that is derived. Half the globe and back is up to 300 ms, but an operator of so tight a
+    /// budget probes from nearby; below this, a scheduling pause of a healthy endpoint would read as its death.
+    pub const TIMEOUT_DERIVED_LEAST: Duration = Duration::from_millis(250);
     /// `fall`, consecutive failures that turn up into down.
     pub const FALL: u8 = 3;
     /// `rise`, consecutive successes that turn down into up.
@@ -26,6 +33,9 @@ pub mod limits {
     /// For both; HAProxy and Route 53 stop at 10.
     pub const TURN_RANGE: RangeInclusive<u8> = 1..=100;
 }
+
+/// The share of a time that is all of it.
+const SHARE_WHOLE: u32 = 1_000;
 
 /// The times and counts of one monitor. Valid when within [`limits`], `fast` ≤ `interval` and `timeout` ≤
 /// `interval`; the reader of policy files sees to that.
@@ -56,7 +66,48 @@ impl Default for Timing {
     }
 }
 
+/// Which times of a monitor the file leaves to the budgets of the names that use it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "they are the times")]
+pub struct Free {
+    pub interval: bool,
+    pub fast: bool,
+    pub timeout: bool,
+}
+
 impl Timing {
+    /// The longest times, of those that are free at most the present ones, with which an endpoint is suspect within
+    /// `suspicion` and down within `detection`; where there are none, the shortest that are sensible. What is free
+    /// is shortened in one proportion, in thousandths, each as far as its least (`limits`) and never over the
+    /// interval; what is not stays.
+    pub fn within(self, free: Free, suspicion: Duration, detection: Duration) -> Self {
+        let fits = |timing: &Self| timing.suspicion_max() <= suspicion && timing.detection_max() <= detection;
+        // Every time grows with the share, so that the greatest that fits is found by halving.
+        let (mut low, mut high) = (0, SHARE_WHOLE);
+        if fits(&self.shortened(free, high)) {
+            return self;
+        }
+        while high - low > 1 {
+            let middle = low.midpoint(high);
+            if fits(&self.shortened(free, middle)) { low = middle } else { high = middle }
+        }
+        self.shortened(free, low)
+    }
+
+    /// The times with `share` thousandths of what is free.
+    fn shortened(self, free: Free, share: u32) -> Self {
+        let part = |is_free: bool, span: Duration, least: Duration| {
+            let part = span * share / SHARE_WHOLE;
+            // Whole milliseconds, as a file would say them.
+            let part = Duration::from_millis(u64::try_from(part.as_millis()).unwrap_or(u64::MAX));
+            if is_free { part.max(least.min(span)) } else { span }
+        };
+        let timeout = part(free.timeout, self.timeout, limits::TIMEOUT_DERIVED_LEAST);
+        let fast = part(free.fast, self.fast, limits::FAST_DERIVED_LEAST);
+        let interval = part(free.interval, self.interval, limits::INTERVAL_DERIVED_LEAST).max(timeout).max(fast);
+        Self { interval, fast, timeout, ..self }
+    }
+
     /// I + T: the longest from an endpoint's death to the end of the first probe that fails for it.
     pub fn suspicion_max(&self) -> Duration {
         self.interval + self.timeout

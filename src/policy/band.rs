@@ -2,12 +2,14 @@
 //!
 //! The *band* of a client is its fastest living member and every other living one that takes longer by no more than
 //! the pool's tolerance. They share by weight, drawn for each query: bands differ from client to client, so there is
-//! no common turn that a cursor could keep. Weight 0 is a last resort within the band.
+//! no common turn that a cursor could keep. Weight 0 is a last resort within the band; a member in its slow start counts
+//! for a part of its weight.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::geo::{EXPECTED_MAX, Expected, RttMap};
+use crate::health::Health;
 use crate::moment::Moment;
 use crate::random::Random;
 
@@ -31,7 +33,7 @@ pub struct Band {
     pub consulted: usize,
     /// How many of those live.
     pub living: u32,
-    /// What those weigh in all.
+    /// What those weigh in all, in thousandths.
     pub weight: u64,
     /// The soonest moment at which the band could change.
     pub flip: Moment,
@@ -62,7 +64,7 @@ impl Latency {
     /// The band among the `expected` members, of whom `stands` says whether they live and when that could turn; `None`
     /// where one is of another family. The dead that would be in it, or would make a
     /// faster one, count for the flip: they might come back.
-    pub fn band(&self, expected: &[Expected], stands: impl Fn(u16) -> Option<(bool, Moment)>) -> Band {
+    pub fn band(&self, expected: &[Expected], stands: impl Fn(u16) -> Option<Health>) -> Band {
         let shares = [(0, 0); EXPECTED_MAX];
         let mut band = Band { consulted: 0, living: 0, weight: 0, flip: Moment::NEVER, shares };
         let mut limit = u16::MAX;
@@ -71,11 +73,11 @@ impl Latency {
                 break;
             }
             band.consulted += 1;
-            let Some((lives, flip)) = stands(*member) else { continue };
+            let Some(Health { alive, flip, share, .. }) = stands(*member) else { continue };
             band.flip = band.flip.min(flip);
-            if lives {
+            if alive {
                 limit = limit.min(rtt_ms.saturating_add(self.tolerance_ms));
-                band.weight += u64::from(self.weight(*member));
+                band.weight += u64::from(self.weight(*member)) * u64::from(share.get());
                 if let Some(share) = band.shares.get_mut(band.living as usize) {
                     *share = (*member, band.weight);
                     band.living += 1;
@@ -117,11 +119,12 @@ mod tests {
     use super::super::{EndpointId, Target, latency};
     use super::*;
     use crate::geo::{Claim, Network, Places, RttTable, Sample};
+    use crate::health::PerMille;
 
     const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 0));
 
     /// Members of a pool as `ms*weight` words, by their numbers: `?` for one of which nothing is known, `!` before one
-    /// that is dead. Verdicts turn at a second more than the member's number.
+    /// that is dead, `~` before one that gets half of its share. Verdicts turn at a second more than the member's number.
     fn pool(words: &str, tolerance_ms: u64) -> (Arc<Latency>, LivePool) {
         let words: Vec<(&str, &str)> =
             words.split(' ').map(|word| word.split_once('*').unwrap_or((word, "1"))).collect();
@@ -129,7 +132,7 @@ mod tests {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let clients = Claim::Network(Network::parse("192.0.2.0/24").expect("a network"));
         let samples = (0..).zip(&words).filter_map(|(pool, (ms, _))| {
-            let ms: u32 = ms.trim_start_matches('!').parse().ok()?;
+            let ms: u32 = ms.trim_start_matches(['!', '~']).parse().ok()?;
             Some(Sample { clients, pool, rtt_us: ms * 1_000 })
         });
         let table = RttTable::of(names.iter().map(|&name| name.into()).collect(), samples.collect());
@@ -142,6 +145,7 @@ mod tests {
             weight: weights[usize::from(number)],
             alive: !word.starts_with('!'),
             flip: Moment::from_nanos((u64::from(number) + 1) * 1_000_000_000),
+            share: if word.starts_with('~') { PerMille::new(500) } else { PerMille::WHOLE },
             load: None,
         };
         let members: Vec<Standing> = (0..).zip(&words).map(standing).collect();
@@ -156,7 +160,7 @@ mod tests {
             let (expected, bits) = latency.expected(CLIENT);
             let flip = flip.map_or(Moment::NEVER, |seconds| Moment::from_nanos(seconds * 1_000_000_000));
             let band = latency.band(expected, |member| pool.stands(member));
-            let got = (band.consulted, band.living, band.weight, band.flip, bits);
+            let got = (band.consulted, band.living, band.weight / 1_000, band.flip, bits);
             assert_eq!(got, (consulted, living, weight, flip, 24), "{words} within {tolerance_ms}");
         };
         check("20 30 31", 10, (2, 2, 2, Some(1)));
@@ -200,5 +204,9 @@ mod tests {
         check("!20 !25*3 90", &[(2, 10_000)]);
         check("20*0 90*5", &[(0, 10_000)]);
         check("!20 !25", &[]);
+        // In its slow start.
+        check("~20 25", &[(0, 3_333), (1, 6_667)]);
+        check("~20*3 25*2", &[(0, 4_286), (1, 5_714)]);
+        check("~20 90", &[(0, 10_000)]);
     }
 }

@@ -227,6 +227,11 @@ impl<'a, W: Witness> Walk<'a, W> {
                 self.hand.witness.consulted(id, How::Drawn);
                 self.hand.random.below(pool.branches.len() as u64) as usize
             }
+            Pick::Lots(schedule) => {
+                self.hand.witness.consulted(id, How::Drawn);
+                // A turn is at most 2²⁰ steps long.
+                schedule.member(self.hand.random.below(schedule.len() as u64) as u32)
+            }
             Pick::Mapped(map) => {
                 let Found { class, bits } = map.lookup(self.hand.client.address());
                 self.hand.witness.consulted(id, How::Class { class, bits });
@@ -236,12 +241,18 @@ impl<'a, W: Witness> Walk<'a, W> {
             Pick::Ranked(ranking) => {
                 let (ranked, slot, bits) = ranking.ranked(self.hand.client.address());
                 self.hand.witness.consulted(id, How::Slot { slot, bits });
-                let remains = |number: u16| pool.branch(number).is_some() && !ranked.contains(&number);
+                // One in its slow start is for its part of the slots; in the others it comes behind all the rest.
+                let admitted =
+                    |number: u16| pool.seat(number).is_none_or(|seat| ranking.admits(slot, number, seat.share));
+                let ranked = ranked.iter().copied().filter(|&number| admitted(number));
+                let remains =
+                    |number: u16| pool.branch(number).is_some() && !ranked.clone().any(|ranked| ranked == number);
                 let next = || {
-                    let best = ranking.best(slot, remains).and_then(|number| pool.seat(number));
+                    let best = ranking.best(slot, |number| remains(number) && admitted(number));
+                    let best = best.or_else(|| ranking.best(slot, remains)).and_then(|number| pool.seat(number));
                     best.map_or(0, |seat| usize::from(seat.branch))
                 };
-                return self.each_ranked(pool, ranked.iter().copied(), bits, next, take);
+                return self.each_ranked(pool, ranked.clone(), bits, next, take);
             }
         };
         let (before, after) = pool.branches.split_at_checked(first).unwrap_or((&[], &pool.branches));
@@ -382,15 +393,18 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
+
     mod aliases;
+    mod forced;
     mod min_alive;
+    mod slow_start;
 
     use std::collections::BTreeMap;
     use std::net::{IpAddr, Ipv4Addr};
     use std::sync::Arc;
 
     use super::super::client::SCOPE_V4_MAX;
-    use super::super::{AliasId, Endpoint, Given, HASH_BITS, Member, MinAlive, Policy, Ranking};
+    use super::super::{AliasId, Endpoint, Forced, Given, HASH_BITS, Judged, Member, MinAlive, Policy, Ranking};
     use super::*;
     use crate::health::{Board, Health, ProbeId};
 
@@ -409,11 +423,13 @@ mod tests {
                     Some(pool) => Target::Pool(PoolId(pool as u32)),
                     None => {
                         let id = endpoints.len() as u32;
-                        let (given, probe) = match member.strip_prefix("alias") {
-                            Some(number) => (Given::Alias(AliasId(number.parse().expect("a number"))), None),
-                            None => (Given::Address(address(member)), Some(ProbeId(id))),
+                        let (given, judged) = match member.strip_prefix("alias") {
+                            Some(number) => {
+                                (Given::Alias(AliasId(number.parse().expect("a number"))), Judged::default())
+                            }
+                            None => (Given::Address(address(member)), Judged::by(ProbeId(id))),
                         };
-                        endpoints.push(Endpoint { name: member.into(), given, probe });
+                        endpoints.push(Endpoint { name: member.into(), given, judged });
                         Target::Endpoint(EndpointId(id))
                     }
                 };
@@ -436,7 +452,7 @@ mod tests {
                 (_, Some(share)) => MinAlive::Percent(percent(share)),
                 _ => MinAlive::Count(min_alive.parse().expect("a count")),
             };
-            pools.push(Pool { name: name.into(), policy, members, min_alive });
+            pools.push(Pool { name: name.into(), policy, members, min_alive, depends: Box::default() });
         }
         Pools { pools: pools.into(), endpoints: endpoints.into() }
     }
@@ -462,17 +478,17 @@ mod tests {
         fn new(lines: &[&str]) -> Self {
             let pools = pools(lines);
             let board = Board::new();
-            let live = Live::compile(&pools, &board, None);
+            let live = Live::compile(&pools, &board, &Forced::default(), None);
             let cursors = vec![Cursor::default(); pools.pools.len()];
-            let client = Client::new(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            let client = Client::within(IpAddr::V4(Ipv4Addr::LOCALHOST));
             Self { pools, board, live, cursors, random: Random::new(1), client }
         }
 
         fn set(&mut self, name: &str, health: Health) -> &mut Self {
             for endpoint in self.pools.endpoints.iter().filter(|endpoint| *endpoint.name == *name) {
-                self.board.set(endpoint.probe.expect("a probe"), health);
+                self.board.set(endpoint.judged.probes[0], health);
             }
-            self.live = Live::compile(&self.pools, &self.board, Some(&self.live));
+            self.live = Live::compile(&self.pools, &self.board, self.live.forced(), Some(&self.live));
             self
         }
 
@@ -560,8 +576,8 @@ mod tests {
     #[test]
     fn the_flip_is_the_soonest_of_what_was_consulted() {
         let at = |seconds: u64| Moment::from_nanos(seconds * 1_000_000_000);
-        let suspect = |seconds| Health { alive: true, flip: at(seconds), load: None };
-        let recovering = |seconds| Health { alive: false, flip: at(seconds), load: None };
+        let suspect = |seconds| Health { flip: at(seconds), ..Health::UP };
+        let recovering = |seconds| Health { flip: at(seconds), ..Health::DOWN };
         let check = |lines: &[&str], healths: &[(&str, Health)], answers: Answers, expected: Moment| {
             let mut case = Case::new(lines);
             for &(name, health) in healths {
@@ -614,7 +630,7 @@ mod tests {
         let mut case = Case::new(&["a rr/1 1 2 3", "b rr/1 4", "t failover/1 a b"]);
         assert_eq!(case.ask(Family::V4, ONE, 1), "1");
         case.set("4", Health::DOWN);
-        case.set("3", Health { alive: true, flip: Moment::from_nanos(5), load: None });
+        case.set("3", Health { flip: Moment::from_nanos(5), ..Health::UP });
         assert_eq!(case.ask(Family::V4, ONE, 2), "2 3");
     }
 
@@ -635,7 +651,7 @@ mod tests {
     fn a_hashed_client_stays_and_the_scope_says_so() {
         let mut case = Case::new(&["p hash/1 1 2 3 4 5 6 7 8"]);
         let mut first_of = |last: u8, down: Option<&str>| {
-            case.client = Client::new(IpAddr::V4(Ipv4Addr::new(198, 51, last, 7)));
+            case.client = Client::within(IpAddr::V4(Ipv4Addr::new(198, 51, last, 7)));
             if let Some(down) = down {
                 case.set(down, Health::DOWN);
             }

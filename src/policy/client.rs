@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::geo::{Folded, fold};
 
-/// The most bits of an IPv4 address that any answer depends on, and the most that is ever announced as a scope:
+/// The most bits of an IPv4 client subnet that any answer depends on, and the most that is ever announced as a scope:
 /// what public resolvers cache by (RFC 7871 §11.1).
 pub const SCOPE_V4_MAX: u8 = 24;
 
-/// The same of an IPv6 address. One that carries an IPv4 address counts up to [`SCOPE_V4_MAX`] bits of that, wherever
+/// The same of an IPv6 one. One that carries an IPv4 address counts up to [`SCOPE_V4_MAX`] bits of that, wherever
 /// it stands.
 pub const SCOPE_V6_MAX: u8 = 56;
 
@@ -21,8 +21,13 @@ pub struct Client {
 }
 
 impl Client {
-    /// The client at `address`.
-    pub fn new(address: IpAddr) -> Self {
+    /// Whoever asks from `address`, known to its last bit: nobody caches the answer by a part of it.
+    pub fn asking_from(address: IpAddr) -> Self {
+        Self { address, scope_max: if address.is_ipv4() { 32 } else { 128 } }
+    }
+
+    /// A client in the subnet that was told, of which `address` is the first address.
+    pub fn within(address: IpAddr) -> Self {
         let scope_max = match address {
             IpAddr::V4(_) => SCOPE_V4_MAX,
             IpAddr::V6(v6) => match fold(v6.to_bits()) {
@@ -85,7 +90,7 @@ mod tests {
     #[test]
     fn what_carries_ipv4_counts_as_far_as_ipv4_does() {
         let check = |address: &str, expected: &str, scope_max: u8| {
-            let client = Client::new(address.parse().expect("an address"));
+            let client = Client::within(address.parse().expect("an address"));
             assert_eq!((client.address().to_string().as_str(), client.scope_max()), (expected, scope_max), "{address}");
         };
         check("192.0.2.77", "192.0.2.0", 24);
@@ -98,6 +103,18 @@ mod tests {
         // Beside such a block, as far as it takes to be told from it.
         check("64:ff9b:0:0:1::1", "64:ff9b:0:0:1::", 80);
         check("64:ff9b:1::1", "64:ff9b:1::", 56);
+    }
+
+    #[test]
+    fn who_asks_is_known_to_the_last_bit() {
+        let check = |address: &str, scope_max: u8| {
+            let address = address.parse().expect("an address");
+            let client = Client::asking_from(address);
+            assert_eq!((client.address(), client.scope_max()), (address, scope_max));
+        };
+        check("192.0.2.77", 32);
+        check("2001:db8:1:2ff:3::4", 128);
+        check("64:ff9b::192.0.2.77", 128);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::band::Latency;
 use super::ranking::Ranking;
 use super::schedule::Schedule;
 use crate::geo::Map;
-use crate::health::Load;
+use crate::health::{Health, Load, PerMille};
 use crate::moment::Moment;
 
 /// One pool in one family at one moment. Dead when it has no branch.
@@ -28,6 +28,8 @@ pub struct LivePool {
     present: bool,
     /// What it was when it last lived; kept while it is dead.
     last_good: Option<Arc<Self>>,
+    /// What of that operators left in, while they took some of it out.
+    left_in: Option<Arc<Self>>,
 }
 
 /// A living member.
@@ -44,6 +46,8 @@ pub(super) struct Seat {
     pub(super) branch: u16,
     /// When its verdict could turn.
     pub(super) flip: Moment,
+    /// The part of its weight that it gets.
+    pub(super) share: PerMille,
 }
 
 impl Seat {
@@ -59,11 +63,13 @@ pub(super) enum Pick {
     InTurn,
     /// As the schedule says.
     Scheduled(Schedule),
-    /// As the schedule says, which moves with the load that endpoints report: a new one goes on where the last was,
-    /// or a name that is seldom asked for would get the beginning of a turn each time.
+    /// As the schedule says, which moves with the load that endpoints report or with a slow start: a new one goes on
+    /// where the last was, or a name that is seldom asked for would get the beginning of a turn each time.
     Drifting(Schedule),
     /// Any branch, drawn by the query.
     AtRandom,
+    /// Any step of the schedule, drawn by the query.
+    Lots(Schedule),
     /// The first living member in the ranking of the client's network.
     Ranked(Arc<Ranking>),
     /// The first living member in the class of the client.
@@ -77,9 +83,9 @@ impl PartialEq for Pick {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::First, Self::First) | (Self::InTurn, Self::InTurn) | (Self::AtRandom, Self::AtRandom) => true,
-            (Self::Scheduled(one), Self::Scheduled(other)) | (Self::Drifting(one), Self::Drifting(other)) => {
-                one == other
-            }
+            (Self::Scheduled(one), Self::Scheduled(other))
+            | (Self::Drifting(one), Self::Drifting(other))
+            | (Self::Lots(one), Self::Lots(other)) => one == other,
             (Self::Ranked(one), Self::Ranked(other)) => Arc::ptr_eq(one, other),
             (Self::Mapped(one), Self::Mapped(other)) => Arc::ptr_eq(one, other),
             (Self::Banded(one), Self::Banded(other)) => Arc::ptr_eq(one, other),
@@ -97,6 +103,8 @@ pub(super) struct Standing {
     pub(super) weight: u32,
     pub(super) alive: bool,
     pub(super) flip: Moment,
+    /// The part of its weight that it gets; the whole of a pool.
+    pub(super) share: PerMille,
     /// What it reports of its load; nothing of a pool.
     pub(super) load: Option<Load>,
 }
@@ -114,17 +122,22 @@ pub(super) fn soonest<'m>(members: impl IntoIterator<Item = &'m Standing>) -> Mo
 
 impl LivePool {
     pub(super) fn new(branches: Box<[Branch]>, pick: Pick, flip: Moment) -> Self {
-        Self { branches, seats: Box::default(), pick, flip, version: 0, present: true, last_good: None }
+        Self { branches, seats: Box::default(), pick, flip, version: 0, present: true, last_good: None, left_in: None }
     }
 
-    /// A pool whose members are looked up by number. Its own flip is never: what a query meets counts.
+    /// A pool whose members are looked up by number. Its own flip is never: what a query meets counts. Shares are
+    /// those of the greatest share there is, so that somebody always has a whole one.
     pub(super) fn ranked(members: &[Standing], pick: Pick) -> Self {
         let seats = members.last().map_or(0, |last| usize::from(last.number) + 1);
-        let mut seats = vec![Seat { branch: Seat::EMPTY, flip: Moment::NEVER }; seats];
+        let mut seats = vec![Seat { branch: Seat::EMPTY, flip: Moment::NEVER, share: PerMille::WHOLE }; seats];
         let mut branches = Vec::new();
+        let living = members.iter().filter(|member| member.alive);
+        let most = u32::from(living.map(|member| member.share.get()).max().unwrap_or(0).max(1));
+        let of_most =
+            |share: PerMille| PerMille::new(u16::try_from(u32::from(share.get()) * 1_000 / most).unwrap_or(1_000));
         for member in members {
             let Some(seat) = seats.get_mut(usize::from(member.number)) else { continue };
-            seat.flip = member.flip;
+            (seat.flip, seat.share) = (member.flip, of_most(member.share));
             if member.alive {
                 seat.branch = u16::try_from(branches.len()).unwrap_or(Seat::EMPTY);
                 branches.push(Branch::of(member));
@@ -148,9 +161,10 @@ impl LivePool {
         self.branches.get(usize::from(self.seat(number)?.branch))
     }
 
-    /// Whether that member lives, and when that could turn.
-    pub fn stands(&self, number: u16) -> Option<(bool, Moment)> {
-        Some((self.branch(number).is_some(), self.seat(number)?.flip))
+    /// Whether that member lives, when that could turn, and its share; its load is not kept.
+    pub fn stands(&self, number: u16) -> Option<Health> {
+        let seat = self.seat(number)?;
+        Some(Health { alive: self.branch(number).is_some(), flip: seat.flip, share: seat.share, load: None })
     }
 
     /// Whether anything of it answers.
@@ -168,9 +182,18 @@ impl LivePool {
         self.flip
     }
 
-    /// What it was when it last lived: itself while it does; `None` when it never has.
+    /// What it was when it last lived, without what operators took out: itself while it does; `None` when it never
+    /// has.
     pub(super) fn last_good(&self) -> Option<&Self> {
-        if self.is_alive() { Some(self) } else { self.last_good.as_deref() }
+        if self.is_alive() { Some(self) } else { self.left_in.as_deref().or(self.last_good.as_deref()) }
+    }
+
+    /// Leaves out of what it last was whatever `left` does not keep: it compiles the pool from the members that it
+    /// says live.
+    pub(super) fn leave_out(self: &mut Arc<Self>, left: impl FnOnce(&Self) -> Self) {
+        let Some(good) = self.last_good.as_deref().filter(|_| !self.is_alive()) else { return };
+        let left = Self { version: good.version, ..left(good) };
+        Arc::make_mut(self).left_in = Some(Arc::new(left));
     }
 
     /// Becomes the successor of `previous`.

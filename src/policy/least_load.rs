@@ -16,9 +16,9 @@
 //! How fast weights move is not decided here, where no time is known, but where load is smoothed: utilisation and
 //! trust each move by at most [`crate::health::STEP_PER_INTERVAL`].
 
-use super::WEIGHT_MAX;
 use super::compiled::{Branch, LivePool, Pick, Standing, soonest};
 use super::schedule::Schedule;
+use super::shares::{self, TOTAL_MAX};
 use super::weighted;
 use crate::health::{Load, PerMille};
 
@@ -30,7 +30,7 @@ pub(super) fn compile(members: &[Standing]) -> LivePool {
         return weighted::compile(members);
     }
     let reported: Vec<Reported> =
-        sharing.iter().map(|member| Reported { weight: member.weight, load: member.load }).collect();
+        sharing.iter().map(|&&Standing { weight, share, load, .. }| Reported { weight, share, load }).collect();
     let branches = sharing.iter().map(|member| Branch::of(member)).collect();
     let pick = Pick::Drifting(Schedule::new(&weights(&reported)));
     LivePool::new(branches, pick, soonest(members.iter().filter(preferred)))
@@ -39,8 +39,10 @@ pub(super) fn compile(members: &[Standing]) -> LivePool {
 /// A member that shares: what it weighs, and how loaded it says it is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reported {
-    /// The operator's weight, to [`WEIGHT_MAX`]. What weighs 0 gets nothing here: it is a last resort.
+    /// The operator's weight, to [`WEIGHT_MAX`](super::WEIGHT_MAX). What weighs 0 gets nothing here: it is a last resort.
     pub(super) weight: u32,
+    /// The part of it that it gets.
+    pub(super) share: PerMille,
     pub(super) load: Option<Load>,
 }
 
@@ -53,38 +55,30 @@ const HEADROOM_MIN: u64 = 50;
 /// A difference of 1/64 of the load is what is worth telling (`health::TOLD_STEP`).
 const LEVELS: u64 = 64;
 
-/// The most steps of a turn, give or take one for each member. It is recomputed whenever a load moves, so it is
-/// kept shorter than that of fixed weights: 0.4 ms for 100 members, and 1.7 ms for 1,000, who have 16 levels each.
-const TOTAL_MAX: u64 = 1 << 14;
-
 /// The weights of the members' turn: in proportion to their effective weights, whole numbers, at least 1 for whoever
 /// weighs anything at all. They sum to at most [`TOTAL_MAX`] and one for each member; but where all headrooms are
-/// equal, or nobody reports, they are the plain weights as they stand.
+/// equal, or nobody reports, they are the plain weights by their shares.
 ///
 /// Cost: O(k) for k members.
 pub(super) fn weights(members: &[Reported]) -> Vec<u32> {
-    let plain = || members.iter().map(|member| member.weight).collect();
+    let plain = || shares::weights(&members.iter().map(|member| (member.weight, member.share)).collect::<Vec<_>>());
     let sharing = || members.iter().filter(|member| member.weight > 0);
     let (trusts, headrooms) = sharing().fold((0, 0), |(trusts, headrooms), member| {
         (trusts + trust(member), headrooms + trust(member) * headroom(member))
     });
     // In whole numbers, so that nothing is rounded before the end: the headroom × 1,000 × Σ trust. With the most
-    // members (2¹⁶) it stays under 2⁴⁶, a product with a weight under 2⁶⁶, with the total under 2⁸⁰.
+    // members (2¹⁶) it stays under 2⁴⁶, a product with a weight under 2⁶⁶, with a share and
+    // the total under 2⁹⁰.
     let own = |member: &Reported| trust(member) * headroom(member) * trusts + (WHOLE - trust(member)) * headrooms;
     let mut owns = sharing().map(own);
     let first = owns.next();
     if first.is_none_or(|first| first == 0 || owns.all(|own| own == first)) {
         return plain();
     }
-    let effective = |member: &Reported| u128::from(member.weight) * u128::from(own(member));
-    let sum: u128 = sharing().map(effective).sum();
-    let total = u128::from(total(members));
-    let share = |member: &Reported| {
-        // Half up: rounding, like dividing, keeps a smaller one from becoming the greater.
-        let share = (effective(member) * total * 2 + sum) / (sum * 2);
-        u32::try_from(share).unwrap_or(WEIGHT_MAX).max(1)
-    };
-    members.iter().map(|member| if member.weight > 0 { share(member) } else { 0 }).collect()
+    let effective =
+        |member: &Reported| u128::from(member.weight) * u128::from(own(member)) * u128::from(member.share.get());
+    let shared = shares::apportion(&members.iter().map(effective).collect::<Vec<_>>(), total(members));
+    shared.into_iter().zip(members).map(|(shared, member)| if member.weight > 0 { shared.max(1) } else { 0 }).collect()
 }
 
 const WHOLE: u64 = PerMille::WHOLE.get() as u64;
@@ -113,12 +107,13 @@ mod tests {
     use proptest::option;
     use proptest::prelude::*;
 
+    use super::super::WEIGHT_MAX;
     use super::*;
 
     fn member(weight: u32, load: Option<(u16, u16)>) -> Reported {
         let load = load
             .map(|(utilization, trust)| Load { utilization: PerMille::new(utilization), trust: PerMille::new(trust) });
-        Reported { weight, load }
+        Reported { weight, share: PerMille::WHOLE, load }
     }
 
     /// Members as weight and utilisation, all of them trusted.
@@ -166,6 +161,24 @@ mod tests {
         check(50, &[83, 45]);
         check(200, &[102, 26]);
         check(1_000, &[116, 12]);
+    }
+
+    #[test]
+    fn a_slow_start_scales_what_load_leaves() {
+        let check = |members: &[(Option<u16>, u16)], expected: &[u32]| {
+            let members: Vec<_> = members
+                .iter()
+                .map(|&(load, share)| Reported {
+                    share: PerMille::new(share),
+                    ..member(1, load.map(|load| (load, 1_000)))
+                })
+                .collect();
+            assert_eq!(weights(&members), expected, "{members:?}");
+        };
+        check(&[(None, 1_000), (None, 250)], &[4, 1]);
+        check(&[(Some(250), 1_000), (Some(750), 1_000)], &[96, 32]);
+        check(&[(Some(250), 500), (Some(750), 1_000)], &[77, 51]);
+        check(&[(Some(250), 500), (Some(750), 500)], &[96, 32]);
     }
 
     fn members() -> impl Strategy<Value = Vec<Reported>> {

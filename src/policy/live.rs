@@ -3,62 +3,112 @@
 //! Each pool is compiled for each address family by itself, so that an IPv6 outage moves no IPv4 client and
 //! shortens no A record's TTL.
 
+#[cfg(test)]
+mod depending;
+mod last_good;
+
 use std::sync::Arc;
 
 use super::compiled::{LivePool, Standing, soonest};
 use super::family::Family;
+use super::judged::combined;
 use super::{
-    EndpointId, MinAlive, Policy, Pool, PoolId, Pools, Target, failover, hash, latency, least_load, mapped, random,
-    round_robin, weighted,
+    Endpoint, EndpointId, Force, Forced, MinAlive, Policy, Pool, PoolId, Pools, Target, failover, hash, latency,
+    least_load, mapped, random, round_robin, weighted,
 };
-use crate::health::{Board, Health};
+use crate::health::{Board, Health, ProbeId};
 use crate::moment::Moment;
+
+pub use last_good::LastGood;
 
 /// All pools of one zone at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Live {
     families: [Box<[Arc<LivePool>]>; 2],
+    forced: Forced,
+    /// What `serve-all` answers from while something is out; as if everything lived, but for that.
+    rest: Option<Arc<Self>>,
 }
 
 impl Live {
-    /// The pools under the verdicts of `board`. An endpoint of which nothing is known yet counts as alive: the
-    /// first round is awaited before anything is served, so that only a test sees it.
-    pub fn compile(pools: &Pools, board: &Board, previous: Option<&Self>) -> Self {
-        Self::of(pools, previous, |endpoint| match pools.endpoints.get(endpoint.0 as usize).and_then(|e| e.probe) {
-            Some(probe) => board.get(probe).unwrap_or(Health::UP),
-            None => Health::UP,
-        })
+    /// The pools under the verdicts of `board` and what operators `forced` over them. An endpoint of which nothing is
+    /// known yet counts as alive: the first round is awaited before anything is served, so that only a test sees it.
+    pub fn compile(pools: &Pools, board: &Board, forced: &Forced, previous: Option<&Self>) -> Self {
+        let mut live = Self::of(pools, forced, previous, |need, probes| combined(need, probes, board));
+        if forced.any_out() {
+            live.rest = Some(Arc::new(Self::rest(pools, forced)));
+        }
+        live.forced = forced.clone();
+        live
     }
 
     /// The pools as if everything lived.
     pub fn all_alive(pools: &Pools) -> Self {
-        Self::of(pools, None, |_| Health::UP)
+        Self::of(pools, &Forced::default(), None, |_, _| Health::UP)
     }
 
-    fn of(pools: &Pools, previous: Option<&Self>, health: impl Fn(EndpointId) -> Health) -> Self {
+    /// What operators forced.
+    pub fn forced(&self) -> &Forced {
+        &self.forced
+    }
+
+    /// What `serve-all` answers from, where something is out: the pools as if everything else lived. `None` where
+    /// nothing is out.
+    pub fn without_out(&self) -> Option<&Self> {
+        self.rest.as_deref()
+    }
+
+    fn of(
+        pools: &Pools,
+        forced: &Forced,
+        previous: Option<&Self>,
+        health: impl Fn(usize, &[ProbeId]) -> Health,
+    ) -> Self {
         let families = Family::BOTH.map(|family| {
+            let out = if forced.any_out() { forced.pools_out(pools, family) } else { Vec::new() };
             let mut live: Vec<Arc<LivePool>> = Vec::with_capacity(pools.pools.len());
             for (id, pool) in pools.pools.iter().enumerate() {
-                let standing = |target: Target| match target {
-                    Target::Endpoint(endpoint) => {
-                        let given = pools.endpoints.get(endpoint.0 as usize)?.given;
-                        given.is_for(family).then(|| health(endpoint))
-                    }
-                    // Children stand before their parents.
-                    Target::Pool(child) => {
-                        let child = live.get(child.0 as usize).filter(|child| child.is_present())?;
-                        Some(Health { alive: child.is_alive(), flip: child.flip, load: None })
-                    }
+                let judged = |id, endpoint: &Endpoint| {
+                    let judged = &endpoint.judged;
+                    forced.health(id, health(usize::from(judged.need), &judged.probes))
                 };
-                let compiled = compile_pool(pool, standing);
-                live.push(match previous.and_then(|previous| previous.families[family as usize].get(id)) {
+                let members = standings(pools, family, &live, pool, &judged);
+                let compiled = match forced.get(Target::Pool(PoolId(id as u32))) {
+                    // All that it depends on must live, for both families.
+                    None => compile_judged(pool, health(pool.depends.len(), &pool.depends), &members),
+                    Some(Force::Up) => compile_up(pool, members.clone(), |target| forced.is_out(target, &out)),
+                    // No verdict brings it back.
+                    Some(Force::Down | Force::Drain) => LivePool::dead(!members.is_empty(), Moment::NEVER),
+                };
+                let mut compiled = match previous.and_then(|previous| previous.families[family as usize].get(id)) {
                     Some(previous) => compiled.follow(previous),
                     None => Arc::new(compiled),
-                });
+                };
+                if forced.any_out() {
+                    compiled.leave_out(|good| {
+                        let lived = |target| good.branches.iter().any(|branch| branch.target == target);
+                        compile_those(pool, members, |target| lived(target) && !forced.is_out(target, &out))
+                    });
+                }
+                live.push(compiled);
             }
             live.into()
         });
-        Self { families }
+        Self { families, ..Self::default() }
+    }
+
+    /// The pools as if everything lived but what is out; of a pool of which everything is out, all of it.
+    fn rest(pools: &Pools, forced: &Forced) -> Self {
+        let families = Family::BOTH.map(|family| {
+            let out = forced.pools_out(pools, family);
+            let mut live: Vec<Arc<LivePool>> = Vec::with_capacity(pools.pools.len());
+            for pool in &pools.pools {
+                let members = standings(pools, family, &live, pool, &|_, _| Health::UP);
+                live.push(Arc::new(compile_rest(pool, members, |target| forced.is_out(target, &out))));
+            }
+            live.into()
+        });
+        Self { families, ..Self::default() }
     }
 
     /// One pool in one family.
@@ -67,31 +117,88 @@ impl Live {
     }
 }
 
-fn compile_pool(pool: &Pool, standing: impl Fn(Target) -> Option<Health>) -> LivePool {
-    let members: Vec<Standing> = (0..)
-        .zip(&pool.members)
-        .filter_map(|(number, member)| {
-            let Health { alive, flip, load } = standing(member.target)?;
-            Some(Standing { number, target: member.target, weight: member.weight, alive, flip, load })
-        })
-        .collect();
-    let quorum = Quorum::of(pool.min_alive, &members);
+/// How the members of `pool` stand that are of `family`, where the pools before it are `live`.
+fn standings(
+    pools: &Pools,
+    family: Family,
+    live: &[Arc<LivePool>],
+    pool: &Pool,
+    health: &impl Fn(EndpointId, &Endpoint) -> Health,
+) -> Vec<Standing> {
+    let standing = |target: Target| match target {
+        Target::Endpoint(id) => {
+            let endpoint = pools.endpoints.get(id.0 as usize)?;
+            endpoint.given.is_for(family).then(|| health(id, endpoint))
+        }
+        // Children stand before their parents.
+        Target::Pool(child) => {
+            let child = live.get(child.0 as usize).filter(|child| child.is_present())?;
+            Some(Health { alive: child.is_alive(), flip: child.flip, ..Health::UP })
+        }
+    };
+    let members = (0..).zip(&pool.members).filter_map(|(number, member)| {
+        let Health { alive, flip, share, load } = standing(member.target)?;
+        Some(Standing { number, target: member.target, weight: member.weight, alive, flip, share, load })
+    });
+    members.collect()
+}
+
+/// The pool as the verdicts have it, on the `ground` that it depends on.
+fn compile_judged(pool: &Pool, ground: Health, members: &[Standing]) -> LivePool {
+    if !ground.alive {
+        return LivePool::dead(!members.is_empty(), ground.flip);
+    }
+    let quorum = Quorum::of(pool.min_alive, members);
     if !quorum.is_met() {
         // Dead as a whole; any member's verdict may bring it back.
-        return LivePool::dead(!members.is_empty(), soonest(&members));
+        return LivePool::dead(!members.is_empty(), soonest(members));
     }
-    let mut compiled = match &pool.policy {
-        Policy::RoundRobin => round_robin::compile(&members),
-        Policy::Weighted => weighted::compile(&members),
-        Policy::Random => random::compile(&members),
-        Policy::LeastLoad => least_load::compile(&members),
-        Policy::Failover => failover::compile(&members),
-        Policy::Geo(map) | Policy::Nearest(map) => mapped::compile(&members, map),
-        Policy::Latency(latency) => latency::compile(&members, latency),
-        Policy::Hash(ranking) => hash::compile(&members, ranking),
-    };
-    compiled.flip = compiled.flip.min(quorum.lost(&members));
+    let mut compiled = compile_living(pool, members);
+    compiled.flip = compiled.flip.min(quorum.lost(members)).min(ground.flip);
     compiled
+}
+
+/// The pool alive whatever the verdicts: what lives of it, however little; where nothing does, all that is not out.
+fn compile_up(pool: &Pool, members: Vec<Standing>, is_out: impl Fn(Target) -> bool) -> LivePool {
+    if members.iter().any(|member| member.alive) {
+        return compile_living(pool, &members);
+    }
+    let flip = soonest(&members);
+    let mut compiled = compile_rest(pool, members, is_out);
+    // The first that lives again takes the place of all of these.
+    compiled.flip = compiled.flip.min(flip);
+    compiled
+}
+
+/// The pool as if everything lived but what is out; all of it, where everything is.
+fn compile_rest(pool: &Pool, members: Vec<Standing>, is_out: impl Fn(Target) -> bool) -> LivePool {
+    let all_out = members.iter().all(|member| is_out(member.target));
+    compile_those(pool, members, |target| all_out || !is_out(target))
+}
+
+/// The pool as if of its members those lived that `lives` says, and no verdict could turn.
+fn compile_those(pool: &Pool, mut members: Vec<Standing>, lives: impl Fn(Target) -> bool) -> LivePool {
+    for member in &mut members {
+        (member.alive, member.flip) = (lives(member.target), Moment::NEVER);
+    }
+    if !members.iter().any(|member| member.alive) {
+        return LivePool::dead(!members.is_empty(), Moment::NEVER);
+    }
+    compile_living(pool, &members)
+}
+
+/// What the policy makes of members of whom enough live.
+fn compile_living(pool: &Pool, members: &[Standing]) -> LivePool {
+    match &pool.policy {
+        Policy::RoundRobin => round_robin::compile(members),
+        Policy::Weighted => weighted::compile(members),
+        Policy::Random => random::compile(members),
+        Policy::LeastLoad => least_load::compile(members),
+        Policy::Failover => failover::compile(members),
+        Policy::Geo(map) | Policy::Nearest(map) => mapped::compile(members, map),
+        Policy::Latency(latency) => latency::compile(members, latency),
+        Policy::Hash(ranking) => hash::compile(members, ranking),
+    }
 }
 
 /// How much of a pool must live for the pool to live, and how much does. A member counts one, or its weight.

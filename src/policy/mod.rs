@@ -5,11 +5,14 @@
 
 mod choose;
 mod given;
+mod forced;
+mod judged;
 mod live;
 mod compiled;
 mod round_robin;
 mod weighted;
 mod least_load;
+mod shares;
 mod schedule;
 mod random;
 mod failover;
@@ -31,8 +34,10 @@ pub use choose::{Cursor, EACH_MEMBER_MAX, Hand, Picks, View, Want, choose};
 pub use client::{Client, SCOPE_V4_MAX, SCOPE_V6_MAX, carried};
 pub use compiled::LivePool;
 pub use family::Family;
+pub use forced::{Force, Forced};
 pub use given::{AliasId, Given};
-pub use live::Live;
+pub use judged::{JUDGES_MAX, Judged};
+pub use live::{LastGood, Live};
 pub use ranking::{HASH_BITS, Ranking};
 pub use schedule::gcd;
 
@@ -190,8 +195,8 @@ pub struct Endpoint {
     pub name: Box<str>,
     /// What is answered.
     pub given: Given,
-    /// Who judges it; without a probe it is always alive. An alias has none.
-    pub probe: Option<ProbeId>,
+    /// Who judges it; an alias nobody.
+    pub judged: Judged,
 }
 
 /// A policy over members.
@@ -205,6 +210,8 @@ pub struct Pool {
     pub members: Box<[Member]>,
     /// When it counts as alive.
     pub min_alive: MinAlive,
+    /// What must be up for it to be alive, whatever its members are: a database, an upstream.
+    pub depends: Box<[ProbeId]>,
 }
 
 /// All pools of one zone, children before their parents: what a pool's members name always stands before it,
@@ -215,6 +222,22 @@ pub struct Pools {
     pub pools: Box<[Pool]>,
     /// By [`EndpointId`].
     pub endpoints: Box<[Endpoint]>,
+}
+
+impl Pools {
+    /// Every probe on which anything here depends, in no order, some more than once.
+    pub fn probes(&self) -> impl Iterator<Item = ProbeId> {
+        let judges = self.endpoints.iter().flat_map(|endpoint| &endpoint.judged.probes);
+        judges.chain(self.pools.iter().flat_map(|pool| &pool.depends)).copied()
+    }
+
+    /// Gives every probe the number that `number` has for it.
+    pub fn renumber(&mut self, number: impl Fn(ProbeId) -> ProbeId) {
+        let judges = self.endpoints.iter_mut().flat_map(|endpoint| &mut endpoint.judged.probes);
+        for probe in judges.chain(self.pools.iter_mut().flat_map(|pool| &mut pool.depends)) {
+            *probe = number(*probe);
+        }
+    }
 }
 
 /// The most that one member may weigh; gdnsd's bound is 2²⁰ − 1 too.

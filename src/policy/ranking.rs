@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::client::{SCOPE_V4_MAX, SCOPE_V6_MAX, network};
 use crate::geo::{Folded, fold};
+use crate::health::PerMille;
 
 /// Slots for each member, so that a member's share is within about 1/√256, a sixteenth, of what it should be.
 const SLOTS_PER_MEMBER: usize = 256;
@@ -88,6 +89,19 @@ impl Ranking {
     pub(super) fn ranked(&self, address: IpAddr) -> (&[u16], usize, u8) {
         let (slot, bits) = self.slot(address);
         (self.slots.get(slot).map_or(&[], |ranks| ranks.as_slice()), slot, bits)
+    }
+
+    /// Whether a member that gets `share` of its weight is one for a slot's clients. Of the slots that it would have
+    /// it gets that share, and keeps those that it got as its share grows: a client moves to it once, from wherever it
+    /// is, and nobody moves between others. To scale the weight itself comes to about the same, at the cost of
+    /// ranking for each query.
+    pub(super) fn admits(&self, slot: usize, member: u16, share: PerMille) -> bool {
+        let Some(member) = self.members.get(usize::from(member)).filter(|_| share != PerMille::WHOLE) else {
+            return true;
+        };
+        // Drawn apart from the ranking, in which a high rank is a low draw.
+        let draw = mix(!member.key ^ mix(slot as u64));
+        (u128::from(draw) * u128::from(PerMille::WHOLE.get())) >> 64 < u128::from(share.get())
     }
 
     /// The best member of a slot of those that `accept` takes: for a slot whose ranked members are all dead.

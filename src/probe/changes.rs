@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::{Failure, Target};
-use crate::health::{Health, ProbeId, Verdict};
+use crate::health::{Health, ProbeId, Ramp, Verdict};
 
 /// What has become of an endpoint.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +23,8 @@ pub struct Change {
     pub target: Arc<Target>,
     /// What to enter.
     pub health: Health,
+    /// Its way back to its whole share, along which that grows without a word from here; `None` without a slow start.
+    pub ramp: Option<Ramp>,
     /// The verdict, if it turned since the last change that was read; it always has in the first.
     pub turned: Option<Verdict>,
     /// Why the last probe failed; `None` when it succeeded.
@@ -141,16 +143,20 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::Timing;
-    use crate::probe::{Monitor, Probe};
+    use crate::health::{Comeback, Timing};
+    use crate::probe::{Monitor, Probe, TcpProbe};
 
     const UP: Option<Verdict> = Some(Verdict::Up);
     const DOWN: Option<Verdict> = Some(Verdict::Down);
 
     fn change(probe: u32, health: Health, turned: Option<Verdict>) -> Change {
-        let monitor = Arc::new(Monitor { probe: Probe::Tcp { port: 1 }, timing: Timing::default() });
+        let monitor = Arc::new(Monitor {
+            probe: Probe::Tcp(TcpProbe::connect(1)),
+            timing: Timing::default(),
+            comeback: Comeback::default(),
+        });
         let target = Arc::new(Target { address: [127, 0, 0, 1].into(), monitor });
-        Change { probe: ProbeId(probe), target, health, turned, cause: None }
+        Change { probe: ProbeId(probe), target, health, ramp: None, turned, cause: None }
     }
 
     fn read(changes: &mut Changes) -> Vec<(u32, bool, Option<Verdict>)> {

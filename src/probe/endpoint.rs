@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rcgen::{CertificateParams, CertifiedIssuer, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -141,16 +142,42 @@ impl Authority {
         self.0.pem()
     }
 
+    /// A certificate with its key.
+    pub(super) fn issue(&self, params: CertificateParams) -> (CertificateDer<'static>, KeyPair) {
+        let key = KeyPair::generate().expect("a key");
+        let issuer: &Issuer<'_, KeyPair> = &self.0;
+        (params.signed_by(&key, issuer).expect("a certificate").der().clone(), key)
+    }
+
+    /// A certificate for `name` and its key, as files hold them.
+    pub(super) fn pem_of(&self, name: &str) -> (String, String) {
+        let key = KeyPair::generate().expect("a key");
+        let params = CertificateParams::new([name.to_owned()]).expect("a name");
+        let issuer: &Issuer<'_, KeyPair> = &self.0;
+        (params.signed_by(&key, issuer).expect("a certificate").pem(), key.serialize_pem())
+    }
+
     /// A server with a certificate for `name`, which is valid now.
     pub(super) fn server(&self, name: &str) -> ServerConfig {
         self.server_with(CertificateParams::new([name.to_owned()]).expect("a name"))
     }
 
     pub(super) fn server_with(&self, params: CertificateParams) -> ServerConfig {
-        let key = KeyPair::generate().expect("a key");
-        let issuer: &Issuer<'_, KeyPair> = &self.0;
-        let certificate = params.signed_by(&key, issuer).expect("a certificate");
-        server(certificate.der().clone(), &key)
+        let (certificate, key) = self.issue(params);
+        server(certificate, &key)
+    }
+
+    /// A server for `name` that wants a client certificate of this authority's.
+    pub(super) fn server_for_clients(&self, name: &str) -> ServerConfig {
+        let (certificate, key) = self.issue(CertificateParams::new([name.to_owned()]).expect("a name"));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let clients = WebPkiClientVerifier::builder_with_provider(self.roots().into(), Arc::clone(&provider));
+        ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_client_cert_verifier(clients.build().expect("a root"))
+            .with_single_cert(vec![certificate], PrivateKeyDer::try_from(key.serialize_der()).expect("a key"))
+            .expect("a certificate with its key")
     }
 }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use rustls::CertificateError;
+use rustls::{AlertDescription, CertificateError};
 
 /// What was wrong with an endpoint's answer, or why there was none.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,8 +38,14 @@ pub enum Failure {
         /// What it must contain.
         wanted: String,
     },
-    /// What came is not HTTP, or breaks off; with what is wrong.
+    /// What came is not what was asked for, or breaks off; with what is wrong.
     Answer(String),
+    /// The health service of gRPC says that it does not serve, or does not say that it does; with its words.
+    Grpc(String),
+    /// It reports that it is down; with its reason, if it says one.
+    Reported(Option<String>),
+    /// It has not reported for this time.
+    Silent(Duration),
     /// No such request can be made; with what is wrong in the monitor.
     Monitor(String),
     /// We had no means to send it: no file descriptors, ports or memory left. It says nothing of the endpoint.
@@ -58,6 +64,31 @@ impl Failure {
     /// A redirect to `location`, as the endpoint wrote it.
     pub(super) fn redirect(status: u16, location: &[u8]) -> Self {
         Self::Redirect { status, location: shown(&String::from_utf8_lossy(location)) }
+    }
+
+    /// A report of being down, with the reason that came with it.
+    pub(super) fn reported(reason: Option<&str>) -> Self {
+        Self::Reported(reason.filter(|reason| !reason.is_empty()).map(shown))
+    }
+
+    /// A handshake that came to its end without HTTP/2.
+    pub(super) fn no_http2() -> Self {
+        Self::Answer("TLS: HTTP/2 was not agreed on (ALPN h2)".to_owned())
+    }
+
+    /// A call that ended with a status other than 0: its `code` as it came, what that is called, and the `message`.
+    pub(super) fn grpc_status(code: &str, name: &str, message: Option<&str>) -> Self {
+        let message = message.filter(|message| !message.is_empty());
+        let message = message.map_or_else(String::new, |message| format!(" ({})", shown(message)));
+        Self::Grpc(format!("status {} {name}{message}", shown(code)))
+    }
+
+    /// The cause of a failed exchange over HTTP/2.
+    pub(super) fn of_http2(error: &h2::Error) -> Self {
+        match error.get_io() {
+            Some(error) => Self::of_request(error),
+            None => Self::Answer(format!("HTTP/2: {}", shown(&error.to_string()))),
+        }
     }
 
     /// The cause of a failed request. HTTP and TLS wrap what happened in layers of their own, so it is looked for
@@ -106,7 +137,7 @@ fn inner<'a>(layer: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
 }
 
 /// A peer's text, made fit for a log line.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     text.chars().take(SHOWN_MAX).flat_map(char::escape_debug).collect()
 }
 
@@ -118,30 +149,101 @@ impl fmt::Display for Failure {
             Self::Timeout(after) => write!(f, "timed out after {after:?}"),
             Self::Connection(kind) => write!(f, "{kind}"),
             Self::Certificate(reason) => write!(f, "certificate: {}", certificate(reason)),
-            Self::Tls(error) => write!(f, "TLS: {}", shown(&error.to_string())),
+            Self::Tls(error) => write!(f, "TLS: {}", handshake(error)),
             Self::Status { status, wanted } => write!(f, "status {status}, want {}", statuses(wanted)),
             Self::Redirect { status, location } => write!(f, "redirect to {location} (status {status})"),
             Self::Body { wanted } => write!(f, "body does not contain {wanted:?}"),
             Self::Answer(reason) | Self::Monitor(reason) => f.write_str(reason),
+            Self::Grpc(reason) => write!(f, "gRPC health: {reason}"),
+            Self::Reported(None) => f.write_str("it reports that it is down"),
+            Self::Reported(Some(reason)) => write!(f, "it reports that it is down: {reason}"),
+            Self::Silent(lease) => write!(f, "no report for {lease:?}"),
             Self::Unsent(reason) => write!(f, "not sent: {reason}"),
         }
     }
 }
 
 fn certificate(reason: &CertificateError) -> String {
-    const DAY: u64 = 86_400;
     match reason {
         CertificateError::ExpiredContext { time, not_after } => {
-            format!("expired {} days ago", time.as_secs().saturating_sub(not_after.as_secs()) / DAY)
+            let (now, end) = (time.as_secs(), not_after.as_secs());
+            format!("expired on {}, {} days ago", date(end), now.saturating_sub(end) / DAY)
         }
         CertificateError::NotValidYetContext { time, not_before } => {
-            format!("not valid for another {} days", not_before.as_secs().saturating_sub(time.as_secs()) / DAY)
+            let (now, start) = (time.as_secs(), not_before.as_secs());
+            format!("not valid before {}, in {} days", date(start), start.saturating_sub(now) / DAY)
         }
         CertificateError::UnknownIssuer => "no trusted root issued it".to_owned(),
         CertificateError::BadSignature => "not signed by the root that it names".to_owned(),
-        CertificateError::NotValidForNameContext { expected, .. } => format!("not for {}", expected.to_str()),
+        CertificateError::NotValidForNameContext { expected, presented } => {
+            let presented = if presented.is_empty() { String::new() } else { format!(", but {}", names(presented)) };
+            format!("not for {}{presented}", expected.to_str())
+        }
         other => shown(&other.to_string()),
     }
+}
+
+/// Names of a certificate that a log line shows.
+const NAMES_SHOWN_MAX: usize = 3;
+
+/// The names of a certificate: `DnsName("www.example.org")` as rustls has them.
+fn names(presented: &[String]) -> String {
+    let quoted = |name: &String| shown(name.split('"').nth(1).unwrap_or(name));
+    let mut names: Vec<String> = presented.iter().take(NAMES_SHOWN_MAX).map(quoted).collect();
+    if presented.len() > NAMES_SHOWN_MAX {
+        names.push("…".to_owned());
+    }
+    format!("for {}", names.join(", "))
+}
+
+/// Why there was no handshake. What an endpoint refuses, it tells in an alert (RFC 8446 §6.2), which is worded here
+/// for those that an operator can do something about.
+fn handshake(error: &rustls::Error) -> String {
+    let refused = |alert: AlertDescription| {
+        Some(match alert {
+            AlertDescription::CertificateRequired => "it wants a client certificate",
+            AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied => "it does not accept our client certificate",
+            AlertDescription::CertificateExpired => "to it our client certificate has expired",
+            AlertDescription::UnrecognisedName => "it knows no server of that name",
+            AlertDescription::NoApplicationProtocol => "it speaks none of the protocols that were offered (ALPN)",
+            AlertDescription::ProtocolVersion => "it speaks neither TLS 1.2 nor 1.3",
+            AlertDescription::HandshakeFailure => "nothing that both can do was found (handshake failure)",
+            _ => return None,
+        })
+    };
+    match error {
+        rustls::Error::AlertReceived(alert) => match refused(*alert) {
+            Some(why) => format!("the endpoint refused: {why}"),
+            None => shown(&error.to_string()),
+        },
+        rustls::Error::InvalidMessage(_) => format!("what came is not TLS ({})", shown(&error.to_string())),
+        other => shown(&other.to_string()),
+    }
+}
+
+/// Seconds.
+pub(super) const DAY: u64 = 86_400;
+
+/// The day, in UTC, that lies `seconds` after the beginning of 1970: `2026-11-21`.
+///
+/// Counted from 1 March of the year 0, so that leap days end years; an era is 400 years of 146,097 days
+/// (howardhinnant.github.io/date_algorithms.html, civil_from_days).
+pub(super) fn date(seconds: u64) -> String {
+    // From 0000-03-01 to 1970-01-01.
+    let days = seconds / DAY + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
 }
 
 fn statuses(wanted: &[RangeInclusive<u16>]) -> String {
@@ -159,6 +261,8 @@ fn statuses(wanted: &[RangeInclusive<u16>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rustls::pki_types::{ServerName, UnixTime};
+
     use super::*;
 
     #[test]
@@ -171,6 +275,45 @@ mod tests {
         check(Failure::redirect(302, b"/login"), "redirect to /login (status 302)");
         check(Failure::Body { wanted: "\"ok\"".to_owned() }, "body does not contain \"\\\"ok\\\"\"");
         check(Failure::Certificate(CertificateError::UnknownIssuer), "certificate: no trusted root issued it");
+    }
+
+    #[test]
+    fn a_day_is_named() {
+        let check = |seconds: u64, expected: &str| assert_eq!(date(seconds), expected);
+        check(0, "1970-01-01");
+        check(DAY - 1, "1970-01-01");
+        check(951_782_400, "2000-02-29");
+        check(951_868_800, "2000-03-01");
+        check(1_709_164_800, "2024-02-29");
+        check(1_735_689_599, "2024-12-31");
+        check(4_107_542_400, "2100-03-01");
+        check(253_402_300_799, "9999-12-31");
+        check(u64::MAX, "584554051223-11-09");
+    }
+
+    #[test]
+    fn a_certificate_that_does_not_hold_is_told_with_its_dates_and_names() {
+        let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        let check = |reason, expected: &str| {
+            assert_eq!(Failure::Certificate(reason).to_string(), format!("certificate: {expected}"))
+        };
+        let (time, not_after) = (at(1_795_262_400), at(1_795_000_000));
+        check(CertificateError::ExpiredContext { time, not_after }, "expired on 2026-11-18, 3 days ago");
+        let (time, not_before) = (at(1_795_262_400), at(1_795_521_600));
+        check(CertificateError::NotValidYetContext { time, not_before }, "not valid before 2026-11-24, in 3 days");
+        let expected = ServerName::try_from("www.example.com").expect("a name");
+        let presented = |names: &[&str]| names.iter().map(|name| format!("DnsName({name:?})")).collect::<Vec<_>>();
+        let context = |names| CertificateError::NotValidForNameContext {
+            expected: expected.clone(),
+            presented: presented(names),
+        };
+        check(context(&[]), "not for www.example.com");
+        check(context(&["a.example", "b.example"]), "not for www.example.com, but for a.example, b.example");
+        check(context(&["a", "b", "c", "d"]), "not for www.example.com, but for a, b, c, …");
+        let refused = Failure::Tls(rustls::Error::AlertReceived(AlertDescription::CertificateRequired));
+        assert_eq!(refused.to_string(), "TLS: the endpoint refused: it wants a client certificate");
+        let other = Failure::Tls(rustls::Error::AlertReceived(AlertDescription::InternalError));
+        assert_eq!(other.to_string(), "TLS: received fatal alert: InternalError");
     }
 
     #[test]

@@ -1,34 +1,27 @@
-//! Keeps probing: one task for each target, which sleeps, asks, tells the state machine and sleeps again.
+//! Keeps probing: one task for each target, and a watchdog over all of them.
 //!
 //! Tasks share nothing that one could hold up another by: a stuck endpoint costs a socket until its timeout.
 //! A probe that panics is a bug, not the end of its task: whoever probes must never fall silent.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{self, Instant};
-use tracing::{debug, info, warn};
+use tokio::task::AbortHandle;
+use tracing::error;
 
 use super::changes::{Queue, Tenure};
-use super::{Change, Changes, Failure, Probe, Target, Tls, http, tcp};
-use crate::health::{Finding, Gauge, Health, LATENESS_MAX, PerMille, ProbeId, State, Step, Verdict, patience};
+use super::ledger::{Ledger, Record, Restored};
+use super::push::{Letterbox, Pushed};
+use super::sentry::{Sentry, Shared};
+use super::watchdog::Watchdog;
+use super::{Change, Changes, Monitor, Target, Tls};
+use crate::health::{self, Condition, Health, LATENESS_MAX, ProbeId, State, Verdict, patience};
 use crate::moment::Moment;
 use crate::random::Random;
 use crate::system::Clock;
-
-/// Probes under way at once, a socket each.
-///
-/// Far above what is ever needed in ordinary operation (10,000 endpoints probed every 5 s that answer within
-/// 50 ms keep 100 under way), since a probe that waits for its turn is late and breaks the promise. It is
-/// reached when that many endpoints hang at once: 10,000 that all time out after 2 s stay under it.
-pub const IN_FLIGHT_MAX: usize = 16_384;
+use crate::ttl::Horizon;
 
 /// Between the first probes of endpoints that are watched together. 4,000 a second keep a core or two busy with
 /// HTTPS handshakes but leave every answer its time; all at once, 10,000 would wait for each other and time out.
@@ -48,6 +41,8 @@ pub struct Prober {
     watches: HashMap<ProbeId, Watch>,
     /// Numbers below the greatest that nobody has.
     free: BTreeSet<ProbeId>,
+    horizon: Arc<Horizon>,
+    _watchdog: Option<Watchdog>,
 }
 
 impl Prober {
@@ -61,41 +56,101 @@ impl Prober {
 
     fn with_tls(clock: Clock, seed: u64, tls: Tls) -> (Self, Changes) {
         let (queue, changes) = Queue::new();
-        let in_flight = Semaphore::new(IN_FLIGHT_MAX);
-        let shared = Shared { clock, tls, queue, in_flight, crowded: Alarm::default(), unsent: Alarm::default() };
+        let shared = Arc::new(Shared::new(clock, tls, queue));
+        let horizon = Arc::<Horizon>::default();
+        let watchdog = Watchdog::start(&shared.ledger, Arc::clone(&horizon), clock);
+        let watchdog = watchdog.inspect_err(|error| error!(%error, "nobody watches the probes: no thread is left"));
         let prober = Self {
             runtime: Handle::current(),
-            shared: Arc::new(shared),
+            shared,
             random: Random::new(seed),
             first: Moment::START,
             first_round_end: Moment::START,
             ids: HashMap::new(),
             watches: HashMap::new(),
             free: BTreeSet::new(),
+            horizon,
+            _watchdog: watchdog.ok(),
         };
         (prober, changes)
     }
 
     /// Probes `target` from now on, unless it is already; equal targets share one number, which they keep until
-    /// [`Prober::keep_only`] drops it.
-    pub fn watch(&mut self, target: Target) -> ProbeId {
+    /// [`Prober::keep_only`] drops it. One with a verdict from before a restart is told of at once, as if that could
+    /// turn at any moment, so that nothing is promised on it before the first result is in.
+    pub fn watch(&mut self, target: Target, restored: Option<Restored>) -> ProbeId {
         if let Some(&probe) = self.ids.get(&target) {
             return probe;
         }
         let target = Arc::new(target);
         let probe = self.free.pop_first().unwrap_or(ProbeId(u32::try_from(self.watches.len()).unwrap_or(u32::MAX)));
-        let sentry = Sentry {
-            probe,
-            tenure: self.shared.queue.admit(probe),
-            target: Arc::clone(&target),
-            shared: Arc::clone(&self.shared),
-            random: self.random.split(),
-        };
+        let restored = restored.filter(|restored| restored.state != State::Unknown);
+        let condition = restored.map_or_else(Condition::default, |restored| self.condition(restored, &target));
+        let tenure = self.shared.queue.admit(probe);
+        if condition.state() != State::Unknown {
+            self.tell_restored(condition, probe, &target, tenure);
+        }
         let first = self.first_start(&target);
-        let task = self.runtime.spawn(sentry.stand(first)).abort_handle();
-        self.watches.insert(probe, Watch { target: Arc::clone(&target), task });
+        let record = Arc::new(Record::new(probe, Arc::clone(&target), first, condition, restored));
+        self.shared.ledger.enter(Arc::clone(&record));
+        let letterbox = target.is_pushed().then(Arc::<Letterbox>::default);
+        let (shared, random) = (Arc::clone(&self.shared), self.random.split());
+        let sentry = Sentry { tenure, record, shared, random, letterbox };
+        self.watches.insert(probe, Watch::new(&self.runtime, sentry, first, condition));
         self.ids.insert(target, probe);
         probe
+    }
+
+    /// What is thought of `target` by what was kept: a hold and a slow start go on where they were.
+    fn condition(&self, restored: Restored, target: &Target) -> Condition {
+        let Restored { state, since, deaths, .. } = restored;
+        let (since, now) = (self.shared.clock.moment_of(since), self.shared.clock.now());
+        // Whatever it judged by was before this process.
+        Condition::restored(health::Record { state, since, judged: now, deaths }, &target.monitor.timing, now)
+    }
+
+    fn tell_restored(&self, condition: Condition, probe: ProbeId, target: &Arc<Target>, tenure: Tenure) {
+        let Monitor { timing, comeback, .. } = &*target.monitor;
+        let now = self.shared.clock.now();
+        let health = Health { flip: Moment::START, ..condition.health(timing, comeback, now, now) };
+        let turned = Some(if health.alive { Verdict::Up } else { Verdict::Down });
+        let ramp = condition.ramp(comeback);
+        let change = Change { probe, target: Arc::clone(target), health, ramp, turned, cause: None };
+        self.shared.queue.report(tenure, change);
+    }
+
+    /// Hands a report to `probe`, and says for how long it is good; `None` where no reports are waited for.
+    pub fn push(&self, probe: ProbeId, pushed: Pushed) -> Option<Duration> {
+        let watch = self.watches.get(&probe)?;
+        watch.letterbox.as_ref()?.put(pushed);
+        Some(watch.record.target.monitor.timing.timeout)
+    }
+
+    /// Whether `probe` waits for reports, so that nothing is known of it before one comes.
+    pub fn is_pushed(&self, probe: ProbeId) -> bool {
+        self.watches.get(&probe).is_some_and(|watch| watch.letterbox.is_some())
+    }
+
+    /// Lets up what awaits its release; nothing where it does not, or once a probe has found it down again.
+    pub fn release(&self, probe: ProbeId) {
+        if let Some(watch) = self.watches.get(&probe) {
+            watch.record.release.notify_one();
+        }
+    }
+
+    /// Whether `probe` finds its endpoint well, and only an operator lets it up.
+    pub fn awaits_release(&self, probe: ProbeId) -> bool {
+        self.watches.get(&probe).is_some_and(|watch| watch.record.state() == State::Awaiting)
+    }
+
+    /// What is known of all probes, for as long as this lives.
+    pub fn ledger(&self) -> Arc<Ledger> {
+        Arc::clone(&self.shared.ledger)
+    }
+
+    /// How far the watchdog lets answers count on the verdicts.
+    pub fn horizon(&self) -> Arc<Horizon> {
+        Arc::clone(&self.horizon)
     }
 
     /// Stops whatever is not in `keep`. Nothing is heard of those any more, not even a change that waits to be
@@ -104,8 +159,9 @@ impl Prober {
         let stopped: Vec<ProbeId> = self.watches.keys().copied().filter(|probe| !keep.contains(probe)).collect();
         self.shared.queue.dismiss(&stopped);
         for probe in stopped {
+            self.shared.ledger.strike(probe);
             if let Some(watch) = self.watches.remove(&probe) {
-                self.ids.remove(&watch.target);
+                self.ids.remove(&watch.record.target);
                 self.free.insert(probe);
             }
         }
@@ -124,6 +180,10 @@ impl Prober {
         let timing = &target.monitor.timing;
         let now = self.shared.clock.now();
         let start = self.first.clamp(now, now + timing.interval);
+        if target.is_pushed() {
+            // A report comes when it comes: nobody waits for the first.
+            return start;
+        }
         self.first = start + FIRST_ROUND_GAP;
         self.first_round_end = self.first_round_end.max(start + patience(timing) + LATENESS_MAX);
         start
@@ -139,8 +199,16 @@ impl Drop for Prober {
 /// A target's task, which ends with this.
 #[derive(Debug)]
 struct Watch {
-    target: Arc<Target>,
+    record: Arc<Record>,
+    letterbox: Option<Arc<Letterbox>>,
     task: AbortHandle,
+}
+
+impl Watch {
+    fn new(runtime: &Handle, sentry: Sentry, first: Moment, condition: Condition) -> Self {
+        let (record, letterbox) = (Arc::clone(&sentry.record), sentry.letterbox.clone());
+        Self { record, letterbox, task: runtime.spawn(sentry.stand(first, condition)).abort_handle() }
+    }
 }
 
 impl Drop for Watch {
@@ -149,195 +217,17 @@ impl Drop for Watch {
     }
 }
 
-/// What all tasks use.
-#[derive(Debug)]
-struct Shared {
-    clock: Clock,
-    tls: Tls,
-    queue: Arc<Queue>,
-    in_flight: Semaphore,
-    crowded: Alarm,
-    unsent: Alarm,
-}
-
-impl Shared {
-    /// A place among the probes under way.
-    async fn place(&self) -> Option<SemaphorePermit<'_>> {
-        let now = self.clock.now();
-        if let Ok(place) = self.in_flight.try_acquire() {
-            if self.crowded.fall(now) {
-                info!("probes start in time again");
-            }
-            return Some(place);
-        }
-        if self.crowded.rise(now) {
-            warn!("{IN_FLIGHT_MAX} probes are under way: others start late, and verdicts come late");
-        }
-        // It is never closed.
-        self.in_flight.acquire().await.ok()
-    }
-}
-
-/// A condition of the whole process that is told when it comes and when it has gone, not with each probe. It has
-/// gone once it has not been met for [`ALARM_HOLD`]: while some probes can be sent and others not, it stays.
-#[derive(Debug, Default)]
-struct Alarm {
-    /// When it was last met, in nanoseconds; 0 when it has gone.
-    met: AtomicU64,
-}
-
-const ALARM_HOLD: Duration = Duration::from_secs(10);
-
-impl Alarm {
-    /// The condition is met at `now`. Whether that is news.
-    fn rise(&self, now: Moment) -> bool {
-        self.met.swap(now.as_nanos().max(1), Ordering::Relaxed) == 0
-    }
-
-    /// The condition is not met at `now`. Whether that is news. Costs a read where it has long gone, which is
-    /// nearly always.
-    fn fall(&self, now: Moment) -> bool {
-        let met = self.met.load(Ordering::Relaxed);
-        met != 0
-            && now.since(Moment::from_nanos(met)) >= ALARM_HOLD
-            && self.met.compare_exchange(met, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-    }
-}
-
-/// What one probe found, with the load that a success may report.
-type Found = Result<Option<PerMille>, Failure>;
-
-/// One target's task.
-struct Sentry {
-    probe: ProbeId,
-    tenure: Tenure,
-    target: Arc<Target>,
-    shared: Arc<Shared>,
-    random: Random,
-}
-
-impl Sentry {
-    async fn stand(mut self, first: Moment) {
-        let clock = self.shared.clock;
-        let timing = self.target.monitor.timing;
-        let asker = Arc::new(Asker::new(&self.target, &self.shared.tls));
-        let (mut state, mut gauge, mut next, mut told) = (State::Unknown, Gauge::default(), first, None);
-        loop {
-            time::sleep_until(Instant::from_std(clock.instant(next))).await;
-            let (result, start, end) = self.ask(&asker, patience(&timing)).await;
-            debug!("{}: {}", self.target, Told(&result));
-            if let Err(failure) = &result
-                && failure.is_ours()
-            {
-                if self.shared.unsent.rise(end) {
-                    warn!("probes cannot be sent, so verdicts stand still: {failure}");
-                }
-                next = end + timing.fast;
-                continue;
-            }
-            if self.shared.unsent.fall(end) {
-                info!("probes can be sent again");
-            }
-            let finding = if result.is_ok() { Finding::Success } else { Finding::Failure };
-            let mut step = state.step(&timing, finding, start, end, self.random.next_u32());
-            let report = result.as_ref().ok().copied().flatten();
-            gauge = gauge.step(&timing, step.health.alive, report, end);
-            step.health.load = gauge.load();
-            self.tell(&step, result, state, &mut told);
-            (state, next) = (step.state, step.next);
-        }
-    }
-
-    /// Probes once: what was found, from when to when.
-    async fn ask(&self, asker: &Arc<Asker>, patience: Duration) -> (Found, Moment, Moment) {
-        let _place = self.shared.place().await;
-        let start = self.shared.clock.now();
-        // A task of its own, to survive a panic; a set of one, because it ends with whoever waits for it.
-        let mut probe = JoinSet::new();
-        let asker = Arc::clone(asker);
-        probe.spawn(
-            async move { time::timeout(patience, asker.ask()).await.unwrap_or(Err(Failure::Timeout(patience))) },
-        );
-        let result = match probe.join_next().await {
-            Some(Ok(result)) => result,
-            Some(Err(_)) | None => Err(Failure::Answer("the probe panicked over the answer".to_owned())),
-        };
-        (result, start, self.shared.clock.now())
-    }
-
-    /// Logs a verdict that turned, and reports health that differs from what was `told` last.
-    fn tell(&self, step: &Step, result: Found, old: State, told: &mut Option<Health>) {
-        match step.turned {
-            // A start is not news: there may be thousands.
-            Some(Verdict::Up) if old == State::Unknown => debug!("{}: up", self.target),
-            Some(_) => info!("{}: {old} → {}: {}", self.target, step.state, Told(&result)),
-            None => {}
-        }
-        if *told == Some(step.health) {
-            return;
-        }
-        *told = Some(step.health);
-        let change = Change {
-            probe: self.probe,
-            target: Arc::clone(&self.target),
-            health: step.health,
-            turned: step.turned,
-            cause: result.err(),
-        };
-        self.shared.queue.report(self.tenure, change);
-    }
-}
-
-/// One target, ready to be asked.
-#[derive(Debug)]
-enum Asker {
-    Http(http::Asker),
-    Tcp(SocketAddr),
-    /// No request can be made of its monitor, which the reader of policy files should have seen.
-    Broken(Failure),
-}
-
-impl Asker {
-    fn new(target: &Target, tls: &Tls) -> Self {
-        match &target.monitor.probe {
-            Probe::Http(probe) => match http::Asker::new(target.address, probe, tls) {
-                Ok(asker) => Self::Http(asker),
-                Err(failure) => Self::Broken(failure),
-            },
-            Probe::Tcp { port } => Self::Tcp(SocketAddr::new(target.address, *port)),
-        }
-    }
-
-    async fn ask(&self) -> Found {
-        match self {
-            Self::Http(asker) => asker.ask().await,
-            Self::Tcp(endpoint) => tcp::ask(*endpoint).await.map(|()| None),
-            Self::Broken(failure) => Err(failure.clone()),
-        }
-    }
-}
-
-/// A result as it stands in logs.
-struct Told<'a>(&'a Found);
-
-impl fmt::Display for Told<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Ok(None) => f.write_str("answers as it should"),
-            Ok(Some(load)) => write!(f, "answers as it should, load {load}"),
-            Err(failure) => failure.fmt(f),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use rustls::RootCertStore;
+    use tokio::time;
 
     use super::super::endpoint::{Endpoint, Reply, loopback};
     use super::*;
-    use crate::health::{Load, STEP_PER_INTERVAL, Timing};
-    use crate::probe::{HttpProbe, Monitor};
+    use crate::health::{Comeback, Failback, HoldDown, Load, PerMille, STEP_PER_INTERVAL, Timing};
+    use crate::probe::{Failure, HttpProbe, Probe, Tally, TcpProbe};
 
     /// Real time, so nothing here is judged by when it comes, only by what comes after what. The interval is long
     /// for a probe's sake: within it, even a machine that is held up for a second answers in time.
@@ -350,20 +240,16 @@ mod tests {
     };
 
     fn http(endpoint: SocketAddr, timing: Timing) -> Target {
-        let probe = Probe::Http(HttpProbe {
-            port: endpoint.port(),
-            path: "/".to_owned(),
-            host: None,
-            status: vec![200..=299],
-            body: None,
-            tls: None,
-        });
-        Target { address: endpoint.ip(), monitor: Arc::new(Monitor { probe, timing }) }
+        let probe = Probe::Http(HttpProbe::get(endpoint.port(), "/"));
+        Target { address: endpoint.ip(), monitor: Arc::new(Monitor { probe, timing, comeback: Comeback::default() }) }
     }
 
     fn tcp(endpoint: SocketAddr) -> Target {
-        let probe = Probe::Tcp { port: endpoint.port() };
-        Target { address: endpoint.ip(), monitor: Arc::new(Monitor { probe, timing: TIMING }) }
+        let probe = Probe::Tcp(TcpProbe::connect(endpoint.port()));
+        Target {
+            address: endpoint.ip(),
+            monitor: Arc::new(Monitor { probe, timing: TIMING, comeback: Comeback::default() }),
+        }
     }
 
     fn start() -> (Prober, Changes) {
@@ -383,7 +269,7 @@ mod tests {
         let endpoint = Endpoint::plain(loopback(20), ok()).await;
         let address = endpoint.address;
         let (mut prober, mut changes) = start();
-        let probe = prober.watch(http(address, TIMING));
+        let probe = prober.watch(http(address, TIMING), None);
         let first = next(&mut changes).await;
         assert_eq!(
             (first.probe, first.health, first.turned, first.cause),
@@ -460,7 +346,7 @@ mod tests {
         let timing = Timing { interval, fast: interval, timeout: interval, fall: 100, rise: 1 };
         let endpoint = Endpoint::plain(loopback(28), reporting("cpu_utilization=0.2")).await;
         let (mut prober, changes) = start();
-        prober.watch(http(endpoint.address, timing));
+        prober.watch(http(endpoint.address, timing), None);
         let mut watcher = Watcher { endpoint, changes, last: (None, 0) };
         let steady = watcher.until(|load| load.is_some_and(|load| load.trust.get() >= 150)).await;
         assert!(steady.iter().flatten().all(|load| load.utilization.get() == 200), "{steady:?}");
@@ -488,16 +374,19 @@ mod tests {
         let Probe::Http(probe) = &mut Arc::get_mut(&mut broken.monitor).expect("the only one").probe else { return };
         probe.host = Some("no host".to_owned());
         let expected = HashMap::from([
-            (prober.watch(http(endpoint.address, TIMING)), None),
-            (prober.watch(tcp(endpoint.address)), None),
-            (prober.watch(http(refusing.address, TIMING)), Some(status)),
-            (prober.watch(http(hanging.address, short)), timed_out.clone()),
-            (prober.watch(http(slow.address, short)), timed_out),
+            (prober.watch(http(endpoint.address, TIMING), None), None),
+            (prober.watch(tcp(endpoint.address), None), None),
+            (prober.watch(http(refusing.address, TIMING), None), Some(status)),
+            (prober.watch(http(hanging.address, short), None), timed_out.clone()),
+            (prober.watch(http(slow.address, short), None), timed_out),
             (
-                prober.watch(tcp(SocketAddr::from(([127, 0, 0, 24], 1)))),
+                prober.watch(tcp(SocketAddr::from(([127, 0, 0, 24], 1))), None),
                 Some(Failure::Connection(std::io::ErrorKind::ConnectionRefused)),
             ),
-            (prober.watch(broken), Some(Failure::Monitor("no request can be made for host \"no host\"".to_owned()))),
+            (
+                prober.watch(broken, None),
+                Some(Failure::Monitor("no request can be made for host \"no host\"".to_owned())),
+            ),
         ]);
         let mut found = HashMap::new();
         for _ in 0..expected.len() {
@@ -514,16 +403,16 @@ mod tests {
         let endpoint = Endpoint::plain(loopback(25), ok()).await;
         let other = Endpoint::plain(loopback(26), ok()).await;
         let (mut prober, mut changes) = start();
-        let one = prober.watch(http(endpoint.address, TIMING));
-        let two = prober.watch(tcp(endpoint.address));
-        assert_eq!(prober.watch(http(endpoint.address, TIMING)), one);
+        let one = prober.watch(http(endpoint.address, TIMING), None);
+        let two = prober.watch(tcp(endpoint.address), None);
+        assert_eq!(prober.watch(http(endpoint.address, TIMING), None), one);
         assert_eq!([one, two], [ProbeId(0), ProbeId(1)]);
         assert_eq!([next(&mut changes).await.turned, next(&mut changes).await.turned], [Some(Verdict::Up); 2]);
         assert_eq!(endpoint.seen().len(), 1, "one probe for both");
 
         prober.keep_only(&HashSet::from([two]));
-        assert_eq!(prober.watch(tcp(endpoint.address)), two, "kept over a reload");
-        let three = prober.watch(http(other.address, TIMING));
+        assert_eq!(prober.watch(tcp(endpoint.address), None), two, "kept over a reload");
+        let three = prober.watch(http(other.address, TIMING), None);
         assert_eq!(three, one, "the least free number is given out anew");
         let change = next(&mut changes).await;
         assert_eq!((change.probe, change.target.address), (three, other.address.ip()));
@@ -534,7 +423,7 @@ mod tests {
     async fn what_is_not_kept_stops() {
         let endpoint = Endpoint::plain(loopback(27), Reply::Hang(String::new())).await;
         let (mut prober, mut changes) = start();
-        prober.watch(http(endpoint.address, TIMING));
+        prober.watch(http(endpoint.address, TIMING), None);
         while endpoint.seen().is_empty() {
             tokio::task::yield_now().await;
         }
@@ -543,8 +432,8 @@ mod tests {
         let before = tasks();
         prober.keep_only(&HashSet::new());
         assert!(prober.ids.is_empty() && prober.watches.is_empty());
-        // The watch, its probe and the connection under way are gone.
-        while tasks() > before - 2 {
+        // The watch is gone, and the probe under way with it.
+        while tasks() > before - 1 {
             tokio::task::yield_now().await;
         }
         assert!(changes.try_recv().is_none());
@@ -554,6 +443,138 @@ mod tests {
         while shared.strong_count() > 0 {
             tokio::task::yield_now().await;
         }
+    }
+
+    #[tokio::test]
+    async fn a_restored_verdict_is_told_at_once_and_promises_nothing() {
+        // Takes connections and never says a word: no probe ends before its timeout.
+        let silent = Endpoint::plain(loopback(29), Reply::Hang(String::new())).await;
+        let (mut prober, mut changes) = start();
+        let timing = Timing { interval: Duration::from_secs(3_600), timeout: Duration::from_secs(3_600), ..TIMING };
+        let tally = Tally { probes: 7, failures: 3, turns: 2 };
+        let mut check = |state: State, timing: Timing, alive: bool| {
+            let restored = Restored { state, since: 1_000, deaths: 0, tally };
+            let probe = prober.watch(http(silent.address, timing), Some(restored));
+            let change = changes.try_recv().expect("told before anything is probed");
+            assert_eq!((change.probe, change.health.alive, change.health.flip), (probe, alive, Moment::START));
+            assert!(change.turned.is_some());
+            let report = prober.ledger().reports().into_iter().find(|report| report.probe == probe).expect("known");
+            assert_eq!(
+                (report.condition.state(), report.since, report.last, report.tally),
+                (state, 1_000, None, tally)
+            );
+        };
+        check(State::Up, timing, true);
+        check(State::Down, Timing { rise: 3, ..timing }, false);
+        // One that is not known begins as any other.
+        let restored = Restored { state: State::Unknown, since: 0, deaths: 0, tally };
+        prober.watch(http(silent.address, Timing { rise: 4, ..timing }), Some(restored));
+        assert!(changes.try_recv().is_none());
+    }
+
+    /// A target that answers, with what it must wait for.
+    fn waiting(endpoint: &Endpoint, comeback: Comeback) -> Target {
+        let probe = Probe::Http(HttpProbe::get(endpoint.address.port(), "/"));
+        let timing = Timing { rise: 1, ..TIMING };
+        Target { address: endpoint.address.ip(), monitor: Arc::new(Monitor { probe, timing, comeback }) }
+    }
+
+    #[tokio::test]
+    async fn a_hold_and_a_slow_start_go_on_over_a_restart() {
+        let endpoint = Endpoint::plain(loopback(33), ok()).await;
+        let (mut prober, mut changes) = start();
+        let minute = Duration::from_secs(60);
+        let hold_down = HoldDown { first: 10 * minute, most: 10 * minute, ..HoldDown::default() };
+        let comeback = Comeback { hold_down, slow_start: 20 * minute, ..Comeback::default() };
+        let now = prober.shared.clock.now();
+        // What happened a minute before this process: its clock knows of it.
+        let since = prober.shared.clock.unix_ms(now) - 60_000;
+        let restored = |state| Some(Restored { state, since, deaths: 2, tally: Tally::default() });
+        let probe = prober.watch(waiting(&endpoint, comeback), restored(State::Down));
+        assert!(!next(&mut changes).await.health.alive, "as it was");
+        let held = next(&mut changes).await;
+        assert_eq!((held.health.alive, held.turned, held.cause), (false, None, None));
+        let left = held.health.flip.since(now);
+        assert!(left > 8 * minute && left <= 9 * minute, "a minute of ten is over: {left:?}");
+        let report = prober.ledger().reports().into_iter().find(|report| report.probe == probe).expect("known");
+        assert_eq!((report.condition.state(), report.condition.record().deaths), (State::Held, 2));
+
+        let other = Comeback { slow_start: 19 * minute, ..comeback };
+        prober.watch(waiting(&endpoint, other), restored(State::Up));
+        let ramping = next(&mut changes).await;
+        let ramp = ramping.ramp.expect("a slow start");
+        assert_eq!((ramping.health.alive, ramp.share(now).get()), (true, 100), "a step of nineteen is over");
+    }
+
+    #[tokio::test]
+    async fn what_awaits_its_release_is_let_up() {
+        let endpoint = Endpoint::plain(loopback(34), ok()).await;
+        let (mut prober, mut changes) = start();
+        let comeback = Comeback { failback: Failback::Manual, hold_down: HoldDown::OFF, ..Comeback::default() };
+        let restored = Restored { state: State::Down, since: 1_000, deaths: 1, tally: Tally::default() };
+        let probe = prober.watch(waiting(&endpoint, comeback), Some(restored));
+        prober.release(probe);
+        while !prober.awaits_release(probe) {
+            tokio::task::yield_now().await;
+        }
+        while changes.try_recv().is_some() {}
+        prober.release(probe);
+        let up = next(&mut changes).await;
+        assert_eq!((up.probe, up.health.alive, up.turned, up.cause), (probe, true, Some(Verdict::Up), None));
+        let report = prober.ledger().reports().into_iter().find(|report| report.probe == probe).expect("known");
+        assert!(report.condition.state() == State::Up && report.tally.turns == 1 && report.since > 1_000);
+        assert!(!prober.awaits_release(probe));
+    }
+
+    #[tokio::test]
+    async fn a_restored_verdict_turns_by_results_alone() {
+        let (up, down) = (Endpoint::plain(loopback(30), ok()).await, Endpoint::plain(loopback(31), ok()).await);
+        let (mut prober, mut changes) = start();
+        let restored = |state| Some(Restored { state, since: 1_000, deaths: 0, tally: Tally::default() });
+        let up = prober.watch(http(up.address, TIMING), restored(State::Up));
+        let down = prober.watch(http(down.address, TIMING), restored(State::Down));
+        let mut healths: HashMap<ProbeId, Vec<(bool, Option<Verdict>)>> = HashMap::new();
+        while healths.get(&down).is_none_or(|seen| seen.last() != Some(&(true, Some(Verdict::Up)))) {
+            let change = next(&mut changes).await;
+            healths.entry(change.probe).or_default().push((change.health.alive, change.turned));
+        }
+        // With rise 2 one success is not enough, though it is the first result of this process.
+        assert_eq!(healths[&down], [(false, Some(Verdict::Down)), (false, None), (true, Some(Verdict::Up))]);
+        assert_eq!(healths[&up][0], (true, Some(Verdict::Up)));
+        assert!(healths[&up][1..].iter().all(|seen| *seen == (true, None)), "confirmed, not turned");
+        let reports = prober.ledger().reports();
+        let of = |probe| reports.iter().find(|report| report.probe == probe).expect("known");
+        assert_eq!((of(down).tally.turns, of(down).condition.state()), (1, State::Up));
+        assert_eq!((of(up).tally.turns, of(up).tally.failures, of(up).since), (0, 0, 1_000));
+        assert!(of(down).since > 1_000, "the verdict turned now");
+    }
+
+    #[tokio::test]
+    async fn what_is_stuck_holds_up_nobody() {
+        let address = loopback(32);
+        // One says nothing after the connection, another nothing after the head, a third takes no TLS.
+        let mute = Endpoint::plain(address, Reply::Hang(String::new())).await;
+        let slow = Endpoint::plain(address, Reply::Hang("HTTP/1.1 200 OK\r\nX: ".to_owned())).await;
+        let quick = Endpoint::plain(address, ok()).await;
+        let hour = Duration::from_secs(3_600);
+        let patient = Timing { interval: hour, timeout: hour, ..TIMING };
+        let often = Timing { interval: Duration::from_millis(100), timeout: Duration::from_millis(100), ..TIMING };
+        let (mut prober, mut changes) = start();
+        let mut over_tls = http(mute.address, patient);
+        let Probe::Http(probe) = &mut Arc::get_mut(&mut over_tls.monitor).expect("the only one").probe else { return };
+        probe.tls = Some(crate::probe::TlsCheck::verified());
+        let stuck = [http(mute.address, patient), http(slow.address, patient), over_tls];
+        let stuck = stuck.map(|target| prober.watch(target, None));
+        let quick = prober.watch(http(quick.address, often), None);
+        let ledger = prober.ledger();
+        let probes = |probe| {
+            let reports = ledger.reports();
+            reports.iter().find(|report| report.probe == probe).map_or(0, |report| report.tally.probes)
+        };
+        while probes(quick) < 10 {
+            let _ = time::timeout(Duration::from_millis(10), changes.recv()).await;
+        }
+        assert_eq!(stuck.map(probes), [0; 3]);
     }
 
     #[tokio::test]
@@ -572,19 +593,5 @@ mod tests {
         assert!(starts.iter().all(|&start| start <= after + TIMING.interval));
         assert!(starts[4_000].since(before) >= Duration::from_secs(1));
         assert!(prober.first_round_end() >= starts[19_999] + patience(&TIMING));
-    }
-
-    #[test]
-    fn an_alarm_is_told_when_it_comes_and_when_it_has_gone() {
-        let alarm = Alarm::default();
-        let at = |s: u64| Moment::START + Duration::from_secs(s);
-        assert!(!alarm.fall(at(0)), "never met");
-        assert!(alarm.rise(at(0)));
-        assert!(!alarm.fall(at(9)), "held");
-        assert!(!alarm.rise(at(9)), "told already");
-        assert!(!alarm.fall(at(18)), "held from when it was last met");
-        assert!(alarm.fall(at(19)));
-        assert!(!alarm.fall(at(40)), "told already");
-        assert!(alarm.rise(at(41)));
     }
 }

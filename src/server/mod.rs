@@ -1,11 +1,19 @@
 //! Start, reload, signals, shutdown: the control plane put together.
 
+mod doors;
 mod keeper;
+mod drain;
+mod notify;
+mod overrides;
+mod state;
+mod status;
 mod watch;
 
 use std::fmt;
+use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,11 +22,20 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::admin::{self, Desk, Life, Phase, Token};
 use crate::answer::{Counters, Worker};
+use crate::config::{Admin, Dns, Doors, StateFile, Transfers};
 use crate::diagnostic::Diagnostic;
-use crate::system::{Clock, seed};
-use crate::transport::{self, stream, udp};
+use crate::health::WaveSettings;
+use crate::system::{Clock, secret, seed};
+use crate::transfer::{Grants, Keys};
+use crate::transport::secondaries::Secondaries;
+use crate::transport::tally::Tally;
+use crate::transport::{self, udp};
+use crate::wire::cookie::Secret;
 use keeper::Keeper;
+use notify::Notifier;
+pub use overrides::Kept;
 
 /// How long open streams may finish what they are at once the server stops.
 const STREAMS_END: Duration = Duration::from_secs(1);
@@ -36,6 +53,18 @@ pub struct Settings {
     pub databases: Vec<PathBuf>,
     /// The table of round-trip times, if there is one.
     pub latency: Option<PathBuf>,
+    /// Where the admin API is, if there is one.
+    pub admin: Option<Admin>,
+    /// Encryption, front ends and the limits of connections.
+    pub doors: Doors,
+    /// What the server says of itself.
+    pub dns: Dns,
+    /// Who may have zones, who signs, and who is told.
+    pub transfers: Transfers,
+    /// When so many endpoints fail at once that our own way to them is doubted.
+    pub wave: WaveSettings,
+    /// Where verdicts are kept over a restart, if they are.
+    pub state: Option<StateFile>,
 }
 
 /// What a server tells whoever started it: a terminal, a test.
@@ -63,6 +92,8 @@ pub struct Ready {
     pub workers: usize,
     /// The addresses.
     pub listen: Vec<SocketAddr>,
+    /// Encrypted doors: what is spoken, and where.
+    pub encrypted: Vec<(&'static str, SocketAddr)>,
 }
 
 /// What a reload came to.
@@ -89,7 +120,7 @@ pub enum StartError {
     Bind {
         /// Where to.
         address: SocketAddr,
-        /// `UDP` or `TCP`.
+        /// `UDP`, `TCP`, `TLS`, `HTTPS`, `QUIC` or `the admin API`.
         protocol: &'static str,
         /// Why not.
         error: io::Error,
@@ -98,6 +129,13 @@ pub enum StartError {
     Faults {
         /// How many are errors.
         errors: usize,
+    },
+    /// The token of the admin API cannot be had.
+    Token {
+        /// The file that holds it.
+        file: PathBuf,
+        /// What is wrong with it.
+        error: String,
     },
     /// The system refused threads, signals or a watch on the zones folder.
     System {
@@ -126,6 +164,7 @@ impl fmt::Display for StartError {
             }
             Self::Faults { errors: 1 } => f.write_str("the zone files have 1 error; nothing is served"),
             Self::Faults { errors } => write!(f, "the zone files have {errors} errors; nothing is served"),
+            Self::Token { file, error } => write!(f, "the token file {}: {error}", file.display()),
             Self::System { what, error } => write!(f, "cannot {what}: {error}"),
         }
     }
@@ -141,7 +180,8 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
     let clock = Clock::new();
-    match transport::raise_open_files() {
+    let open_files = transport::raise_open_files();
+    match &open_files {
         Ok(limit) => tracing::debug!(limit, "open files"),
         Err(error) => tracing::warn!(%error, "cannot raise the limit of open files; many probes at once may fail"),
     }
@@ -149,87 +189,141 @@ pub async fn run(
         0 => thread::available_parallelism().map_or(1, usize::from),
         count => count,
     };
-    // TCP first: UDP sockets share their port, so that a second server on it would go unnoticed there.
-    let bind_error = |address, protocol| move |error| StartError::Bind { address, protocol, error };
-    let mut listeners = Vec::new();
-    let mut sockets = Vec::new();
-    for &address in &settings.listen {
-        let listener = stream::bind(address).map_err(bind_error(address, "TCP"))?;
-        // Where the port was 0 the system chose one, and UDP takes the same.
-        let address = listener.local_addr().map_err(bind_error(address, "TCP"))?;
-        for _ in 0..workers {
-            sockets.push(udp::bind(address).map_err(bind_error(address, "UDP"))?);
-        }
-        listeners.push((address, listener));
-    }
+    let opening = doors::bind(&settings, workers, audience.as_ref())?;
+    let life = Life::default();
+    let (desk, commands) = Desk::new(life.clone());
+    let _admin = open_admin(settings.admin.as_ref(), desk)?;
     let system = |what| move |error| StartError::System { what, error };
     let mut hangup = signal(SignalKind::hangup()).map_err(system("take SIGHUP"))?;
     let mut terminate = signal(SignalKind::terminate()).map_err(system("take SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("take SIGINT"))?;
 
     // The watch begins before the first read, so that no change falls between the two.
-    let beside: Vec<PathBuf> = settings.databases.iter().chain(&settings.latency).cloned().collect();
+    let encrypted = settings.doors.encrypted.iter().flat_map(|tls| [&tls.certificate, &tls.key]);
+    let tables = settings.databases.iter().chain(&settings.latency).chain(&settings.dns.cookie_secrets);
+    let beside: Vec<PathBuf> = tables.chain(encrypted).cloned().collect();
     let mut saved = watch::Saved::new(&settings.zones, &beside);
-    let Settings { zones, databases, latency, .. } = settings;
+    let own = Secret::new(secret().map_err(system("draw a cookie secret"))?);
+    let (doors, transfers) = (settings.doors.clone(), settings.transfers.clone());
     tokio::pin!(stop);
+    let heard = Arc::clone(&audience);
     // The first probe round may take as long as the longest timeout.
     let mut keeper = tokio::select! {
-        keeper = Keeper::start(zones, &databases, latency.as_deref(), clock, Arc::clone(&audience)) => keeper?,
+        keeper = Keeper::start(settings, own, clock, heard, commands) => keeper?,
         _ = terminate.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),
         () = &mut stop => return Ok(()),
     };
     saved.warn_if_blind();
     let snapshots = keeper.snapshots();
-    let counters: Vec<Arc<Counters>> = (0..=sockets.len()).map(|_| Arc::default()).collect();
-    let stopping = Arc::new(AtomicBool::new(false));
+    let Transfers { keys, grants, secondaries } = transfers;
+    let notifier = Notifier::start(secondaries, &opening.listen, clock).await;
+    let mut notifier = notifier.map_err(system("open a socket to tell secondaries"))?;
+    let secondaries = Arc::new(Secondaries::new(Grants { grants: grants.into(), keys: Keys::new(&keys) }));
+    let (tally, stopping) = (Arc::new(Tally::default()), Arc::new(AtomicBool::new(false)));
+    // One of each UDP socket, and as many for connections as there are of one address.
+    let counters: Vec<Arc<Counters>> = (0..opening.udp.len() + workers).map(|_| Arc::default()).collect();
+    let mut seats = counters.iter().map(|counters| Worker::new(Arc::clone(counters), seed()));
+    let fronts = Arc::new(doors.fronts);
+    let around = udp::Around { clock, fronts, secondaries: Arc::clone(&secondaries), tally: Arc::clone(&tally) };
     let mut threads = Vec::new();
-    let mut counted = counters.iter();
-    for (socket, counters) in sockets.into_iter().zip(&mut counted) {
-        let (snapshots, stopping) = (Arc::clone(&snapshots), Arc::clone(&stopping));
-        let worker = Worker::new(Arc::clone(counters), seed());
+    for (socket, worker) in opening.udp.into_iter().zip(&mut seats) {
+        let (snapshots, stopping, around) = (Arc::clone(&snapshots), Arc::clone(&stopping), around.clone());
+        let worker = worker.limited(&doors.rates, workers, seed());
         let thread = thread::Builder::new().name("udp".to_owned());
-        let thread = thread.spawn(move || udp::serve(&socket, snapshots, worker, clock, &stopping));
+        let thread = thread.spawn(move || udp::serve(&socket, snapshots, worker, &around, &stopping));
         threads.push(thread.map_err(system("start a thread"))?);
     }
-    let stream_worker = Worker::new(counted.next().map(Arc::clone).unwrap_or_default(), seed());
-    let (listen, listeners) = listeners.into_iter().unzip();
-    let mut streams = stream::serve(listeners, snapshots, stream_worker, clock);
-    audience.ready(&keeper.ready(listen, workers));
+    let certificates = opening.certificates;
+    let behind = transport::doors::Behind {
+        snapshots: Arc::clone(&snapshots),
+        workers: seats.map(|worker| worker.idle(doors.limits.idle)).collect(),
+        clock,
+        limits: doors::within(doors.limits, open_files),
+        fronts: around.fronts,
+        secondaries,
+        tally: Arc::clone(&tally),
+    };
+    let streams = transport::doors::Doors::open(opening.connections, certificates.as_ref(), behind)
+        .map_err(system("set TLS up"))?;
+    life.enter(Phase::Ready);
+    audience.ready(&Ready { encrypted: opening.encrypted, ..keeper.ready(opening.listen, workers) });
 
     loop {
+        if let Some(notifier) = &mut notifier {
+            notifier.look(&snapshots.load());
+        }
         tokio::select! {
             () = keeper.attend() => {}
-            () = saved.next() => keeper.reload("a file was saved"),
-            _ = hangup.recv() => keeper.reload("SIGHUP"),
+            () = saved.next() => {
+                doors::refresh(certificates.as_deref(), audience.as_ref());
+                keeper.reload("a file was saved");
+            }
+            _ = hangup.recv() => {
+                doors::refresh(certificates.as_deref(), audience.as_ref());
+                keeper.reload("SIGHUP");
+            }
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             () = &mut stop => break,
         }
     }
     tracing::info!("stopping");
+    life.enter(Phase::Stopping);
+    keeper.finish().await;
     stopping.store(true, Ordering::Relaxed);
     // A stream that is still open then is closed with the process.
-    let _ = tokio::time::timeout(STREAMS_END, streams.shutdown_gracefully()).await;
+    let _ = tokio::time::timeout(STREAMS_END, streams.close()).await;
     for thread in threads {
         if thread.join().is_err() {
             tracing::error!("a worker had panicked");
         }
     }
-    log_counters(&counters);
+    log_counters(&counters, &tally);
     Ok(())
 }
 
+/// The admin API's task, which ends with this.
+struct AdminTask(tokio::task::AbortHandle);
+
+impl Drop for AdminTask {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Opens the admin API, if there is to be one. It is there before anything is answered, so that it can say so.
+fn open_admin(admin: Option<&Admin>, desk: Desk) -> Result<Option<AdminTask>, StartError> {
+    let Some(Admin { listen, token_file }) = admin else { return Ok(None) };
+    let token = token_file
+        .as_ref()
+        .map(|file| Token::read(file).map_err(|error| StartError::Token { file: file.clone(), error }));
+    let token = token.transpose()?;
+    if let Some(file) = token_file.as_ref().filter(|file| fs::metadata(file).is_ok_and(|of| of.mode() & 0o007 != 0)) {
+        tracing::warn!("the token file {} is open to every user of this machine", file.display());
+    }
+    let bound = transport::stream::bind(*listen);
+    let listener = bound.map_err(|error| StartError::Bind { address: *listen, protocol: "the admin API", error })?;
+    tracing::info!("the admin API is on http://{listen}");
+    Ok(Some(AdminTask(tokio::spawn(admin::serve(listener, desk, token)).abort_handle())))
+}
+
 /// The last word: what came of all requests.
-fn log_counters(counters: &[Arc<Counters>]) {
-    let mut sums: Vec<(&str, u64)> = Vec::new();
+fn log_counters(counters: &[Arc<Counters>], tally: &Tally) {
+    let mut sums: Vec<(&'static str, u64)> = Vec::new();
     for (name, count) in counters.iter().flat_map(|counters| counters.read()) {
         match sums.iter_mut().find(|(known, _)| *known == name) {
             Some((_, sum)) => *sum += count,
             None => sums.push((name, count)),
         }
     }
+    tracing::info!("requests: {}", listed(sums));
+    tracing::info!("connections: {}", listed(tally.read()));
+}
+
+/// Names and their counts, but for what never came.
+fn listed(counts: impl IntoIterator<Item = (&'static str, u64)>) -> String {
     let said: Vec<String> =
-        sums.iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("{name} {count}")).collect();
-    tracing::info!("requests: {}", if said.is_empty() { "none".to_owned() } else { said.join(", ") });
+        counts.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("{name} {count}")).collect();
+    if said.is_empty() { "none".to_owned() } else { said.join(", ") }
 }

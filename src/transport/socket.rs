@@ -11,6 +11,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::ptr;
 
+use crate::wire::response::cut;
+
 /// Datagrams in one system call, at most. Measured by the peer benches: past 32 the cost per datagram hardly
 /// falls, and what waits behind a batch waits longer.
 pub(super) const BATCH: usize = 64;
@@ -90,13 +92,13 @@ impl Batch {
     }
 
     /// Hands the first `count` datagrams that were received to `answer`, with the address that each came from,
-    /// and sends what it leaves in the buffer; nothing where it leaves nothing. Says how many could not be sent.
+    /// and sends what it leaves in the buffer; nothing where it leaves nothing.
     pub(super) fn exchange(
         &mut self,
         socket: &UdpSocket,
         count: usize,
         mut answer: impl FnMut(SocketAddr, &[u8], &mut [u8]) -> usize,
-    ) -> usize {
+    ) -> Sent {
         let mut filled = 0;
         for at in 0..count.min(BATCH) {
             let header = self.received[at].msg_hdr;
@@ -125,23 +127,62 @@ impl Batch {
         self.send(socket, filled)
     }
 
-    fn send(&mut self, socket: &UdpSocket, filled: usize) -> usize {
-        let (mut done, mut lost) = (0, 0);
+    fn send(&mut self, socket: &UdpSocket, filled: usize) -> Sent {
+        let (mut done, mut sent_all) = (0, Sent::default());
         while done < filled {
             let rest = &mut self.sending[done..filled];
             // SAFETY: `rest` holds headers that `exchange` pointed at buffers of this batch.
             let sent = unsafe { libc::sendmmsg(socket.as_raw_fd(), rest.as_mut_ptr(), rest.len() as libc::c_uint, 0) };
             match usize::try_from(sent) {
                 Ok(sent) if sent > 0 => done += sent,
-                _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
-                // The first of the rest cannot be sent, an unreachable client perhaps; the others can.
-                _ => {
-                    done += 1;
-                    lost += 1;
-                }
+                _ => match io::Error::last_os_error() {
+                    error if error.kind() == io::ErrorKind::Interrupted => {}
+                    error if error.raw_os_error() == Some(libc::EMSGSIZE) && self.cut(done) => sent_all.cut += 1,
+                    // The first of the rest cannot be sent, an unreachable client perhaps; the others can.
+                    _ => {
+                        done += 1;
+                        sent_all.lost += 1;
+                    }
+                },
             }
         }
-        lost
+        sent_all
+    }
+
+    /// Cuts the response that is to be sent at `at`, which is larger than the interface takes whole (RFC 9715 §3.1,
+    /// R4). `false` when there is nothing left to cut.
+    fn cut(&mut self, at: usize) -> bool {
+        let Some(out) = self.outgoing.get_mut(at) else { return false };
+        // Whose buffer it is: the responses lie one behind the other.
+        let place = (out.iov_base as usize).wrapping_sub(self.responses.as_ptr() as usize) / DATAGRAM_OCTETS;
+        let Some(response) = self.responses.get_mut(place).and_then(|whole| whole.get_mut(..out.iov_len)) else {
+            return false;
+        };
+        let length = cut(response);
+        let is_shorter = length < out.iov_len;
+        out.iov_len = length;
+        is_shorter
+    }
+}
+
+/// What became of replies, beside those that went as they were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sent {
+    /// Cut, since they were larger than the interface takes.
+    pub(super) cut: u64,
+    /// Not sent.
+    pub(super) lost: u64,
+}
+
+/// Has no datagram from `socket` fragmented, here or on its way, and no ICMP message about its path believed, which
+/// anybody can forge (RFC 9715 §3.1, R2). What is larger than the interface takes is refused with `EMSGSIZE`.
+pub(super) fn dont_fragment(socket: &UdpSocket, v6: bool) -> io::Result<()> {
+    // BIND, Knot and Unbound take OMIT here, which heeds no ICMP either but leaves the fragmenting to routers, where
+    // a fragment can be put in the place of another. At 1,232 octets no path of today has to.
+    if v6 {
+        set(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_PROBE)
+    } else {
+        set(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE)
     }
 }
 
@@ -150,14 +191,17 @@ impl Batch {
 pub(super) fn want_destination(socket: &UdpSocket, v6: bool) -> io::Result<()> {
     let (level, option) =
         if v6 { (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO) } else { (libc::IPPROTO_IP, libc::IP_PKTINFO) };
-    let on: libc::c_int = 1;
+    set(socket, level, option, 1)
+}
+
+fn set(socket: &UdpSocket, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
     // SAFETY: the value is a C int that outlives the call, and its size is given.
     let done = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
             level,
             option,
-            (&raw const on).cast(),
+            (&raw const value).cast(),
             size_of::<libc::c_int>() as libc::socklen_t,
         )
     };
@@ -225,6 +269,7 @@ mod tests {
         if server.local_addr().expect("an address").ip().is_unspecified() {
             want_destination(&server, ask.is_ipv6()).expect("packet information");
         }
+        dont_fragment(&server, ask.is_ipv6()).expect("an option of every socket");
         let client = UdpSocket::bind(if ask.is_ipv6() { "[::1]:0" } else { "127.0.0.1:0" }).expect("a client");
         client.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
         for request in requests {
@@ -234,12 +279,12 @@ mod tests {
         while seen < requests.len() {
             let count = batch.receive(&server).expect("datagrams");
             seen += count;
-            let lost = batch.exchange(&server, count, |peer, request, response| {
+            let sent = batch.exchange(&server, count, |peer, request, response| {
                 assert_eq!(peer, client.local_addr().expect("an address"));
                 response[..request.len()].copy_from_slice(request);
                 request.len()
             });
-            assert_eq!(lost, 0);
+            assert_eq!(sent, Sent::default());
         }
         let mut buffer = [0; DATAGRAM_OCTETS];
         let answered = requests.iter().filter(|request| !request.is_empty()).count();

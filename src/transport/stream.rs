@@ -1,36 +1,49 @@
-//! DNS over streams, by hickory-server: its doors take connections apart into messages, and this hands each to
-//! [`answer`] and sends back what comes out.
-//!
-//! hickory-server sends records, not octets, so a response is decoded once more on its way out. What it sends is
-//! the same message: the question as it was asked, the records in their order, the OPT record last.
+//! Connections over TCP: taken in, placed, told apart from their front end, greeted by TLS, and handed on to who
+//! speaks with them.
 
 use std::io;
-use std::iter;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use hickory_proto::op::{Header, HeaderCounts, Message, Metadata, ResponseCode};
-use hickory_server::Server;
-use hickory_server::net::runtime::Time;
-use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
-use hickory_server::zone_handler::MessageResponseBuilder;
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
+use rustls::ServerConfig;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
-use crate::answer::{Peer, Response, Transport, Worker, answer};
-use crate::snapshot::Snapshot;
-use crate::system::Clock;
-
-/// How long a connection may be silent before it is closed. RFC 7766 §6.2.3 asks for seconds; BIND allows 30.
-const IDLE: Duration = Duration::from_secs(10);
-
-/// Responses that may wait for one connection's client to read them.
-const RESPONSES_WAITING_MAX: usize = 64;
+use super::framed::{Parting, converse};
+use super::gate::Place;
+use super::hall::Hall;
+use super::tally::Event;
+use super::{https, proxy};
+use crate::answer::Transport;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
+
+/// Octets that the kernel may hold for one connection in either direction, so that ten thousand clients that never
+/// read cannot take its memory. At 100 ms of delay, 10 Mbit/s of answers.
+const KERNEL_BUFFER_OCTETS: usize = 128 << 10;
+
+/// How long no more connections are taken in when the system has no room for one: no file, no memory.
+const NO_ROOM_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long connections that are told to make room have for it before the next is refused.
+const LEAVING_PAUSE: Duration = Duration::from_millis(2);
+
+/// What a door speaks.
+#[derive(Clone)]
+pub(super) enum Speech {
+    /// DNS over TCP.
+    Plain,
+    /// DNS over TLS.
+    Tls(Arc<ServerConfig>),
+    /// DNS over HTTPS: HTTP/2, or HTTP/1.1 where the client has no better.
+    Https(Arc<ServerConfig>),
+}
 
 /// Binds a TCP listener to `address`. Must be called within a tokio runtime.
 ///
@@ -43,88 +56,124 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
+    // Connections inherit both.
+    socket.set_send_buffer_size(KERNEL_BUFFER_OCTETS)?;
+    socket.set_recv_buffer_size(KERNEL_BUFFER_OCTETS)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
 }
 
-/// Serves `listeners` on the current runtime, for as long as the server that is returned lives.
-pub fn serve(
-    listeners: Vec<TcpListener>,
-    snapshots: Arc<ArcSwap<Snapshot>>,
-    worker: Worker,
-    clock: Clock,
-) -> Server<impl RequestHandler> {
-    let mut server = Server::new(Door { snapshots, worker: Mutex::new(worker), clock });
-    for listener in listeners {
-        server.register_listener(listener, IDLE, RESPONSES_WAITING_MAX);
-    }
-    server
-}
-
-/// What every stream's messages go through. Streams are not the hot path: they share one worker behind a lock
-/// that is held for one answer.
-struct Door {
-    snapshots: Arc<ArcSwap<Snapshot>>,
-    worker: Mutex<Worker>,
-    clock: Clock,
-}
-
-impl Door {
-    /// The response's octets; empty when there is none to send.
-    fn answer(&self, request: &Request) -> Vec<u8> {
-        let mut octets = vec![0; usize::from(u16::MAX)];
-        let length = {
-            let snapshot = self.snapshots.load();
-            let peer = Peer { address: request.src().ip(), transport: Transport::Stream };
-            let mut response = Response::new(&mut octets);
-            // A worker has no state that a panic could leave broken.
-            let mut worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
-            worker.adopt(&snapshot);
-            answer(&snapshot, &mut worker, peer, self.clock.now(), request.as_slice(), &mut response);
-            response.octets().len()
+/// Takes connections in until the doors close.
+pub(super) async fn attend(listener: TcpListener, speech: Speech, hall: Hall) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = hall.closing() => return,
         };
-        octets.truncate(length);
-        octets
-    }
-}
-
-#[async_trait::async_trait]
-impl RequestHandler for Door {
-    async fn handle_request<R: ResponseHandler, T: Time>(&self, request: &Request, mut door: R) -> ResponseInfo {
-        let octets = self.answer(request);
-        let failed = |code| {
-            let mut metadata = Metadata::response_from_request(&request.metadata);
-            metadata.response_code = code;
-            ResponseInfo::from(Header { metadata, counts: HeaderCounts::default() })
-        };
-        if octets.is_empty() {
-            return failed(ResponseCode::NoError);
-        }
-        let builder = MessageResponseBuilder::from_message_request(request);
-        let sent = match Message::from_vec(&octets) {
-            Ok(message) => {
-                let mut response = builder.build(
-                    message.metadata,
-                    &message.answers,
-                    &message.authorities,
-                    iter::empty(),
-                    &message.additionals,
-                );
-                if let Some(edns) = &message.edns {
-                    response.set_edns(edns);
-                }
-                door.send_response(response).await
+        match accepted {
+            Ok((stream, peer)) => {
+                let place = match hall.gate.enter() {
+                    Some(place) => place,
+                    None => {
+                        // Those that were told to go need a moment.
+                        sleep(LEAVING_PAUSE).await;
+                        let Some(place) = hall.gate.enter() else { continue };
+                        place
+                    }
+                };
+                tokio::spawn(receive(stream, peer.ip().to_canonical(), place, speech.clone(), hall.clone()));
             }
+            Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                tracing::error!(%error, "an answer of ours cannot be decoded; SERVFAIL is sent in its place");
-                door.send_response(builder.error_msg(&request.metadata, ResponseCode::ServFail)).await
+                hall.count(Event::RefusedSystem);
+                tracing::debug!(%error, "accepting");
+                // The connection stays in the backlog, and asking again at once would only burn the processor.
+                sleep(NO_ROOM_PAUSE).await;
             }
-        };
-        sent.unwrap_or_else(|error| {
-            tracing::debug!(%error, "sending over a stream");
-            failed(ResponseCode::ServFail)
-        })
+        }
     }
+}
+
+/// Whether the error is of a connection that went before it was accepted (`accept(2)`).
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// What only some connections need is boxed: a task is as large as the largest that it may come to hold, and ten
+/// thousand of them wait for a query.
+async fn receive(mut stream: TcpStream, peer: IpAddr, mut place: Place, speech: Speech, hall: Hall) {
+    // Answers leave together; holding them back for more would only delay them.
+    let _ = stream.set_nodelay(true);
+    let client = if hall.fronts.include(peer) {
+        match timeout(hall.limits.receive, Box::pin(client_of(&mut stream))).await {
+            Ok(Ok(client)) => client.unwrap_or(peer),
+            Ok(Err(_)) => return hall.count(Event::ProxyMalformed),
+            Err(_) => return hall.count(Event::SlowToSend),
+        }
+    } else {
+        peer
+    };
+    let transport = match speech {
+        Speech::Plain => Transport::Tcp,
+        Speech::Tls(_) => Transport::Tls,
+        Speech::Https(_) => Transport::Https,
+    };
+    let Some(asking) = hall.seat(&mut place, client, transport) else { return };
+    match speech {
+        Speech::Plain => {
+            if converse(&mut stream, &hall, &asking).await == Parting::Reset {
+                forget(&stream);
+            }
+        }
+        Speech::Tls(config) => {
+            let encrypted = async {
+                let mut stream = encrypt(stream, config, &hall).await?;
+                if converse(&mut stream, &hall, &asking).await == Parting::Reset {
+                    forget(stream.get_ref().0);
+                }
+                Some(())
+            };
+            Box::pin(encrypted).await;
+        }
+        Speech::Https(config) => {
+            let encrypted = async {
+                let stream = encrypt(stream, config, &hall).await?;
+                https::converse(stream, &hall, asking).await;
+                Some(())
+            };
+            Box::pin(encrypted).await;
+        }
+    }
+}
+
+/// Greets a client by TLS; `None` when that comes to nothing.
+async fn encrypt(stream: TcpStream, config: Arc<ServerConfig>, hall: &Hall) -> Option<TlsStream<TcpStream>> {
+    match timeout(hall.limits.receive, TlsAcceptor::from(config).accept(stream)).await {
+        Ok(Ok(stream)) => return Some(stream),
+        Ok(Err(_)) => hall.count(Event::Handshake),
+        Err(_) => hall.count(Event::SlowToSend),
+    }
+    None
+}
+
+/// The client that a front end's header names; `None` for the front end itself.
+async fn client_of(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<IpAddr>> {
+    let malformed = |proxy::Malformed| io::Error::from(io::ErrorKind::InvalidData);
+    let mut octets = [0; proxy::HEADER_OCTETS_MAX];
+    let mut fixed = [0; proxy::FIXED_OCTETS];
+    stream.read_exact(&mut fixed).await?;
+    let length = proxy::length(&fixed).map_err(malformed)?;
+    let (begin, rest) = octets.split_at_mut(proxy::FIXED_OCTETS);
+    begin.copy_from_slice(&fixed);
+    // Not an octet more: what follows is the client's.
+    stream.read_exact(rest.get_mut(..length - proxy::FIXED_OCTETS).unwrap_or_default()).await?;
+    Ok(proxy::read(&octets).map_err(malformed)?.source)
+}
+
+/// Has the system throw away what waits for a client that does not read, rather than keep it for minutes.
+fn forget(stream: &TcpStream) {
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }

@@ -1,8 +1,11 @@
 //! DNS over UDP: a worker is one thread on one socket. The sockets of one address share it by `SO_REUSEPORT`, so
 //! the kernel spreads clients over the workers and they share nothing.
+//!
+//! Nothing is fragmented (RFC 9715 §3.1): responses hold at most 1,232 octets, the sockets forbid fragments and heed no
+//! tales of small paths, and what is larger than the interface itself takes is cut, so that the client comes by TCP.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,7 +14,10 @@ use arc_swap::ArcSwap;
 use arc_swap::cache::Cache;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::socket::{Batch, want_destination};
+use super::proxy::{self, FrontEnds};
+use super::secondaries::{Came, Secondaries};
+use super::socket::{Batch, dont_fragment, want_destination};
+use super::tally::{Event, Tally};
 use crate::answer::{Peer, Response, Transport, Worker, answer};
 use crate::snapshot::Snapshot;
 use crate::system::Clock;
@@ -35,6 +41,7 @@ pub fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     socket.set_recv_buffer_size(RECEIVE_BUFFER_OCTETS)?;
     socket.bind(&address.into())?;
     let socket = UdpSocket::from(socket);
+    dont_fragment(&socket, address.is_ipv6())?;
     socket.set_read_timeout(Some(IDLE))?;
     if address.ip().is_unspecified() {
         want_destination(&socket, address.is_ipv6())?;
@@ -42,14 +49,29 @@ pub fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
+/// What all workers share beside the snapshots.
+#[derive(Clone, Debug)]
+pub struct Around {
+    /// The clock.
+    pub clock: Clock,
+    /// Whose PROXY headers are required and believed.
+    pub fronts: Arc<FrontEnds>,
+    /// Who may have zones and who signs.
+    pub secondaries: Arc<Secondaries>,
+    /// Where is counted what never reaches an answer, or never leaves.
+    pub tally: Arc<Tally>,
+}
+
 /// Answers what comes to `socket` until `stop` is set. Each batch sees one snapshot and one moment.
 pub fn serve(
     socket: &UdpSocket,
     snapshots: Arc<ArcSwap<Snapshot>>,
     mut worker: Worker,
-    clock: Clock,
+    around: &Around,
     stop: &AtomicBool,
 ) {
+    let Around { clock, fronts, secondaries, tally } = around;
+    let fronts = (!fronts.is_empty()).then_some(&**fronts);
     let mut snapshots = Cache::new(snapshots);
     let mut batch = Batch::new();
     while !stop.load(Ordering::Relaxed) {
@@ -67,14 +89,54 @@ pub fn serve(
             }
         };
         let now = clock.now();
-        let lost = batch.exchange(socket, count, |peer, request, octets| {
+        let sent = batch.exchange(socket, count, |peer, request, octets| {
+            let (mut address, mut request) = (peer.ip(), request);
+            if let Some(fronts) = fronts {
+                match behind(fronts, address, request) {
+                    Some(behind) => (address, request) = behind,
+                    None => {
+                        tally.count(Event::ProxyMalformed);
+                        return 0;
+                    }
+                }
+            }
+            let peer = Peer { address, transport: Transport::Udp };
+            let came = secondaries.receive(snapshot, (peer, tally), request, |unsigned| {
+                let mut response = Response::new(&mut *octets);
+                let outcome = answer(snapshot, &mut worker, peer, now, unsigned, &mut response);
+                (response.octets().to_vec(), outcome)
+            });
+            if let Some(came) = came {
+                return put(came, octets);
+            }
             let mut response = Response::new(octets);
-            let peer = Peer { address: peer.ip(), transport: Transport::Datagram };
             answer(snapshot, &mut worker, peer, now, request, &mut response);
             response.octets().len()
         });
-        if lost > 0 {
-            tracing::debug!(lost, "replies that could not be sent");
+        if sent.cut > 0 {
+            tally.add(Event::Fragmenting, sent.cut);
+        }
+        if sent.lost > 0 {
+            tally.add(Event::Unsent, sent.lost);
         }
     }
+}
+
+/// Puts a reply into `octets`, and says how long it is.
+fn put(came: Came, octets: &mut [u8]) -> usize {
+    // By datagrams nothing is transferred.
+    let Came::Reply(reply, _) = came else { return 0 };
+    let Some(target) = octets.get_mut(..reply.len()) else { return 0 };
+    target.copy_from_slice(&reply);
+    reply.len()
+}
+
+/// Whose query a datagram from `peer` holds, and the query: what a front end's header says, or what there is. `None`
+/// when a front end sent no sound header.
+fn behind<'r>(fronts: &FrontEnds, peer: IpAddr, request: &'r [u8]) -> Option<(IpAddr, &'r [u8])> {
+    if !fronts.include(peer) {
+        return Some((peer, request));
+    }
+    let header = proxy::read(request).ok()?;
+    Some((header.source.unwrap_or(peer), request.get(header.length..)?))
 }

@@ -6,8 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The code of the option.
-pub const ECS: u16 = 8;
+use super::option::Malformed;
 
 /// Octets before the address.
 const FIXED_OCTETS: usize = 4;
@@ -23,10 +22,6 @@ pub struct Subnet {
     /// How many bits of it are known: 1 to 32 or 128, or 0.
     pub bits: u8,
 }
-
-/// An option that RFC 7871 §7.1.2 has answered with FORMERR.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed;
 
 impl Subnet {
     /// Reads the data of an ECS option in a query.

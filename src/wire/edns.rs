@@ -4,21 +4,30 @@
 //! owner . | TYPE 41 | CLASS payload size | TTL: extended RCODE, version, DO, Z | RDLEN | {code, length, data}…
 //! ```
 
-use super::ecs::ECS;
+use super::option::{COOKIE, ECS, KEEPALIVE, NSID, PADDING, options};
 
-/// What the requestor's OPT record says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the requestor's OPT record says. Options that are not named here are ignored (RFC 6891 §6.1.2), as are all
+/// of a version that is not spoken here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Edns<'a> {
     /// The largest response that the requestor can take over UDP; as it came, so possibly under 512.
     pub payload: u16,
     /// 0 is the one version there is.
     pub version: u8,
-    /// DNSSEC OK (RFC 3225); echoed.
+    /// DNSSEC OK (RFC 3225); echoed. Every other flag is ignored (RFC 6891 §6.1.4).
     pub dnssec_ok: bool,
-    /// The options, checked to be whole: walk them with [`options`].
-    pub options: &'a [u8],
+    /// Whether any option is there that is named below.
+    pub has_options: bool,
     /// The data of the client subnet option, as it came; the first, if there are several.
     pub ecs: Option<&'a [u8]>,
+    /// The data of the cookie option, as it came; the first, if there are several (RFC 7873 §5.2).
+    pub cookie: Option<&'a [u8]>,
+    /// Whether the server's identifier is asked for.
+    pub wants_nsid: bool,
+    /// Whether it wants to know how long a connection may be idle.
+    pub wants_keepalive: bool,
+    /// Whether it pads, so that the response is to be padded too.
+    pub pads: bool,
 }
 
 /// Octets of an OPT record without options.
@@ -35,38 +44,24 @@ pub const PAYLOAD_LEAST: u16 = 512;
 impl<'a> Edns<'a> {
     /// Reads an OPT record from its class, TTL and rdata; `None` when its options are not whole.
     pub fn read(class: u16, ttl: u32, rdata: &'a [u8]) -> Option<Self> {
-        let mut ecs = None;
+        let [_, version, flags, _] = ttl.to_be_bytes();
+        let mut edns = Self { payload: class, version, dnssec_ok: flags & 0x80 != 0, ..Self::default() };
+        // What another version's options look like, nobody knows (RFC 6891 §6.1.3).
+        if rdata.is_empty() || version > 0 {
+            return Some(edns);
+        }
         let mut walk = options(rdata);
         for (code, data) in &mut walk {
-            if code == ECS && ecs.is_none() {
-                ecs = Some(data);
+            match code {
+                ECS if edns.ecs.is_none() => edns.ecs = Some(data),
+                COOKIE if edns.cookie.is_none() => edns.cookie = Some(data),
+                NSID => edns.wants_nsid = true,
+                KEEPALIVE => edns.wants_keepalive = true,
+                PADDING => edns.pads = true,
+                _ => continue,
             }
+            edns.has_options = true;
         }
-        walk.rest.is_empty().then(|| {
-            let [_, version, flags, _] = ttl.to_be_bytes();
-            Self { payload: class, version, dnssec_ok: flags & 0x80 != 0, options: rdata, ecs }
-        })
-    }
-}
-
-/// The options of an OPT record's rdata: code and data each. Stops at the first that is not whole.
-pub fn options(rdata: &[u8]) -> Options<'_> {
-    Options { rest: rdata }
-}
-
-/// An iterator over options.
-#[derive(Clone, Debug)]
-pub struct Options<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Iterator for Options<'a> {
-    type Item = (u16, &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let (&[c, d, l, m], after) = self.rest.split_first_chunk()?;
-        let (data, rest) = after.split_at_checked(usize::from(u16::from_be_bytes([l, m])))?;
-        self.rest = rest;
-        Some((u16::from_be_bytes([c, d]), data))
+        walk.is_done().then_some(edns)
     }
 }

@@ -10,7 +10,8 @@ use super::rtype::Rtype;
 pub struct Query<'a> {
     /// The header as it came.
     pub header: Header,
-    /// The question section as it came, case kept: copied into the response.
+    /// The question section as it came, case kept: copied into the response. Empty where there is none, only an OPT
+    /// record: a request for a cookie (RFC 7873 §5.4), or a mistake.
     pub question: &'a [u8],
     /// The type that is asked for.
     pub qtype: Rtype,
@@ -36,12 +37,16 @@ pub enum Unreadable {
 /// The class of the Internet.
 pub const CLASS_IN: u16 = 1;
 
+/// The class in which servers speak of themselves (RFC 4892).
+pub const CLASS_CHAOS: u16 = 3;
+
 impl<'a> Query<'a> {
     /// Reads `message`, and the name that is asked for into `qname`.
     ///
     /// # Errors
-    /// As [`Unreadable`] says. A question count other than one is malformed (RFC 9619 §4), as is a second OPT
-    /// record (RFC 6891 §6.1.1) or a record that runs past the end. Octets after the last record are ignored.
+    /// As [`Unreadable`] says. A question count other than one is malformed (RFC 9619 §4), but for none at all
+    /// beside an OPT record; so is a second OPT record (RFC 6891 §6.1.1) or a record that runs past the end. Octets after the last
+    /// record are ignored.
     pub fn read(message: &'a [u8], qname: &mut Qname) -> Result<Self, Unreadable> {
         let header = Header::read(message).ok_or(Unreadable::Short)?;
         if header.is_response() {
@@ -51,31 +56,83 @@ impl<'a> Query<'a> {
             return Err(Unreadable::Opcode(header));
         }
         let malformed = Unreadable::Malformed(header);
-        if header.qdcount != 1 {
-            return Err(malformed);
-        }
         let after_header = message.get(HEADER_OCTETS..).ok_or(malformed)?;
+        if header.qdcount != 1 {
+            return Self::read_without_question(header, after_header).ok_or(malformed);
+        }
         let name_octets = qname.read(after_header).map_err(|_| malformed)?;
-        let (question, mut rest) = after_header.split_at_checked(name_octets + 4).ok_or(malformed)?;
+        let (question, rest) = after_header.split_at_checked(name_octets + 4).ok_or(malformed)?;
         let &[t, y, c, l] = question.last_chunk().ok_or(malformed)?;
-        for _ in 0..u32::from(header.ancount) + u32::from(header.nscount) {
-            rest = Raw::read(rest).ok_or(malformed)?.1;
-        }
-        let mut edns = None;
-        for _ in 0..header.arcount {
-            let (record, after) = Raw::read(rest).ok_or(malformed)?;
-            rest = after;
-            if record.rtype != Rtype::OPT {
-                continue;
-            }
-            if edns.is_some() || !record.owner_is_root {
-                return Err(malformed);
-            }
-            edns = Some(Edns::read(record.class, record.ttl, record.rdata).ok_or(malformed)?);
-        }
+        let edns = read_records(&header, rest).ok_or(malformed)?;
         let (qtype, qclass) = (Rtype(u16::from_be_bytes([t, y])), u16::from_be_bytes([c, l]));
         Ok(Self { header, question, qtype, qclass, edns })
     }
+
+    /// A message without a question but with an OPT record, which its response owes one (RFC 6891 §6.1.1).
+    #[cold]
+    fn read_without_question(header: Header, rest: &'a [u8]) -> Option<Self> {
+        let edns = read_records(&header, rest)?;
+        (header.qdcount == 0 && edns.is_some()).then_some(Self {
+            header,
+            question: &[],
+            qtype: Rtype(0),
+            qclass: CLASS_IN,
+            edns,
+        })
+    }
+}
+
+/// Whether a request that [`Query::read`] takes ends in a TSIG record (RFC 8945 §5.1). Not a part of reading it: few
+/// servers share keys with anybody, and only they ask.
+pub fn is_signed(message: &[u8]) -> bool {
+    let last = || {
+        let header = Header::read(message)?;
+        let mut rest = message.get(HEADER_OCTETS..)?;
+        for _ in 0..header.qdcount {
+            rest = skip_name(rest)?.get(4..)?;
+        }
+        let mut last = None;
+        for _ in 0..u32::from(header.ancount) + u32::from(header.nscount) + u32::from(header.arcount) {
+            let (record, after) = Raw::read(rest)?;
+            (last, rest) = (Some(record.rtype), after);
+        }
+        last.filter(|_| header.arcount > 0)
+    };
+    last() == Some(Rtype::TSIG)
+}
+
+/// Whether a message is a query for a whole zone or for what has changed of one (RFC 5936, RFC 1995): AXFR or IXFR in
+/// its one question. As cheap as passing over a name.
+pub fn asks_transfer(message: &[u8]) -> bool {
+    let qtype = || {
+        let header = Header::read(message).filter(|header| header.opcode() == 0 && header.qdcount == 1)?;
+        let after_name = skip_name(message.get(HEADER_OCTETS..)?)?;
+        (!header.is_response()).then_some(Rtype(u16::from_be_bytes(*after_name.first_chunk()?)))
+    };
+    matches!(qtype(), Some(Rtype::AXFR | Rtype::IXFR))
+}
+
+/// The OPT record among the records after the question; the others must be whole. `None` when the message is
+/// malformed. Inlined by force: left to itself the compiler calls it for the sake of the one message without a
+/// question, at some 40 instructions a query.
+#[inline(always)]
+fn read_records<'a>(header: &Header, mut rest: &'a [u8]) -> Option<Option<Edns<'a>>> {
+    for _ in 0..u32::from(header.ancount) + u32::from(header.nscount) {
+        rest = Raw::read(rest)?.1;
+    }
+    let mut edns = None;
+    for _ in 0..header.arcount {
+        let (record, after) = Raw::read(rest)?;
+        rest = after;
+        if record.rtype != Rtype::OPT {
+            continue;
+        }
+        if edns.is_some() || !record.owner_is_root {
+            return None;
+        }
+        edns = Some(Edns::read(record.class, record.ttl, record.rdata)?);
+    }
+    Some(edns)
 }
 
 /// A record of a request, as far as it matters.

@@ -3,6 +3,12 @@
 //! The checks are those without which the lookup of [`super::tree`] would not be the standards': they run here,
 //! once, so that a query need not doubt what it finds.
 
+mod checks;
+mod hints;
+mod sense;
+#[cfg(test)]
+mod tests;
+
 use super::rrset::{self, split_name};
 use super::tree::{CutEntry, Entry, Kind, Table, Zone};
 use crate::diagnostic::Severity;
@@ -73,6 +79,7 @@ pub struct Builder {
     records: Vec<Pending>,
     rdata: Vec<u8>,
     balanced: Vec<(u32, Beside, Origin)>,
+    hinted: Vec<(u32, Origin)>,
     has_dname: bool,
     /// The owner of the last record: master files go by owner, so most records find it here.
     last: Option<u32>,
@@ -105,6 +112,7 @@ impl Builder {
             records: Vec::new(),
             rdata: Vec::new(),
             balanced: Vec::new(),
+            hinted: Vec::new(),
             has_dname: false,
             last: None,
             qname: Box::default(),
@@ -147,6 +155,12 @@ impl Builder {
         self.balanced.push((entry, beside, origin));
     }
 
+    /// Has the SVCB and HTTPS records that lead to `owner`, a balanced name, take their address hints from it.
+    pub fn hint(&mut self, owner: &Name, origin: Origin) {
+        let entry = self.entry(owner.as_wire());
+        self.hinted.push((entry, origin));
+    }
+
     /// Lays everything out. The zone is `None` when a fault is an error.
     pub fn finish(mut self) -> (Option<Zone>, Vec<Fault>) {
         let mut faults = Vec::new();
@@ -182,7 +196,9 @@ impl Builder {
             self.check_balanced(id as usize, beside, origin, &mut faults);
         }
         self.check_nameservers(&mut faults);
+        self.check_sense(&mut faults);
         let cuts = self.glue(&mut faults);
+        let hints = self.lay_out_hints(&mut faults);
         if sets.len() > NONE as usize || self.names.len() > NONE as usize {
             faults.push(Fault::error(None, "a zone cannot be larger than 4 GiB".to_owned()));
         }
@@ -199,6 +215,7 @@ impl Builder {
             names: self.names.into(),
             sets: sets.into(),
             cuts,
+            hints,
             negative_ttl,
         };
         (Some(zone), faults)
@@ -327,135 +344,6 @@ impl Builder {
         })
     }
 
-    /// What must hold of the records of one name together.
-    fn check_name(&self, id: usize, records: &[Pending], faults: &mut Vec<Fault>) {
-        let first = |rtype: Rtype| records.iter().find(|record| record.rtype == rtype);
-        if id == 0 {
-            let apex = &self.apex;
-            if first(Rtype::SOA).is_none() {
-                faults.push(
-                    Fault::error(None, format!("zone {apex} has no SOA record"))
-                        .help("a zone begins with one SOA record at its apex"),
-                );
-            }
-            if first(Rtype::NS).is_none() {
-                faults.push(
-                    Fault::error(None, format!("zone {apex} has no NS record at its apex"))
-                        .help("name the servers that the zone is delegated to, two at least"),
-                );
-            }
-        } else if let Some(soa) = first(Rtype::SOA) {
-            let message = format!("an SOA record at {}, which is not the apex {}", self.text(id), self.apex);
-            faults.push(Fault::error(Some(soa.origin), message).help("a zone has one SOA record, at its apex"));
-        }
-        // RFC 1034 §3.6.2; RFC 4035 §2.5 lets signatures and denials stand beside an alias.
-        if let Some(alias) = first(Rtype::CNAME) {
-            let beside = records.iter().find(|record| !matches!(record.rtype.0, 5 | 46 | 47));
-            if let Some(beside) = beside {
-                let message = format!("{} has a CNAME record and other data ({})", self.text(id), beside.rtype);
-                faults.push(
-                    Fault::error(Some(alias.origin), message)
-                        .other(beside.origin, "the other data")
-                        .help("an alias stands alone (RFC 1034 §3.6.2)"),
-                );
-            }
-        }
-        if let (Some(ns), true) = (first(Rtype::NS), self.name(number(id)).starts_with(b"\x01*")) {
-            let message = format!("a delegation at the wildcard {}", self.text(id));
-            faults.push(Fault::error(Some(ns.origin), message).help("its meaning is undefined (RFC 4592 §4.2)"));
-        }
-        if self.has_dname
-            && let (Some(record), Some(above)) = (records.first(), self.highest_above(id, |entry| entry.has_dname))
-        {
-            let message = format!("{} is below the DNAME record of {}", self.text(id), self.text(above as usize));
-            faults.push(
-                Fault::error(Some(record.origin), message)
-                    .help("a DNAME record redirects every name below it (RFC 6672 §2.4)"),
-            );
-        }
-    }
-
-    /// A balanced name's addresses are its pool's alone.
-    fn check_balanced(&self, id: usize, beside: Beside, origin: Origin, faults: &mut Vec<Fault>) {
-        let records = self.records_of(id);
-        let text = self.text(id);
-        match self.entries[id].kind {
-            Kind::Cut => {
-                faults.push(Fault::error(Some(origin), format!("{text} is delegated away and cannot be balanced")))
-            }
-            Kind::Below => {
-                faults.push(Fault::error(Some(origin), format!("{text} is below a delegation and cannot be balanced")))
-            }
-            Kind::Plain | Kind::Balanced => {}
-        }
-        let clash = records.iter().find(|record| matches!(record.rtype, Rtype::A | Rtype::AAAA | Rtype::CNAME));
-        if let Some(clash) = clash {
-            let message = format!("{text} is balanced and has {} records in the zone file too", clash.rtype);
-            let help = "the pool answers for a balanced name: take the records out of the zone file, or the name out of [names]";
-            faults.push(Fault::error(Some(origin), message).other(clash.origin, "the record").help(help));
-        } else if let (Beside::Nothing, Some(other)) = (beside, records.first()) {
-            let message = format!("{text} may be an alias, and has {} records in the zone file", other.rtype);
-            let help = "an alias stands alone (RFC 1034 §3.6.2): take the records out, or the cname out of its pool";
-            faults.push(Fault::error(Some(origin), message).other(other.origin, "the record").help(help));
-        }
-    }
-
-    /// A server of the zone that lies in it and has no address: resolvers come by the parent's glue, then hold
-    /// what the zone itself says, and lose it (RFC 2181 §5.4.1).
-    fn check_nameservers(&self, faults: &mut Vec<Fault>) {
-        let mut qname = Qname::default();
-        for record in self.records_of(0).iter().filter(|record| record.rtype == Rtype::NS) {
-            let (host, _) = split_name(self.rdata_of(record));
-            if qname.read(host).is_err() || !is_at_or_below(&qname, self.name(0)) {
-                continue;
-            }
-            let at_or_above = (0..=qname.labels()).find_map(|skip| {
-                let (octets, hash) = qname.ancestor(skip)?;
-                Some((skip == 0, self.slots.find(hash, |other| self.name(other) == octets)?))
-            });
-            let Some((exact, id)) = at_or_above else { continue };
-            let entry = &self.entries[id as usize];
-            let found = match entry.kind {
-                Kind::Balanced if exact => true,
-                // Whoever it is delegated to says its address.
-                Kind::Cut | Kind::Below => true,
-                Kind::Plain | Kind::Balanced if exact => {
-                    self.has(id as usize, Rtype::A) || self.has(id as usize, Rtype::AAAA)
-                }
-                Kind::Plain | Kind::Balanced => entry.has_wildcard,
-            };
-            if !found {
-                let host = Name::from_wire(qname.octets()).map_or_else(|_| String::new(), |host| host.to_string());
-                let message = format!("the nameserver {host} lies in the zone, which gives no address for it");
-                let help =
-                    "give it the addresses that its parent's glue has: A or AAAA records, or `addresses` in [zone]";
-                faults.push(Fault::warning(Some(record.origin), message).help(help));
-            }
-        }
-    }
-
-    /// What must hold of one record set; returns its TTL.
-    fn check_set(&self, id: usize, set: &[Pending], faults: &mut Vec<Fault>) -> u32 {
-        let (Some(first), text) = (set.first(), self.text(id)) else { return 0 };
-        if let [_, second, ..] = set
-            && matches!(first.rtype, Rtype::SOA | Rtype::CNAME | Rtype::DNAME)
-        {
-            let message = format!("{text} has more than one {} record", first.rtype);
-            faults.push(Fault::error(Some(second.origin), message).other(first.origin, "the first one"));
-        }
-        // RFC 2181 §5.2: the TTLs of a set must not differ; the least is the safe one.
-        let ttl = set.iter().map(|record| record.ttl).min().unwrap_or(0);
-        if let Some(other) = set.iter().find(|record| record.ttl != first.ttl) {
-            let message = format!("the {} records of {text} differ in TTL; all are served with {ttl}", first.rtype);
-            faults.push(Fault::warning(Some(other.origin), message).other(first.origin, "the first one"));
-        }
-        if set.len() > usize::from(u16::MAX) {
-            faults
-                .push(Fault::error(Some(first.origin), format!("{text} has more than 65,535 {} records", first.rtype)));
-        }
-        ttl
-    }
-
     /// The addresses that go with each referral; a server below the cut without one cannot be reached.
     fn glue(&self, faults: &mut Vec<Fault>) -> Box<[CutEntry]> {
         let mut qname = Qname::default();
@@ -547,116 +435,5 @@ impl Growing {
             at = (at + 1) & mask;
         }
         self.table[at] = id + 1;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SOA: &[u8] = &[0; 22];
-    const NS: &[u8] = b"\x02ns\x07example\x03net\x00";
-
-    fn faults_of(records: &[(&str, Rtype, u32, &[u8])], balanced: &[&str]) -> Vec<String> {
-        let apex = Name::from_host("Example.org").expect("a name");
-        let name = |text: &str| Name::from_text(text.as_bytes(), Some(&apex)).expect("a name");
-        let mut builder = Builder::new(&apex);
-        for (line, &(owner, rtype, ttl, rdata)) in (1..).zip(records) {
-            builder.add(name(owner).as_wire(), rtype, ttl, rdata, Origin { file: 0, line });
-        }
-        for (index, owner) in (0..).zip(balanced) {
-            let (owner, beside) = match owner.strip_suffix(" alone") {
-                Some(owner) => (owner, Beside::Nothing),
-                None => (*owner, Beside::OtherTypes),
-            };
-            builder.balance(&name(owner), index, beside, Origin { file: 1, line: index + 1 });
-        }
-        let (zone, faults) = builder.finish();
-        assert_eq!(zone.is_none(), faults.iter().any(|fault| fault.severity == Severity::Error));
-        let line = |origin: Option<Origin>| origin.map_or(0, |origin| origin.line);
-        faults.iter().map(|fault| format!("{}: {}", line(fault.at), fault.message)).collect()
-    }
-
-    #[test]
-    fn a_zone_is_checked_as_a_whole() {
-        let check = |records: &[(&str, Rtype, u32, &[u8])], balanced: &[&str], expected: &[&str]| {
-            let whole: [(&str, Rtype, u32, &[u8]); 2] = [("@", Rtype::SOA, 60, SOA), ("@", Rtype::NS, 60, NS)];
-            let faults = faults_of(&[&whole, records].concat(), balanced);
-            assert_eq!(faults.len(), expected.len(), "{faults:?}");
-            for (fault, expected) in faults.iter().zip(expected) {
-                assert!(fault.contains(expected), "{fault:?} lacks {expected:?}");
-            }
-        };
-        let (a, b) = (&[192, 0, 2, 1][..], &[192, 0, 2, 2][..]);
-        check(&[("www", Rtype::A, 60, a)], &["api"], &[]);
-        check(
-            &[("www", Rtype::A, 60, a), ("www", Rtype::A, 60, a)],
-            &[],
-            &["4: this A record of www.example.org. is there twice"],
-        );
-        check(
-            &[("www", Rtype::A, 60, a), ("www", Rtype::A, 30, b)],
-            &[],
-            &["4: the A records of www.example.org. differ in TTL; all are served with 30"],
-        );
-        check(&[("@", Rtype::SOA, 60, b)], &[], &["3: example.org. has more than one SOA record"]);
-        check(&[("x", Rtype::SOA, 60, SOA)], &[], &["3: an SOA record at x.example.org., which is not the apex"]);
-        check(
-            &[("x", Rtype::CNAME, 60, NS), ("x", Rtype::A, 60, a)],
-            &[],
-            &["3: x.example.org. has a CNAME record and other data (A)"],
-        );
-        check(
-            &[("x", Rtype::CNAME, 60, NS), ("x", Rtype::CNAME, 60, b"\0")],
-            &[],
-            &["4: x.example.org. has more than one CNAME"],
-        );
-        check(&[("*", Rtype::NS, 60, NS)], &[], &["3: a delegation at the wildcard"]);
-        let below = &["4: a.x.example.org. is below the DNAME record of x.example.org."];
-        check(&[("x", Rtype::DNAME, 60, NS), ("a.x", Rtype::A, 60, a)], &[], below);
-        check(
-            &[("x", Rtype::NS, 60, b"\x02ns\x01x\x07example\x03org\x00")],
-            &[],
-            &["3: glue is missing: ns.x.example.org."],
-        );
-        check(&[("www", Rtype::A, 60, a)], &["www"], &["1: www.example.org. is balanced and has A records"]);
-        check(&[("x", Rtype::CNAME, 60, NS)], &["X"], &["1: x.example.org. is balanced and has CNAME records"]);
-        check(&[("www", Rtype::TXT, 60, b"\x00")], &["www", "api alone"], &[]);
-        let beside = "1: www.example.org. may be an alias, and has TXT records";
-        check(&[("www", Rtype::TXT, 60, b"\x00")], &["www alone"], &[beside]);
-        check(&[("www", Rtype::A, 60, a)], &["www alone"], &["1: www.example.org. is balanced and has A records"]);
-        check(
-            &[("x", Rtype::NS, 60, NS)],
-            &["x", "a.x"],
-            &["1: x.example.org. is delegated", "2: a.x.example.org. is below"],
-        );
-        assert_eq!(faults_of(&[], &[]).len(), 2);
-    }
-
-    #[test]
-    fn a_nameserver_in_the_zone_needs_an_address() {
-        // Whether there is the one warning, of the zone's server ns1.sub.example.org.
-        let check = |records: &[(&str, Rtype, u32, &[u8])], balanced: &[&str], warned: bool| {
-            let server = b"\x03NS1\x03sub\x07example\x03org\x00";
-            let whole: [(&str, Rtype, u32, &[u8]); 2] = [("@", Rtype::SOA, 60, SOA), ("@", Rtype::NS, 60, server)];
-            let faults = faults_of(&[&whole, records].concat(), balanced);
-            let warning =
-                "2: the nameserver ns1.sub.example.org. lies in the zone, which gives no address for it".to_owned();
-            assert_eq!(faults.contains(&warning), warned, "{faults:?}");
-        };
-        let (a, aaaa) = (&[192, 0, 2, 1][..], &[0; 16][..]);
-        check(&[], &[], true);
-        check(&[("ns1.sub", Rtype::TXT, 60, b"\x01x")], &[], true);
-        check(&[("ns1.sub", Rtype::CNAME, 60, NS)], &[], true);
-        check(&[("other.sub", Rtype::A, 60, a)], &[], true);
-        check(&[("below.ns1.sub", Rtype::A, 60, a)], &[], true);
-        check(&[("ns1.sub", Rtype::A, 60, a)], &[], false);
-        check(&[("ns1.sub", Rtype::AAAA, 60, aaaa)], &[], false);
-        check(&[], &["NS1.sub"], false);
-        check(&[], &["sub"], true);
-        check(&[("*", Rtype::A, 60, a)], &[], false);
-        check(&[("*", Rtype::A, 60, a), ("x.sub", Rtype::A, 60, a)], &[], true);
-        check(&[("*.sub", Rtype::A, 60, a)], &[], false);
-        check(&[("sub", Rtype::NS, 60, NS)], &[], false);
     }
 }

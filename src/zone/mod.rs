@@ -5,10 +5,12 @@
 
 pub mod master;
 mod builder;
+mod hints;
 mod rrset;
 mod tree;
 
 pub use builder::{Beside, Builder, Fault, Origin};
+pub use hints::{Hinted, Hints, IPV4HINT, IPV6HINT};
 pub use rrset::{Record, Rrset};
 pub(crate) use tree::Table;
 pub use tree::{Cut, Found, Node, Zone};

@@ -80,6 +80,17 @@ impl<'z> Record<'z> {
         places.iter().map(|&place| u16::from_be_bytes(place)).filter(|&at| at != IN_FULL).map(usize::from)
     }
 
+    /// Appends the rdata in full, with `apex` where pointers to it would go.
+    pub fn write_in_full(self, apex: &Name, octets: &mut Vec<u8>) {
+        let mut from = 0;
+        for at in self.apex_pointers() {
+            octets.extend_from_slice(self.rdata.get(from..at).unwrap_or_default());
+            octets.extend_from_slice(apex.as_wire());
+            from = at + 2;
+        }
+        octets.extend_from_slice(self.rdata.get(from..).unwrap_or_default());
+    }
+
     /// The one name that is all of this rdata, of a CNAME or an NS: its labels up to the apex, and whether the
     /// apex follows.
     pub fn name(self) -> (&'z [u8], bool) {

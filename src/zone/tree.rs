@@ -7,6 +7,7 @@
 //! A million names with an A record each take about 90 octets a name: 20 of [`Entry`], 8 of table, the name,
 //! the set.
 
+use super::hints::Hints;
 use super::rrset::Rrset;
 use crate::wire::name::Name;
 use crate::wire::qname::{Qname, hash_label};
@@ -24,6 +25,7 @@ pub struct Zone {
     pub(super) names: Box<[u8]>,
     pub(super) sets: Box<[u8]>,
     pub(super) cuts: Box<[CutEntry]>,
+    pub(super) hints: Hints,
     /// min(TTL of the SOA, its MINIMUM field), seconds (RFC 2308 §3).
     pub(super) negative_ttl: u32,
 }
@@ -106,9 +108,30 @@ impl Zone {
         self.negative_ttl
     }
 
+    /// The SOA's serial number.
+    pub fn serial(&self) -> u32 {
+        // Of the rdata, which ends in serial, refresh, retry, expire and minimum.
+        let soa = self.top().rrset(Rtype::SOA).and_then(|set| set.records().next());
+        let numbers = soa.and_then(|record| record.rdata.last_chunk::<20>());
+        numbers.and_then(|numbers| numbers.first_chunk()).map_or(0, |&serial| u32::from_be_bytes(serial))
+    }
+
+    /// Its sets whose address hints are those of balanced names.
+    pub fn hints(&self) -> &Hints {
+        &self.hints
+    }
+
     /// The node at the top; the builder makes it first.
     pub fn top(&self) -> Node<'_> {
         Node { zone: self, entry: &self.entries[0] }
+    }
+
+    /// The name with this number, below [`Zone::names`] and the apex's being 0: its owner in full, in lower case, and
+    /// its node. What lies below a cut is among them, and what owns no record.
+    pub fn owner(&self, number: usize) -> Option<(Name, Node<'_>)> {
+        let node = Node { zone: self, entry: self.entries.get(number)? };
+        let owner = [node.labels_before_apex(), self.apex.as_wire()].concat();
+        Some((Name::from_wire(&owner).ok()?, node))
     }
 
     /// Names, empty non-terminals included.
@@ -288,8 +311,7 @@ mod tests {
             builder.add(owner.as_wire(), *rtype, 300, rdata, Origin { file: 0, line });
         }
         let (zone, faults) = builder.finish();
-        assert!(faults.is_empty(), "{faults:?}");
-        zone.expect("a zone")
+        zone.unwrap_or_else(|| panic!("{faults:?}"))
     }
 
     const ADDRESS: (Rtype, &[u8]) = (Rtype::A, &[192, 0, 2, 1]);

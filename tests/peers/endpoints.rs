@@ -2,16 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hickory_proto::rr::RecordType;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 use crate::support::address::{HTTP_PORT, HTTPS_PORT};
-use crate::support::await_some;
 use crate::support::client::{Client, addresses};
-use crate::support::nginx::{Certificate, Nginx};
+use crate::support::nginx::Nginx;
 use crate::support::server::Launch;
+use crate::support::{await_some, roots};
 
 /// A policy file: `www` is every living one of `endpoints`, judged by `probe`.
 fn policy(probe: &str, endpoints: &[Ipv4Addr]) -> String {
@@ -109,10 +108,10 @@ fn an_open_port_is_enough_for_a_tcp_monitor() {
 
 #[test]
 fn a_certificate_counts_only_for_its_name_and_under_a_known_root() {
-    let root = root();
-    let trusted = certificate(&root, "www.example.com");
-    let other_name = certificate(&root, "www.example.net");
-    let other_root = certificate(&self::root(), "www.example.com");
+    let root = roots::root("a root of our own");
+    let trusted = roots::certificate(&root, "www.example.com");
+    let other_name = roots::certificate(&root, "www.example.net");
+    let other_root = roots::certificate(&roots::root("another root"), "www.example.com");
     let (Some(good), Some(misnamed), Some(unknown)) =
         (Nginx::https(&trusted), Nginx::https(&other_name), Nginx::https(&other_root))
     else {
@@ -136,18 +135,73 @@ fn a_certificate_counts_only_for_its_name_and_under_a_known_root() {
     assert_eq!(given(&client), BTreeSet::from([good.ip.into()]));
 }
 
-fn root() -> CertifiedIssuer<'static, KeyPair> {
-    let mut params = CertificateParams::new(Vec::new()).expect("no names are valid names");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // Without a name of its own, the root would be taken for the issuer of itself in every chain.
-    params.distinguished_name.push(DnType::CommonName, "a root of our own");
-    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a root")
+#[test]
+fn http2_is_spoken_with_nginx() {
+    let root = roots::root("a root of our own");
+    let trusted = roots::certificate(&root, "www.example.com");
+    let (Some(plain), Some(secure)) = (Nginx::http2(), Nginx::https(&trusted)) else { return };
+    let check = |probe: &str, endpoint: &Nginx| {
+        let other = Ipv4Addr::new(127, 0, 0, 1);
+        let text = policy(probe, &[endpoint.ip, other]);
+        // Nobody is at the other, so that the one is known to live.
+        let server = Launch::new().file("ca.pem", &root.pem()).file("example.com.toml", &text).start();
+        await_given(probe, &server.client(), &[endpoint.ip], endpoint.ip);
+    };
+    check(&format!(r#"http = {{ path = "/healthz", port = {HTTP_PORT}, version = "2", body = "ok" }}"#), &plain);
+    for version in ["1.1", "2", "auto"] {
+        let keys = format!(r#"host = "www.example.com", ca = "ca.pem", version = "{version}", body = "ok""#);
+        check(&format!(r#"https = {{ path = "/healthz", port = {HTTPS_PORT}, {keys} }}"#), &secure);
+    }
+    let keys = r#"server-name = "www.example.com", ca = "ca.pem", alpn = ["h2"]"#;
+    check(&format!("tls = {{ port = {HTTPS_PORT}, {keys} }}"), &secure);
 }
 
-fn certificate(root: &CertifiedIssuer<'_, KeyPair>, name: &str) -> Certificate {
-    let key = KeyPair::generate().expect("a key");
-    let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a valid name");
-    params.distinguished_name.push(DnType::CommonName, name);
-    let leaf = params.signed_by(&key, root).expect("a certificate");
-    Certificate { chain: leaf.pem(), key: key.serialize_pem() }
+#[test]
+fn a_certificate_that_ends_soon_is_told_and_lives() {
+    let root = roots::root("a root of our own");
+    let days = |count: u64| Some(SystemTime::now() + Duration::from_secs(count * 86_400 + 3_600));
+    let [soon, later] = roots::certificates(&root, "www.example.com", [days(5), days(20)]);
+    let (Some(soon), Some(later)) = (Nginx::https(&soon), Nginx::https(&later)) else { return };
+    let probe =
+        format!(r#"https = {{ path = "/healthz", port = {HTTPS_PORT}, host = "www.example.com", ca = "ca.pem" }}"#);
+    let text = policy(&probe, &[soon.ip, later.ip]);
+    let mut server = Launch::new().file("ca.pem", &root.pem()).file("example.com.toml", &text).start();
+    await_given("both endpoints", &server.client(), &[soon.ip, later.ip], soon.ip);
+    let told = server.process.await_line(0, "that it ends", |line| line.contains("the certificate ends on "));
+    assert!(told.contains(&soon.ip.to_string()) && told.ends_with(", in 5 days"), "{told}");
+    assert_eq!(server.process.log().matches("the certificate ends on ").count(), 1, "once, and of one alone");
+}
+
+#[test]
+fn nginx_knows_us_by_our_certificate_and_a_replaced_file_counts() {
+    let root = roots::root("a root of our own");
+    let trusted = roots::certificate(&root, "www.example.com");
+    let Some(endpoint) = Nginx::https_for_clients(&trusted, &root.pem()) else { return };
+    let unknown = Ipv4Addr::new(192, 0, 2, 99);
+    let probe = format!(
+        r#"https = {{ path = "/healthz", port = {HTTPS_PORT}, host = "www.example.com", ca = "ca.pem", certificate = "us.pem", key = "us-key.pem", body = "ok" }}"#
+    );
+    let text = policy(&probe, &[endpoint.ip])
+        .replace(r#"{ pool = "web" }"#, &format!(r#"{{ pool = "web", when-all-down = ["{unknown}"] }}"#));
+    // Of an authority that nginx does not know, then of one that it does; the key is the same.
+    let other = roots::certificate(&roots::root("another root"), "us");
+    let mut server = Launch::new()
+        .file("ca.pem", &root.pem())
+        .file("us.pem", &other.chain)
+        .file("us-key.pem", &other.key)
+        .file("example.com.toml", &text)
+        .start();
+    let client = server.client();
+    await_given("nobody, as nginx does not know us", &client, &[unknown], unknown);
+    let ours = roots::certificate(&root, "us");
+    let said = server.process.lines_said();
+    server.zones.write("us-key.pem", &ours.key);
+    server.zones.write("us.pem", &ours.chain);
+    server.process.await_line(said, "that it has reloaded", |line| line.starts_with("reloaded"));
+    await_some("nginx to know us", || (given(&client) == BTreeSet::from([endpoint.ip.into()])).then_some(()));
+    // What is no certificate is refused, and what was read before stays.
+    let said = server.process.lines_said();
+    server.zones.write("us.pem", "nonsense");
+    server.process.await_line(said, "what is wrong", |line| line.contains("us.pem holds no certificate in PEM"));
+    assert_eq!(given(&client), BTreeSet::from([endpoint.ip.into()]));
 }

@@ -1,4 +1,4 @@
-//! The server between real programs: `dig`, `kdig`, Unbound, nginx, BIND, NSD and Knot.
+//! The server between real programs: `dig`, `kdig`, curl, Unbound, dnsdist, nginx, BIND, NSD, Knot and `drill`.
 //!
 //! `cargo test --test peers` runs these; plain `cargo test` leaves them out, since they need programs that not
 //! everybody has. A missing program is named and its tests do nothing, except under CI, where they fail. The tests
@@ -8,15 +8,29 @@
 //! the temporary folder.
 
 #[cfg(test)]
+mod blackhole;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod corners;
+#[cfg(test)]
 mod differential;
+#[cfg(test)]
+mod doors;
+#[cfg(test)]
+mod drain;
 #[cfg(test)]
 mod endpoints;
 #[cfg(test)]
 mod failover;
 #[cfg(test)]
+mod flood;
+#[cfg(test)]
 mod reload;
+#[cfg(test)]
+mod resolving;
+#[cfg(test)]
+mod secondaries;
 #[cfg(test)]
 mod weighted;
 

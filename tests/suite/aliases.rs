@@ -128,7 +128,7 @@ fn aliases_take_turns_and_each_family_its_own() {
     let mut targets = |rtypes: &[&str]| {
         let target = |rtype: &&str| {
             let request = request(&format!("cdn.example.com. {rtype}"));
-            let (_, response) = desk.ask(Transport::Datagram, &request);
+            let (_, response) = desk.ask(Transport::Udp, &request);
             lines(&request, response)[1].rsplit(' ').next().expect("a target").chars().take(1).collect::<String>()
         };
         rtypes.iter().map(target).collect::<String>()
@@ -145,7 +145,7 @@ fn a_name_is_an_alias_to_all_or_to_nobody() {
     let check = |desk: &mut Desk, name: &str, expected: &[(&str, &[&str])]| {
         for (rtype, expected) in expected {
             let request = request(&format!("{name}.example.com. {rtype}"));
-            let (_, response) = desk.ask(Transport::Datagram, &request);
+            let (_, response) = desk.ask(Transport::Udp, &request);
             assert_eq!(lines(&request, response)[1..], **expected, "{name} {rtype}");
         }
     };
@@ -179,7 +179,7 @@ fn the_ttl_of_what_is_no_alias_runs_down_too() {
     use std::time::Duration;
     let mut board = Board::new();
     let mut desk = Desk::new(vec![served(WORDS, &board)]);
-    let suspect = Health { alive: true, flip: Moment::START + Duration::from_secs(20), load: None };
+    let suspect = Health { flip: Moment::START + Duration::from_secs(20), ..Health::UP };
     desk.turn(&mut board, &[(0, suspect)]);
     // The IPv6 answer hangs on the IPv4 address: without it, it would be an alias.
     for (rtype, expected) in [
@@ -188,7 +188,7 @@ fn the_ttl_of_what_is_no_alias_runs_down_too() {
         ("MX", soa(20)),
     ] {
         let request = request(&format!("mixed.example.com. {rtype}"));
-        let (_, response) = desk.ask(Transport::Datagram, &request);
+        let (_, response) = desk.ask(Transport::Udp, &request);
         assert_eq!(lines(&request, response)[1..], [expected]);
     }
 }
@@ -202,7 +202,7 @@ fn when_all_are_down_only_addresses_are_listed() {
     desk.turn(&mut board, &[(top.expect("an address") as u32, Health::DOWN)]);
     let check = |desk: &mut Desk, text: &str, expected: &[&str]| {
         let request = request(text);
-        let (_, response) = desk.ask(Transport::Datagram, &request);
+        let (_, response) = desk.ask(Transport::Udp, &request);
         assert_eq!(lines(&request, response), expected, "{text}");
     };
     let brief = soa(5);

@@ -15,8 +15,8 @@ fn no_kind_of_answer_allocates() {
         kind.check(&mut desk);
         let before = count();
         for _ in 0..QUERIES {
-            desk.ask(Transport::Datagram, &kind.request);
-            desk.ask(Transport::Stream, &kind.request);
+            desk.ask(Transport::Udp, &kind.request);
+            desk.ask(Transport::Tcp, &kind.request);
         }
         let after = count();
         assert_eq!(after, before, "{} in {QUERIES} queries", kind.name);

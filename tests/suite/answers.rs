@@ -12,7 +12,7 @@ use hickory_proto::rr::RData;
 
 use crate::served::{Desk, Words, query, served};
 
-pub(crate) const BOTH: [Transport; 2] = [Transport::Datagram, Transport::Stream];
+pub(crate) const BOTH: [Transport; 2] = [Transport::Udp, Transport::Tcp];
 
 /// A request from `name type words…`: `edns`, `do`, `payload=N`, `version=N`, `class=N`.
 pub(crate) fn request(text: &str) -> Vec<u8> {

@@ -13,6 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "admin",
             "answer",
             "config",
             "diagnostic",
@@ -23,6 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "server",
             "snapshot",
             "system",
+            "transport",
             "ttl",
             "wire",
         ],
@@ -30,6 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "server",
         &[
+            "admin",
             "answer",
             "config",
             "diagnostic",
@@ -37,21 +40,44 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "moment",
             "policy",
             "probe",
+            "random",
             "snapshot",
             "system",
+            "transfer",
             "transport",
+            "ttl",
+            "wire",
             "zone",
         ],
     ),
-    ("config", &["diagnostic", "geo", "health", "policy", "probe", "snapshot", "system", "ttl", "wire", "zone"]),
-    ("transport", &["answer", "snapshot", "system"]),
-    ("answer", &["moment", "policy", "random", "snapshot", "wire", "zone"]),
-    ("snapshot", &["policy", "ttl", "wire", "zone"]),
+    ("admin", &[]),
+    (
+        "config",
+        &[
+            "answer",
+            "diagnostic",
+            "geo",
+            "health",
+            "policy",
+            "probe",
+            "snapshot",
+            "system",
+            "transfer",
+            "transport",
+            "ttl",
+            "wire",
+            "zone",
+        ],
+    ),
+    ("transport", &["answer", "diagnostic", "geo", "moment", "snapshot", "system", "transfer", "wire"]),
+    ("transfer", &["geo", "snapshot", "wire", "zone"]),
+    ("answer", &["geo", "moment", "policy", "random", "snapshot", "wire", "zone"]),
+    ("snapshot", &["moment", "policy", "ttl", "wire", "zone"]),
     ("zone", &["diagnostic", "wire"]),
     ("policy", &["geo", "health", "moment", "random"]),
     ("geo", &["diagnostic"]),
     ("ttl", &["health", "moment"]),
-    ("probe", &["health", "moment", "random", "system"]),
+    ("probe", &["health", "moment", "random", "system", "ttl"]),
     ("health", &["moment"]),
     ("wire", &[]),
     ("diagnostic", &[]),
@@ -102,7 +128,7 @@ const IMPURE_WORDS: &[&str] = &[
 /// Words of waiting, which nothing on the path of a query says.
 const WAITING_WORDS: &[&str] = &["Mutex", "RwLock", "Condvar", "sleep", "println", "eprintln", "tracing"];
 
-const QUERY_ROOMS: &[&str] = &["answer", "snapshot", "policy", "wire", "zone/tree", "zone/rrset"];
+const QUERY_ROOMS: &[&str] = &["answer", "snapshot", "policy", "wire", "zone/tree", "zone/rrset", "zone/hints"];
 
 #[test]
 fn the_house_is_as_its_map_says() {

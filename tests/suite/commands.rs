@@ -79,9 +79,9 @@ fn check_lists_every_fault_with_its_place() {
         ("unknown policy \"weigthed\"", "example.net.toml:5:10", "did you mean `weighted`?"),
         ("\"192.0.2.300\" is not an IP address", "example.net.toml:6:14", "write an IPv4 or IPv6 address"),
         (
-            "a budget of 30s cannot be kept: interval 30s + timeout 2s + 2 × (fast 1s + timeout 2s) + ttl-min 1s = 39s",
+            "a budget of 30s cannot be kept: interval 30s + timeout 250ms + 2 × (fast 100ms + timeout 250ms) + ttl-min 1s = 31.95s",
             "example.net.toml:12:35",
-            "the nearest budget that fits is \"39s\"",
+            "the nearest budget that fits is \"31s950ms\"",
         ),
         ("there is no pool `wep`", "example.net.toml:13:17", "did you mean `web`?"),
         ("unknown key `failovr`", "example.net.toml:13:24", "did you mean `failover`?"),
@@ -98,6 +98,32 @@ fn check_lists_every_fault_with_its_place() {
         assert!(block.contains(help), "{help}:\n{block}");
     }
     assert_eq!(blocks.len(), expected.len(), "{said}");
+}
+
+/// A fault of one file hides none of another.
+#[test]
+fn check_goes_on_to_the_zones() {
+    let check = |server: &str, names: &str, expected: &[&str]| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("a file");
+        fs::create_dir(folder.path().join("zones")).expect("a folder");
+        write("zones/example.com.zone", &zone("192.0.2.1"));
+        write("zones/example.com.toml", names);
+        write("bellwether.toml", server);
+        let output = run(folder.path(), &["check", "--zones", "zones"]);
+        assert_eq!((output.status.code(), stdout(&output)), (Some(1), ""), "{server}");
+        let mut rest = stderr(&output);
+        for part in expected {
+            rest = rest.split_once(part).unwrap_or_else(|| panic!("{part:?} does not follow in {}", stderr(&output))).1;
+        }
+    };
+    let (sound, faulty) = ("", "[nmes]\n");
+    let beside = "[geo]\ndatabases = [\"no.mmdb\"]\n[dns]\ncookie-secrets = \"no.txt\"\n\
+                  [tls]\ncertificate = \"no.pem\"\nkey = \"no.pem\"\ndot = [\"127.0.0.1:853\"]\n";
+    check("listn = []\n", faulty, &["unknown key `listn`", "unknown key `nmes`"]);
+    check("listn = []\n", sound, &["unknown key `listn`", "zones: valid, but the server would not start"]);
+    check(beside, faulty, &["no.mmdb", "no.pem", "no.txt", "unknown key `nmes`"]);
+    check(beside, sound, &["no.mmdb", "no.pem", "no.txt", "zones: valid, but the server would not start"]);
 }
 
 #[test]

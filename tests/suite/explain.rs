@@ -30,7 +30,7 @@ endpoints = [{ name = "iad1", address = "198.51.100.10" }]
 policy = "geo"
 members = [
   { pool = "frankfurt", continents = ["EU", "AF"] },
-  { pool = "virginia", continents = ["NA"], networks = ["203.0.113.0/24"] },
+  { pool = "virginia", continents = ["NA"], networks = ["203.0.113.0/24", "192.0.2.9/32"] },
 ]
 
 [pools.sticky]
@@ -40,11 +40,12 @@ members = ["frankfurt", "virginia"]
 [names]
 "www" = { pool = "world", failover = "30s" }
 "sticky" = { pool = "sticky", failover = "30s" }
+"svc" = { pool = "world", failover = "30s", hints = "pool" }
 "private" = { pool = "world", failover = "30s", ecs = false }
 "#;
 
 const ZONE: &str = "$TTL 3600\n@ SOA ns1.example.net. hostmaster 1 7200 900 1209600 300\n@ NS ns1.example.net.\n\
-                    shop CNAME www\nmail MX 10 mx.example.net.\nlab NS ns.example.net.\n";
+                    shop CNAME www\nsvc HTTPS 1 . alpn=h2\nmail MX 10 mx.example.net.\nlab NS ns.example.net.\n";
 
 /// What `explain` says to these arguments, and how it ends.
 fn explain(arguments: &str) -> (Option<i32>, String, String) {
@@ -100,9 +101,46 @@ fn the_text_says_who_was_consulted_and_why() {
             "→ iad1 198.51.100.10 taken",
         ],
     );
+    check(
+        "www.example.com --client 192.0.2.1 --drain frankfurt",
+        &["pool frankfurt drained", "→ pool virginia taken: 2nd"],
+    );
+    check(
+        "www.example.com --client 192.0.2.1 --drain frankfurt/fra1",
+        &["→ pool frankfurt taken", "fra1 192.0.2.10 drained", "→ fra2 192.0.2.11 taken"],
+    );
+    check(
+        "www.example.com --client 192.0.2.1 --drain frankfurt/fra1 --drain frankfurt/fra2 --drain virginia",
+        &["→ fra1 192.0.2.10 drained, answered all the same: nothing else is left"],
+    );
     check("www.example.com AAAA", &["client nobody in particular", "→ fra6 2001:db8::10 taken", "scope none"]);
+    check(
+        "svc.example.com HTTPS --client 192.0.2.1",
+        &[
+            "has svc.example.com.; its address hints are the living addresses of the pool world",
+            "pool world (geo) for ipv4hint: by the client's place",
+            "pool frankfurt (weighted) for ipv4hint: step 1 of a turn of 5",
+            "→ fra1 192.0.2.10 taken",
+            "pool frankfurt (weighted) for ipv6hint",
+            "→ fra6 2001:db8::10 taken",
+            "ttl 23 s: no verdict is forming",
+            "scope /",
+            "svc.example.com. 23 IN HTTPS 1 . alpn=h2, ipv4hint=192.0.2.10, ipv6hint=2001:db8::10",
+        ],
+    );
     check("sticky.example.com --client 203.0.113.9", &["pool sticky (hash): by the ranking of slot", "scope /24"]);
     check("private.example.com --client 203.0.113.9", &["scope /0: the same for every client"]);
+    // A resolver is known to the last bit, where it tells nothing or nobody listens.
+    check(
+        "www.example.com --resolver 192.0.2.9",
+        &[
+            "client nobody in particular: the resolver tells no subnet",
+            "resolver 192.0.2.9:",
+            "→ pool virginia taken: 1st",
+        ],
+    );
+    check("www.example.com --client 192.0.2.9", &["→ pool frankfurt taken: 1st", "scope /24"]);
+    check("private.example.com --client 192.0.2.1 --resolver 192.0.2.9", &["→ pool virginia taken: 1st", "scope /0"]);
     check("mail.example.com mx", &["has mail.example.com., the same for everybody", "answer No Error"]);
     check("x.lab.example.com", &["delegates x.lab.example.com. away"]);
     check("mail.example.com", &["has mail.example.com., but no A records of it"]);
@@ -146,6 +184,7 @@ fn what_cannot_be_explained_is_told() {
     };
     check("www.example.com --down frankfurt/fra3", 1, "there is no such endpoint (did you mean frankfurt/fra1?)");
     check("www.example.com --down frankfurt", 1, "write POOL/ENDPOINT");
+    check("www.example.com --drain frankfurt/fra3", 1, "no such pool or endpoint (did you mean frankfurt/fra1?)");
     check("www.example.com --zones nowhere", 1, "the zones folder cannot be read");
     check("www.example.com --client 192.0.2.300", 2, "invalid value '192.0.2.300'");
     check("www..example.com", 2, "two dots in a row");

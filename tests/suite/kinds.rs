@@ -40,6 +40,9 @@ alias2   CNAME  alias3
 alias3   CNAME  one
 old      DNAME  new
 host.new A      192.0.2.6
+service  HTTPS  1 . alpn=h2 ech=AAAA
+service  HTTPS  2 hinted alpn=h3
+toward   SVCB   1 service
 ";
 
 const POOLS: &str = "
@@ -62,6 +65,8 @@ session   hash        192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4
 fo-eu     failover    four site-a
 fo-us     failover    shares site-b
 deep      geo:spare   fo-eu[EU] fo-us[NA] spare
+sixes     weighted    2001:db8::1*4 2001:db8::2*3
+both      geo:spare   four[EU] sixes[EU] spare
 ";
 
 const NAMES: &str = "
@@ -85,6 +90,8 @@ latency     fast    1    5 30 serve-all
 hash        session 1    5 30 serve-all
 hash-4      session 4    5 30 serve-all
 deep        deep    1    5 30 serve-all
+service     both    4    5 30 serve-all hints
+hinted      four    1    5 30 serve-all hints
 ";
 
 /// Members of the pools that differ in nothing else.
@@ -158,6 +165,8 @@ fn every_kind(has_edns: bool, kinds: &mut Vec<Kind>) {
     const A: u16 = 1;
     const MX: u16 = 15;
     const TXT: u16 = 16;
+    const SVCB: u16 = 64;
+    const HTTPS: u16 = 65;
     let edns = || has_edns.then(usual_edns);
     let mut add = |name: &str, request: Vec<u8>, outcome: Outcome, counts: [u16; 3]| {
         let name = format!("{name}{}", if has_edns { " with EDNS" } else { "" });
@@ -180,6 +189,8 @@ fn every_kind(has_edns: bool, kinds: &mut Vec<Kind>) {
         ("address before an alias", "or-alias", A, [1, 0, 0]),
         ("all down, all served", "down", A, [2, 0, 0]),
         ("all down, last good", "last-good", A, [2, 0, 0]),
+        ("HTTPS with hints of two names", "service", HTTPS, [2, 0, 0]),
+        ("SVCB with hints of another name", "toward", SVCB, [1, 0, 0]),
     ];
     for (name, owner, rtype, counts) in positive {
         add(name, query(&format!("{owner}.example.com."), rtype, edns()), noerror, counts);
@@ -235,6 +246,7 @@ fn every_client_kind(kinds: &mut Vec<Kind>) {
         }
     }
     let opted_out = subnet("::".parse().expect("an address"), 0);
+    add("HTTPS with hints, with ECS".to_owned(), "service", 65, &client, (noerror, 2));
     add("geo, opted out of ECS".to_owned(), "geo", 1, &opted_out, (noerror, 1));
     let private = subnet("10.0.0.0".parse().expect("an address"), 8);
     add("geo, told a private subnet".to_owned(), "geo", 1, &private, (noerror, 1));
@@ -244,7 +256,7 @@ fn every_client_kind(kinds: &mut Vec<Kind>) {
 impl Kind {
     /// Asks once and fails when the answer is not of this kind.
     pub(crate) fn check(&self, desk: &mut Desk) {
-        for transport in [Transport::Datagram, Transport::Stream] {
+        for transport in [Transport::Udp, Transport::Tcp] {
             let (outcome, octets) = desk.ask(transport, &self.request);
             assert_eq!(outcome, self.outcome, "{}", self.name);
             let count = |at: usize| octets.get(at..at + 2).map_or(0, |count| u16::from_be_bytes([count[0], count[1]]));

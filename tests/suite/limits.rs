@@ -45,13 +45,13 @@ fn what_does_not_fit_is_cut_by_whole_sets() {
     let check = |text: &str, limit: usize, head: &str, records: [usize; 3]| {
         let mut desk = desk();
         let request = request(text);
-        let (_, response) = desk.ask(Transport::Datagram, &request);
+        let (_, response) = desk.ask(Transport::Udp, &request);
         assert!(response.len() <= limit, "{text}: {} octets", response.len());
         let shown = lines(&request, response);
         let count = |section: &str| shown.iter().filter(|line| line.starts_with(section)).count();
         assert_eq!((shown[0].as_str(), [count("an "), count("ns "), count("ar ")]), (head, records), "{text}");
         // A stream has room for everything.
-        let (_, response) = desk.ask(Transport::Stream, &request);
+        let (_, response) = desk.ask(Transport::Tcp, &request);
         let whole = lines(&request, response);
         assert!(!whole[0].contains("tc"), "{text}: {}", whole[0]);
         assert!(head.contains("tc") == (whole.len() > shown.len()), "{text}: {} lines, {}", whole.len(), shown.len());
@@ -69,7 +69,7 @@ fn what_does_not_fit_is_cut_by_whole_sets() {
     check("x.sub.example.com. A edns", 1232, "NoError", [0, 13, 26]);
     // RFC 9471 §3.1: glue that does not fit is told by TC.
     let mut desk = desk();
-    let (_, response) = desk.ask(Transport::Datagram, &request("x.sub.example.com. A"));
+    let (_, response) = desk.ask(Transport::Udp, &request("x.sub.example.com. A"));
     let message = Message::from_vec(response).expect("a message");
     assert!(message.metadata.truncation && message.authorities.len() == 13 && response.len() <= 512);
 }
@@ -88,8 +88,7 @@ fn the_limit_is_met_to_the_octet() {
             if payload < 512 {
                 continue;
             }
-            let (_, response) =
-                desk.ask(Transport::Datagram, &request(&format!("four.example.com. A payload={payload}")));
+            let (_, response) = desk.ask(Transport::Udp, &request(&format!("four.example.com. A payload={payload}")));
             assert_eq!((response.len() == fits, response[2] & 2 != 0), (!is_cut, is_cut), "{records} in {payload}");
         }
     }
@@ -97,7 +96,7 @@ fn the_limit_is_met_to_the_octet() {
 
 /// What holds of any answer to any octets.
 fn hold(desk: &mut Desk, octets: &[u8]) {
-    for transport in [Transport::Datagram, Transport::Stream] {
+    for transport in [Transport::Udp, Transport::Tcp] {
         let (outcome, response) = desk.ask(transport, octets);
         match outcome {
             Outcome::Dropped(_) => assert_eq!(response.len(), 0, "{octets:?}"),
@@ -112,9 +111,9 @@ fn hold(desk: &mut Desk, octets: &[u8]) {
                 };
                 let has_edns = decoded.is_none_or(|message| message.edns.is_some());
                 let limit = match transport {
-                    Transport::Datagram if has_edns => 1232,
-                    Transport::Datagram => 512,
-                    Transport::Stream => 65_535,
+                    Transport::Udp if has_edns => 1232,
+                    Transport::Udp => 512,
+                    _ => 65_535,
                 };
                 assert!(response.len() <= limit, "{} octets to {octets:?}", response.len());
                 if matches!(rcode, Rcode::FormErr | Rcode::NotImp) && response.len() != 12 {

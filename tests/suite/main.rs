@@ -1,26 +1,47 @@
 //! The integration tests that need no other program, in one binary: one link, one start.
 #![allow(clippy::expect_used, clippy::panic, reason = "tests say what they expect by unwrapping it")]
 
+#[cfg(test)]
+mod admin;
 mod aliases;
 mod allocation;
 mod answers;
 mod architecture;
 #[cfg(test)]
 mod commands;
+#[cfg(test)]
+mod corners;
 mod counting;
 #[cfg(test)]
+mod doors;
+#[cfg(test)]
 mod explain;
+mod fuzzed;
+mod hints;
 mod kinds;
+mod limiting;
 mod limits;
 mod nesting;
 mod policies;
+#[cfg(test)]
+mod probing;
+mod promise;
 mod properties;
+#[cfg(test)]
+mod quic;
+mod readme;
 mod real_places;
+#[cfg(test)]
+mod restart;
 mod served;
 mod source;
 mod steering;
 #[cfg(test)]
+mod transfers;
+#[cfg(test)]
 mod turning;
+#[cfg(test)]
+mod waves;
 
 #[cfg(test)]
 #[path = "../support/mod.rs"]

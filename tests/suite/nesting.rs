@@ -1,14 +1,14 @@
 //! Policy × nesting × health: who is answered, and what the answer announces that it depended on.
 //!
 //! Clients are of the sample database under `tests/geo`. It cuts each IPv4 documentation network finer than /24,
-//! and an answer goes by the first address of a /24, so 192.0.2.0/24 is Frankfurt, 198.51.100.0/24 Virginia and
-//! 203.0.113.0/24 Tokyo; the IPv6 one is cut at /36 and at places finer.
+//! and an answer to a subnet goes by the first address of its /24, so 192.0.2.0/24 is Frankfurt, 198.51.100.0/24
+//! Virginia and 203.0.113.0/24 Tokyo; the IPv6 one is cut at /36 and at places finer.
 
 use std::net::IpAddr;
 
 use bellwether::answer::{Outcome, Transport};
 use bellwether::health::{Board, Health};
-use bellwether::policy::{Endpoint, Given};
+use bellwether::policy::{Endpoint, Family, Force, Given};
 use bellwether::wire::header::Rcode;
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::RData;
@@ -36,6 +36,7 @@ load     least-load  192.0.2.8*3 192.0.2.10*1
 geo      geo:spare   eu[EU] us[NA] as[AS] spare
 ladder   geo:spare   eu[EU] us[country=DE] as[DE-HE] spare[192.0.2.0/24] lot
 asn      geo         us[AS64500] eu
+host     geo:us      us eu[198.51.100.9/32] as[198.51.100.8/30,2001:db8:4000::9/128]
 net      geo:us      us eu[2001:db8:4000::/34,203.0.113.0/24] as[2001:db8:4000::/40]
 fo-eu    failover    eu as
 fo-us    failover    us as
@@ -67,6 +68,7 @@ load    load    1 5 30 serve-all
 geo     geo     1 5 30 serve-all
 ladder  ladder  1 5 30 nodata
 asn     asn     1 5 30 serve-all
+host    host    1 5 30 serve-all
 net     net     1 5 30 servfail
 deep    deep    1 5 30 refused
 near    near    1 5 30 last-good
@@ -121,8 +123,25 @@ fn short(address: IpAddr) -> String {
     }
 }
 
+/// How endpoints come to be out of the answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Out {
+    /// Their monitors say that they are down.
+    Verdict,
+    /// Operators drain them, whatever their monitors say.
+    Drained,
+    /// Their monitors say that they are down, and operators that they are up.
+    ForcedUp,
+}
+
 /// The answers to one question asked once and again by one client, until there are as many as `expected`.
-fn answers(name: &str, down: &str, rtype: u16, asks: &Asks<'_>, queries: usize) -> (Vec<String>, Option<u8>) {
+fn answers(
+    name: &str,
+    (down, out): (&str, Out),
+    rtype: u16,
+    asks: &Asks<'_>,
+    queries: usize,
+) -> (Vec<String>, Option<u8>) {
     let mut board = Board::new();
     let mut desk = Desk::new(vec![served(WORDS, &board)]);
     let endpoints = desk.snapshot.served()[0].steering.pools.endpoints.clone();
@@ -132,7 +151,16 @@ fn answers(name: &str, down: &str, rtype: u16, asks: &Asks<'_>, queries: usize) 
     };
     let falls = (0..).zip(&endpoints).filter(|(_, endpoint)| is_down(endpoint));
     let falls: Vec<(u32, Health)> = falls.map(|(probe, _)| (probe, Health::DOWN)).collect();
-    desk.turn(&mut board, &falls);
+    if out != Out::Drained {
+        desk.turn(&mut board, &falls);
+    }
+    let force = match out {
+        Out::Verdict => None,
+        Out::Drained => Some(Force::Drain),
+        Out::ForcedUp => Some(Force::Up),
+    };
+    let is_meant = |id: u32| is_down(&endpoints[id as usize]);
+    desk.force(&board, |id| force.filter(|_| is_meant(id)));
     desk.source = asks.source.parse().expect("an address");
     let name = format!("{name}.example.com.");
     let request = match &asks.ecs {
@@ -141,7 +169,7 @@ fn answers(name: &str, down: &str, rtype: u16, asks: &Asks<'_>, queries: usize) 
     };
     let mut scopes = Vec::new();
     let answers = (0..queries).map(|_| {
-        let (_, octets) = desk.ask(Transport::Datagram, &request);
+        let (_, octets) = desk.ask(Transport::Udp, &request);
         let message = Message::from_vec(octets).expect("a message");
         scopes.push(scope(&request, &message));
         if message.metadata.response_code != ResponseCode::NoError {
@@ -175,14 +203,43 @@ fn scope(request: &[u8], response: &Message) -> Option<u8> {
     Some(told.scope_prefix())
 }
 
+/// Whether anything of a name's pool lives for this type while these are down.
+fn lives_without(name: &str, down: &str, rtype: u16) -> bool {
+    let mut board = Board::new();
+    let mut desk = Desk::new(vec![served(WORDS, &board)]);
+    let pools = &desk.snapshot.served()[0].steering.pools;
+    let is_down = |endpoint: &Endpoint| {
+        endpoint.given.address().is_some_and(|address| down.split(' ').any(|down| down == short(address)))
+    };
+    let falls = (0..).zip(&pools.endpoints).filter(|(_, endpoint)| is_down(endpoint));
+    let falls: Vec<(u32, Health)> = falls.map(|(probe, _)| (probe, Health::DOWN)).collect();
+    desk.turn(&mut board, &falls);
+    let lines = WORDS.names.lines().filter(|line| !line.trim().is_empty());
+    let number = { lines }.position(|line| line.split_whitespace().next() == Some(name));
+    let family = if rtype == 1 { Family::V4 } else { Family::V6 };
+    let served = &desk.snapshot.served()[0];
+    let root = number.and_then(|number| served.steering.names.get(number)).map(|name| name.root);
+    root.is_some_and(|root| served.live.pool(family, root).is_some_and(|pool| pool.is_alive()))
+}
+
 /// `expected`: the answers to queries one after another, joined by a space, those of one by `+`; and the scope, `-`
 /// where nothing may be said of it.
+///
+/// What is drained is out as what is down is, by every policy; but for `when-all-down`, which leaves it out as well. What is
+/// down and forced up is answered as what is up.
 #[track_caller]
 fn check(name: &str, down: &str, types: &str, client: &str, expected: &str) {
     let (rtype, (expected_answers, expected_scope)) =
         (if types == "A" { 1 } else { 28 }, expected.rsplit_once(" /").unwrap_or((expected, "-")));
     let queries = expected_answers.split(' ').count();
-    let (answers, scope) = answers(name, down, rtype, &Asks::read(client), queries);
+    let ask = |down: &str, out, queries| answers(name, (down, out), rtype, &Asks::read(client), queries);
+    let (answers, scope) = ask(down, Out::Verdict, queries);
+    if lives_without(name, down, rtype) {
+        let drained = ask(down, Out::Drained, queries);
+        assert_eq!(drained, (answers.clone(), scope), "{name} for {client} with [{down}] drained");
+    }
+    let (forced_up, all_up) = (ask(down, Out::ForcedUp, 1), ask("", Out::Verdict, 1));
+    assert_eq!(forced_up, all_up, "{name} for {client} with [{down}] down and forced up");
     let scope = scope.map_or_else(|| "-".to_owned(), |bits| bits.to_string());
     assert_eq!(
         (answers.join(" ").as_str(), scope.as_str()),
@@ -298,7 +355,7 @@ fn scopes_go_by_what_was_consulted() {
     let network = "192.0.2.0".parse().expect("an address");
     let request = query_with_ecs("w-geo.example.com.", 1, &subnet(network, 24));
     for expected in [24, 0, 24, 24, 0, 24] {
-        let (_, octets) = desk.ask(Transport::Datagram, &request);
+        let (_, octets) = desk.ask(Transport::Udp, &request);
         assert_eq!(scope(&request, &Message::from_vec(octets).expect("a message")), Some(expected));
     }
 }
@@ -403,6 +460,17 @@ fn clients_are_told_or_seen() {
     check("geo", "", "A", "from 2001:db8:4000::7", "3 4 3");
     check("geo", "", "A", "from 127.0.0.1", "9 9");
     check("hash", "", "A", "from 192.0.2.7", "33 33");
+    // To the last bit of its address; a session is of its network all the same.
+    check("host", "", "A", "from 198.51.100.9", "1 2 1");
+    check("host", "", "A", "from ::ffff:198.51.100.9", "1 2 1");
+    check("host", "", "A", "from 198.51.100.8", "5 5");
+    check("host", "", "A", "from 198.51.100.7", "3 4 3");
+    check("host", "", "A", "from 2001:db8:4000::9", "5 5");
+    check("host", "", "A", "from 2001:db8:4000::8", "3 4 3");
+    check("hash", "", "A", "from 192.0.2.200", "33 33");
+    // What is told of a client is a network, and goes by its first address.
+    check("host", "", "A", "198.51.100.9/32 from 192.0.2.7", "3 4 3 /24");
+    check("host", "", "A", "10.1.2.0/24 from 198.51.100.9", "1 2 1 /24");
     // A door that takes both families shows IPv4 as mapped.
     check("geo", "", "A", "from ::ffff:198.51.100.7", "3 4 3");
     // What is told counts for more than who tells.
@@ -455,7 +523,7 @@ fn malformed_subnets_are_refused() {
         let mut desk = Desk::new(vec![served(WORDS, &Board::new())]);
         for name in ["geo", "eu", "txt", "blind", "missing"] {
             let request = query_with_ecs(&format!("{name}.example.com."), 1, data);
-            let (outcome, octets) = desk.ask(Transport::Datagram, &request);
+            let (outcome, octets) = desk.ask(Transport::Udp, &request);
             assert_eq!(outcome, Outcome::Answered(Rcode::FormErr), "{data:?}");
             assert_eq!(octets[3] & 0xf, 1, "{data:?}");
         }

@@ -29,7 +29,7 @@ fn desk(pools: &str, names: &str) -> Desk {
 fn ask(desk: &mut Desk, name: &str, client: IpAddr, bits: u8) -> (Option<Ipv4Addr>, u8) {
     let data = subnet(cut(client, bits), bits);
     let request = query_with_ecs(&format!("{name}.example.com."), 1, &data);
-    let (outcome, octets) = desk.ask(Transport::Datagram, &request);
+    let (outcome, octets) = desk.ask(Transport::Udp, &request);
     assert_eq!(outcome, Outcome::Answered(Rcode::NoError), "{name} for {client}");
     // The option's data are the last of the response, behind the OPT record and the option's head; the address is
     // the last of what stands before them.
@@ -232,7 +232,7 @@ proptest! {
             let desk = slot.get_or_insert_with(|| desk(STEADY, names));
             let name = ["geo.example.com.", "hash.example.com.", "near.example.com."][name];
             let request = query_with_ecs(name, 1, &data);
-            for transport in [Transport::Datagram, Transport::Stream] {
+            for transport in [Transport::Udp, Transport::Tcp] {
                 let (outcome, octets) = desk.ask(transport, &request);
                 prop_assert!(octets.len() <= usize::from(PAYLOAD));
                 match outcome {

@@ -127,7 +127,7 @@ fn beside(address: IpAddr, bits: u8, random: &mut Random) -> IpAddr {
 fn ask(desk: &mut Desk, client: IpAddr, bits: u8) -> (Ipv4Addr, u8) {
     let data = subnet(client, bits);
     let request = query_with_ecs("geo.example.com.", 1, &data);
-    let (outcome, octets) = desk.ask(Transport::Datagram, &request);
+    let (outcome, octets) = desk.ask(Transport::Udp, &request);
     assert_eq!(outcome, Outcome::Answered(Rcode::NoError), "{client}/{bits}");
     let before = &octets[..octets.len() - data.len() - 15];
     let address = before.last_chunk::<4>().map(|&octets| Ipv4Addr::from(octets));

@@ -13,8 +13,8 @@ use bellwether::geo::Places;
 use bellwether::health::{Board, Health, ProbeId};
 use bellwether::moment::Moment;
 use bellwether::policy::{
-    AliasId, Answers, Ecs, Endpoint, EndpointId, Given, Live, Member, MinAlive, Pool, PoolId, Pools, Target,
-    WhenAllDown,
+    AliasId, Answers, Ecs, Endpoint, EndpointId, Force, Forced, Given, Judged, Live, Member, MinAlive, Pool, PoolId,
+    Pools, Target, WhenAllDown,
 };
 use bellwether::snapshot::{Balanced, Served, Snapshot, Steering};
 use bellwether::ttl::TtlRange;
@@ -37,7 +37,8 @@ pub(crate) struct Words<'w> {
     /// (`crate::policies`), and `/count` or `/percent%`, how many must live.
     pub(crate) pools: &'w str,
     /// A balanced name a line: `owner pool answers ttl-min ttl-max when-all-down`. Answers are a number, `each` or
-    /// `spread:` and a number; the last is a word of the policy file or addresses joined by commas. `no-ecs` may follow.
+    /// `spread:` and a number; the last is a word of the policy file or addresses joined by commas. `no-ecs` and
+    /// `hints` may follow.
     pub(crate) names: &'w str,
 }
 
@@ -51,6 +52,8 @@ pub(crate) fn served_in(words: Words<'_>, board: &Board, places: &Places) -> Ser
     let apex = Name::from_host(words.apex).expect("an apex");
     let (pools, aliases) = pools(words.pools, places);
     let deciding = pools.deciding();
+    let hints = |line: &str| line.split_whitespace().skip(6).any(|word| word == "hints");
+    let hinting: Vec<u32> = (0..).zip(lines(words.names)).filter(|(_, line)| hints(line)).map(|(at, _)| at).collect();
     let names: Vec<(&str, Balanced)> = lines(words.names).map(|line| balanced(line, &pools)).collect();
     let mut builder = Builder::new(&apex);
     let read = master::read_text(Path::new("test.zone"), words.zone.as_bytes(), &apex, &mut |record| {
@@ -63,9 +66,12 @@ pub(crate) fn served_in(words: Words<'_>, board: &Board, places: &Places) -> Ser
         let beside = if may_be_alias { Beside::Nothing } else { Beside::OtherTypes };
         let owner = Name::from_text(owner.as_bytes(), Some(&apex)).expect("an owner");
         builder.balance(&owner, index, beside, Origin { file: 1, line: index + 1 });
+        if hinting.contains(&index) {
+            builder.hint(&owner, Origin { file: 1, line: index + 1 });
+        }
     }
     let steering = Steering::new(names.into_iter().map(|(_, balanced)| balanced).collect(), pools, aliases.into());
-    let live = Live::compile(&steering.pools, board, None);
+    let live = Live::compile(&steering.pools, board, &Forced::default(), None);
     Served::new(Arc::new(finished(builder)), Arc::new(steering), Arc::new(live))
 }
 
@@ -95,13 +101,13 @@ fn pools(text: &str, places: &Places) -> (Pools, Vec<Name>) {
                 Some(pool) => Target::Pool(PoolId(pool as u32)),
                 None => {
                     let id = endpoints.len() as u32;
-                    let (given, probe) = if member.ends_with('.') {
+                    let (given, judged) = if member.ends_with('.') {
                         aliases.push(Name::from_host(member).expect("a name").to_lowercase());
-                        (Given::Alias(AliasId(aliases.len() as u32 - 1)), None)
+                        (Given::Alias(AliasId(aliases.len() as u32 - 1)), Judged::default())
                     } else {
-                        (Given::Address(member.parse().expect("an address")), Some(ProbeId(id)))
+                        (Given::Address(member.parse().expect("an address")), Judged::by(ProbeId(id)))
                     };
-                    endpoints.push(Endpoint { name: member.into(), given, probe });
+                    endpoints.push(Endpoint { name: member.into(), given, judged });
                     Target::Endpoint(EndpointId(id))
                 }
             };
@@ -112,7 +118,7 @@ fn pools(text: &str, places: &Places) -> (Pools, Vec<Name>) {
             Some(percent) => MinAlive::Percent(percent.parse().expect("a percentage")),
             None => MinAlive::Count(min_alive.parse().expect("a count")),
         };
-        pools.push(Pool { name: name.into(), policy, members, min_alive });
+        pools.push(Pool { name: name.into(), policy, members, min_alive, depends: Box::default() });
     }
     (Pools { pools: pools.into(), endpoints: endpoints.into() }, aliases)
 }
@@ -120,7 +126,7 @@ fn pools(text: &str, places: &Places) -> (Pools, Vec<Name>) {
 fn balanced<'w>(line: &'w str, pools: &Pools) -> (&'w str, Balanced) {
     let words: Vec<&str> = line.split_whitespace().collect();
     let (&[owner, pool, answers, min, max, when_all_down], rest) = words.split_first_chunk().expect("six words");
-    let ecs = if rest == ["no-ecs"] { Ecs::Ignored } else { Ecs::Heeded };
+    let ecs = if rest.contains(&"no-ecs") { Ecs::Ignored } else { Ecs::Heeded };
     let root = pools.pools.iter().position(|other| *other.name == *pool).expect("a pool");
     let answers = match answers.strip_prefix("spread:") {
         Some(count) => Answers::Spread(count.parse().expect("a count")),
@@ -138,7 +144,8 @@ fn balanced<'w>(line: &'w str, pools: &Pools) -> (&'w str, Balanced) {
         }
     };
     let ttl = TtlRange { min: min.parse().expect("seconds"), max: max.parse().expect("seconds") };
-    (owner, Balanced::new(PoolId(root as u32), answers, ttl, when_all_down, ecs))
+    let balanced = Balanced::new(PoolId(root as u32), answers, ttl, when_all_down, ecs);
+    (owner, if rest.contains(&"hints") { balanced.hinting() } else { balanced })
 }
 
 /// A snapshot and a worker to ask.
@@ -171,9 +178,22 @@ impl Desk {
         for &(probe, health) in changes {
             board.set(ProbeId(probe), health);
         }
-        self.snapshot = self
-            .snapshot
-            .with_live(|served| Some(Arc::new(Live::compile(&served.steering.pools, board, Some(&served.live)))));
+        self.snapshot = self.snapshot.with_live(|served| {
+            Some(Arc::new(Live::compile(&served.steering.pools, board, served.live.forced(), Some(&served.live))))
+        });
+        self.worker.adopt(&self.snapshot);
+    }
+
+    /// Forces what `force` says of the endpoint of each number, in every zone, as an operator does.
+    #[allow(dead_code, reason = "the benches share this file and force nothing")]
+    pub(crate) fn force(&mut self, board: &Board, force: impl Fn(u32) -> Option<Force>) {
+        self.snapshot = self.snapshot.with_live(|served| {
+            let mut forced = Forced::default();
+            for id in 0..served.steering.pools.endpoints.len() as u32 {
+                force(id).into_iter().for_each(|force| forced.set(Target::Endpoint(EndpointId(id)), force));
+            }
+            Some(Arc::new(Live::compile(&served.steering.pools, board, &forced, Some(&served.live))))
+        });
         self.worker.adopt(&self.snapshot);
     }
 

@@ -1,11 +1,13 @@
 //! Answers of balanced names: who is in them, in which order, and for how long.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bellwether::answer::Transport;
 use bellwether::health::{Board, Health};
 use bellwether::moment::Moment;
+use bellwether::ttl::Horizon;
 
 use crate::answers::{check, lines, request};
 use crate::served::{Desk, Words, served};
@@ -82,7 +84,7 @@ fn when_all_are_down_the_name_says_what() {
     let mut desk = Desk::new(vec![served(WORDS, &board)]);
     let check = |desk: &mut Desk, text: &str, expected: &[&str]| {
         let request = request(text);
-        let (_, response) = desk.ask(Transport::Datagram, &request);
+        let (_, response) = desk.ask(Transport::Udp, &request);
         assert_eq!(lines(&request, response), expected, "{text}");
     };
     // One of two is down: the other answers alone, and the other family is untouched.
@@ -110,16 +112,36 @@ fn when_all_are_down_the_name_says_what() {
 
 /// DESIGN's promise in one answer: the TTL is the time left until the soonest change, within the range.
 #[test]
+fn nothing_is_promised_beyond_the_horizon() {
+    let mut desk = Desk::new(vec![served(WORDS, &Board::new())]);
+    let horizon = Arc::new(Horizon::default());
+    desk.snapshot = desk.snapshot.clone().within(Arc::clone(&horizon));
+    desk.now = Moment::START + Duration::from_secs(100);
+    let mut check = |at: Moment, name: &str, expected: u32| {
+        horizon.set(at);
+        let request = request(&format!("{name}.example.com. A"));
+        let (_, response) = desk.ask(Transport::Udp, &request);
+        let lines = lines(&request, response);
+        assert!(lines[1].contains(&format!(" {expected} A ")), "{at:?}: {lines:?}");
+    };
+    check(Moment::NEVER, "mixed", 30);
+    check(Moment::START, "mixed", 5);
+    check(Moment::START + Duration::from_secs(112), "mixed", 12);
+    check(Moment::START, "ns1", 300);
+    check(Moment::NEVER, "mixed", 30);
+}
+
+#[test]
 fn the_ttl_runs_down_to_the_soonest_flip() {
     let second = Duration::from_secs(1);
     let mut board = Board::new();
     let mut desk = Desk::new(vec![served(WORDS, &board)]);
-    let suspect = Health { alive: true, flip: Moment::START + 20 * second, load: None };
+    let suspect = Health { flip: Moment::START + 20 * second, ..Health::UP };
     desk.turn(&mut board, &[(1, suspect)]);
     let mut check = |millis: u64, rtype: &str, expected: u32| {
         desk.now = Moment::START + Duration::from_millis(millis);
         let request = request(&format!("mixed.example.com. {rtype}"));
-        let (_, response) = desk.ask(Transport::Datagram, &request);
+        let (_, response) = desk.ask(Transport::Udp, &request);
         let lines = lines(&request, response);
         let ttl = format!(" {expected} ");
         assert!(lines.len() == 3 && lines[1..].iter().all(|line| line.contains(&ttl)), "{millis} ms: {lines:?}");
@@ -140,7 +162,7 @@ fn weights_hold_exactly() {
     let request = request("shares.example.com. A");
     let mut answers: BTreeMap<u8, u32> = BTreeMap::new();
     for _ in 0..10_000 {
-        let (_, response) = desk.ask(Transport::Datagram, &request);
+        let (_, response) = desk.ask(Transport::Udp, &request);
         *answers.entry(*response.last().expect("an answer")).or_default() += 1;
     }
     assert_eq!(answers, BTreeMap::from([(1, 4_000), (2, 3_000), (3, 2_000), (4, 1_000)]));
@@ -154,7 +176,7 @@ fn static_addresses_rotate() {
     let request = request("four.example.com. A");
     let mut seen = Vec::new();
     for _ in 0..4 {
-        let (_, response) = desk.ask(Transport::Datagram, &request);
+        let (_, response) = desk.ask(Transport::Udp, &request);
         let order: Vec<_> = lines(&request, response)[1..].iter().map(|line| line.as_bytes()[line.len() - 1]).collect();
         seen.push(String::from_utf8(order).expect("digits"));
     }

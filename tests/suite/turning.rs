@@ -22,14 +22,15 @@ use crate::support::{PATIENCE, await_some};
 
 /// An HTTP server that answers every request with 200 while it lives and with 503 while it does not, and notes
 /// when it did so. Its thread ends with the test process.
-struct Endpoint {
-    ip: Ipv4Addr,
+pub(crate) struct Endpoint {
+    pub(crate) ip: Ipv4Addr,
     lives: Arc<AtomicBool>,
     replies: Arc<Mutex<Vec<(Instant, bool)>>>,
 }
 
 impl Endpoint {
-    fn start(lives: bool) -> Self {
+    /// On an address of its own.
+    pub(crate) fn start(lives: bool) -> Self {
         let ip = address::own_ip();
         let listener = TcpListener::bind((ip, HTTP_PORT)).expect("an address of our own");
         let endpoint = Self { ip, lives: Arc::new(AtomicBool::new(lives)), replies: Arc::default() };
@@ -45,7 +46,8 @@ impl Endpoint {
         endpoint
     }
 
-    fn turn(&self, lives: bool) {
+    /// From here on it lives, or does not.
+    pub(crate) fn turn(&self, lives: bool) {
         self.lives.store(lives, Ordering::Relaxed);
     }
 
@@ -69,7 +71,7 @@ fn reply(mut stream: TcpStream, lives: bool) {
 }
 
 /// A policy file: round-robin over `endpoints`, judged as `timing` says, with these `names`.
-fn policy(timing: &str, endpoints: impl IntoIterator<Item = IpAddr>, names: &str) -> String {
+pub(crate) fn policy(timing: &str, endpoints: impl IntoIterator<Item = IpAddr>, names: &str) -> String {
     let endpoints: Vec<String> = endpoints.into_iter().map(|ip| ip.to_string()).collect();
     format!(
         "[zone]\nnameservers = [\"ns1.example.net\"]\ncontact = \"hostmaster.example.net\"\n\
@@ -78,11 +80,13 @@ fn policy(timing: &str, endpoints: impl IntoIterator<Item = IpAddr>, names: &str
     )
 }
 
-fn given(client: &Client) -> BTreeSet<IpAddr> {
+/// What `www` answers with.
+pub(crate) fn given(client: &Client) -> BTreeSet<IpAddr> {
     addresses(&client.ask("www.example.com", RecordType::A)).into_iter().collect()
 }
 
-fn ips(endpoints: &[&Endpoint]) -> BTreeSet<IpAddr> {
+/// Their addresses.
+pub(crate) fn ips(endpoints: &[&Endpoint]) -> BTreeSet<IpAddr> {
     endpoints.iter().map(|endpoint| endpoint.ip.into()).collect()
 }
 
@@ -93,7 +97,7 @@ fn a_verdict_is_in_the_answers_at_once() {
     /// The design asks for 100 ms; a machine that is busy with other tests may need longer.
     const LIMIT: Duration = Duration::from_secs(1);
     let (steady, mortal) = (Endpoint::start(true), Endpoint::start(true));
-    let timing = "interval = \"1s\"\nfast = \"100ms\"\ntimeout = \"1s\"\nfall = 2\nrise = 2";
+    let timing = "interval = \"1s\"\nfast = \"100ms\"\ntimeout = \"1s\"\nfall = 2\nrise = 2\nhold-down = \"0s\"";
     let text = policy(timing, ips(&[&steady, &mortal]), "www = \"web\"");
     let server = Launch::new().file("example.com.toml", &text).start();
     let client = server.client();

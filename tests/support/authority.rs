@@ -47,6 +47,11 @@ impl Authority {
     /// Starts one that serves the master file `text` as `zone` and waits until it answers for it; `None` when it
     /// is not installed.
     pub(crate) fn serving(kind: Kind, zone: &str, text: &str) -> Option<Self> {
+        Self::serving_all(kind, &[(zone, text)])
+    }
+
+    /// As [`serving`](Self::serving), with several zones.
+    pub(crate) fn serving_all(kind: Kind, zones: &[(&str, &str)]) -> Option<Self> {
         let program = match kind {
             Kind::Bind => peer::find("named", "bind9"),
             Kind::Nsd => peer::find("nsd", "nsd"),
@@ -60,13 +65,27 @@ impl Authority {
             Kind::Nsd | Kind::Knot => address::own_dns(),
         };
         let configuration = match kind {
-            Kind::Bind => bind(path, address, zone),
-            Kind::Nsd => nsd(path, address, zone),
-            Kind::Knot => knot(path, address, zone),
+            Kind::Bind => bind(path, address),
+            Kind::Nsd => nsd(path, address),
+            Kind::Knot => knot(path, address),
         };
         let file = folder.path().join("server.conf");
-        let text = if kind == Kind::Bind { text.to_owned() } else { expanded(text) };
-        fs::write(folder.path().join("zone"), text).expect("the folder takes files");
+        let mut configuration = configuration;
+        for (number, &(zone, text)) in zones.iter().enumerate() {
+            let text = if kind == Kind::Bind { text.to_owned() } else { expanded(text) };
+            fs::write(folder.path().join(format!("zone-{number}")), text).expect("the folder takes files");
+            configuration += &match kind {
+                Kind::Bind => {
+                    format!("zone \"{zone}\" {{ type primary; file \"{path}/zone-{number}\"; check-names ignore; }};\n")
+                }
+                Kind::Nsd => format!("zone:\n    name: \"{zone}\"\n    zonefile: \"zone-{number}\"\n"),
+                Kind::Knot => format!(
+                    "{}  - domain: \"{zone}\"\n    storage: \"{path}\"\n    file: \"zone-{number}\"\n    \
+                     semantic-checks: off\n    zonefile-sync: -1\n    journal-content: none\n",
+                    if number == 0 { "zone:\n" } else { "" }
+                ),
+            };
+        }
         fs::write(&file, configuration).expect("the folder takes files");
         let mut command = Command::new(program);
         match kind {
@@ -76,9 +95,72 @@ impl Authority {
         };
         let mut process = Process::spawn(&kind.to_string(), command.current_dir(folder.path()));
         let client = Client::to(address);
+        let zone = zones.last().expect("a zone").0;
         await_some("the authority to answer", || {
             process.assert_running();
             client.try_ask(zone, RecordType::SOA, Duration::from_millis(200)).filter(|reply| !reply.answers.is_empty())
+        });
+        Some(Self { kind, address, _process: process, _folder: folder })
+    }
+}
+
+/// Where a secondary has its zone from.
+pub(crate) struct Primary {
+    /// Where it answers; notifications come from its address.
+    pub(crate) address: SocketAddr,
+    /// The name of the key that both sign with, by `hmac-sha256`.
+    pub(crate) key: &'static str,
+    /// In base64.
+    pub(crate) secret: &'static str,
+}
+
+impl Authority {
+    /// Starts a secondary of `zone` at `address`, which gives the zone on to anybody on loopback, and waits until it
+    /// answers at all; `None` when it is not installed.
+    pub(crate) fn secondary(kind: Kind, zone: &str, address: SocketAddr, primary: &Primary) -> Option<Self> {
+        let program = match kind {
+            Kind::Nsd => peer::find("nsd", "nsd"),
+            Kind::Knot => peer::find("knotd", "knot"),
+            Kind::Bind => unreachable!("it binds addresses of interfaces only"),
+        }?;
+        let folder = tempfile::Builder::new().prefix("secondary-").tempdir().expect("a folder can be made");
+        let path = folder.path().to_str().expect("a readable path");
+        let Primary { address: from, key, secret } = primary;
+        let (ip, port) = (from.ip(), from.port());
+        let configuration = match kind {
+            Kind::Nsd => {
+                nsd(path, address)
+                    + &format!(
+                        "key:\n    name: \"{key}\"\n    algorithm: hmac-sha256\n    secret: \"{secret}\"\n\
+                         zone:\n    name: \"{zone}\"\n    zonefile: \"zone\"\n    \
+                         request-xfr: {ip}@{port} {key}\n    allow-notify: {ip} {key}\n    \
+                         provide-xfr: 127.0.0.0/8 NOKEY\n"
+                    )
+            }
+            _ => {
+                knot(path, address)
+                    + &format!(
+                        "key:\n  - id: {key}\n    algorithm: hmac-sha256\n    secret: {secret}\n\
+                         remote:\n  - id: primary\n    address: {ip}@{port}\n    key: {key}\n\
+                         acl:\n  - id: notified\n    address: {ip}\n    key: {key}\n    action: notify\n  \
+                         - id: given\n    address: 127.0.0.0/8\n    action: transfer\n\
+                         zone:\n  - domain: {zone}\n    storage: \"{path}\"\n    file: \"zone\"\n    \
+                         master: primary\n    acl: [notified, given]\n"
+                    )
+            }
+        };
+        let file = folder.path().join("server.conf");
+        fs::write(&file, configuration).expect("the folder takes files");
+        let mut command = Command::new(program);
+        match kind {
+            Kind::Nsd => command.arg("-d").arg("-c").arg(&file),
+            _ => command.arg("-c").arg(&file),
+        };
+        let mut process = Process::spawn(&kind.to_string(), command.current_dir(folder.path()));
+        let client = Client::to(address);
+        await_some("the secondary to answer", || {
+            process.assert_running();
+            client.try_ask(zone, RecordType::SOA, Duration::from_millis(200))
         });
         Some(Self { kind, address, _process: process, _folder: folder })
     }
@@ -98,7 +180,7 @@ fn expanded(text: &str) -> String {
     lines.map(|line| line + "\n").collect()
 }
 
-fn bind(folder: &str, address: SocketAddr, zone: &str) -> String {
+fn bind(folder: &str, address: SocketAddr) -> String {
     let (ip, port) = (address.ip(), address.port());
     // No validation, so that it asks the Internet for nothing. Minimal responses: the authority section then holds only what the answer needs, as with the others.
     format!(
@@ -116,12 +198,11 @@ fn bind(folder: &str, address: SocketAddr, zone: &str) -> String {
     minimal-any yes;
 }};
 controls {{ }};
-zone "{zone}" {{ type primary; file "{folder}/zone"; check-names ignore; }};
 "#
     )
 }
 
-fn nsd(folder: &str, address: SocketAddr, zone: &str) -> String {
+fn nsd(folder: &str, address: SocketAddr) -> String {
     let (ip, port) = (address.ip(), address.port());
     format!(
         r#"server:
@@ -138,14 +219,11 @@ fn nsd(folder: &str, address: SocketAddr, zone: &str) -> String {
     refuse-any: yes
 remote-control:
     control-enable: no
-zone:
-    name: "{zone}"
-    zonefile: "zone"
 "#
     )
 }
 
-fn knot(folder: &str, address: SocketAddr, zone: &str) -> String {
+fn knot(folder: &str, address: SocketAddr) -> String {
     let (ip, port) = (address.ip(), address.port());
     format!(
         r#"server:
@@ -159,13 +237,6 @@ database:
 log:
   - target: stderr
     any: info
-zone:
-  - domain: "{zone}"
-    storage: "{folder}"
-    file: "zone"
-    semantic-checks: off
-    zonefile-sync: -1
-    journal-content: none
 "#
     )
 }

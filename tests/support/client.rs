@@ -1,14 +1,17 @@
 //! A DNS client of our own, for tests that send thousands of queries or odd octets. What comes back is read by
 //! hickory-proto, so that our own reader is not the judge of our own writer.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::PATIENCE;
 
@@ -104,8 +107,30 @@ impl Client {
 /// # Errors
 /// What the socket says, or that the server closed the connection first.
 pub(crate) fn exchange_tcp(server: SocketAddr, octets: &[u8]) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect_timeout(&server, PATIENCE)?;
+    exchange_framed(connect(server)?, octets)
+}
+
+/// The same over TLS (RFC 7858), with a server that shows a certificate for `host`.
+///
+/// # Errors
+/// As [`exchange_tcp`], and what TLS says.
+pub(crate) fn exchange_tls(
+    server: SocketAddr,
+    (trusting, host): (&Arc<ClientConfig>, &'static str),
+    octets: &[u8],
+) -> io::Result<Vec<u8>> {
+    let name = ServerName::try_from(host).map_err(io::Error::other)?;
+    let tls = ClientConnection::new(Arc::clone(trusting), name).map_err(io::Error::other)?;
+    exchange_framed(StreamOwned::new(tls, connect(server)?), octets)
+}
+
+fn connect(server: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&server, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+fn exchange_framed(mut stream: impl Read + Write, octets: &[u8]) -> io::Result<Vec<u8>> {
     let length = u16::try_from(octets.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     stream.write_all(&[&length.to_be_bytes()[..], octets].concat())?;
     let mut length = [0; 2];

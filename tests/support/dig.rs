@@ -128,7 +128,7 @@ impl Reply {
             } else if let Some(rest) = line.strip_prefix(";; flags: ").or_else(|| line.strip_prefix(";; Flags: ")) {
                 let flags = rest.split(';').next().unwrap_or_default();
                 reply.flags = flags.split_whitespace().map(str::to_lowercase).collect();
-            } else if line.starts_with(";; ") && line.contains(" SECTION:") {
+            } else if line.starts_with(";; ") && line.ends_with("SECTION:") {
                 section = Section::of(line);
             } else if line.starts_with("; EDNS:") || line.starts_with(";; Version:") {
                 let words = words_of(line);

@@ -12,10 +12,14 @@
 pub(crate) mod address;
 pub(crate) mod authority;
 pub(crate) mod client;
+pub(crate) mod corners;
 pub(crate) mod dig;
+pub(crate) mod dnsdist;
+pub(crate) mod namespace;
 pub(crate) mod nginx;
 pub(crate) mod peer;
 pub(crate) mod process;
+pub(crate) mod roots;
 pub(crate) mod server;
 pub(crate) mod unbound;
 

@@ -2,18 +2,20 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use super::namespace::Namespace;
 use super::process::{Process, Signal};
 use super::{address, await_some, peer};
 
 /// An endpoint, running or stopped. It ends when dropped.
 pub(crate) struct Nginx {
-    /// The loopback address that is its own. It serves HTTP on [`address::HTTP_PORT`].
+    /// The address that is its own, of the loopback unless it is in a namespace. It serves HTTP on [`address::HTTP_PORT`].
     pub(crate) ip: Ipv4Addr,
-    program: PathBuf,
+    /// The program, behind what starts it elsewhere.
+    program: Vec<PathBuf>,
     folder: tempfile::TempDir,
     process: Option<Process>,
     port: u16,
@@ -32,33 +34,74 @@ impl Nginx {
     /// Starts one that answers `/healthz` with 200 and `ok`, and waits until it does; `None` when nginx is not
     /// installed.
     pub(crate) fn http() -> Option<Self> {
-        Self::new(address::HTTP_PORT, None)
+        Self::new(address::HTTP_PORT, None, "", "")
     }
 
-    /// The same over TLS, on [`address::HTTPS_PORT`].
+    /// The same, on the host in `namespace`.
+    pub(crate) fn http_in(namespace: &Namespace) -> Option<Self> {
+        let mut program = namespace.launcher();
+        program.push(peer::find("nginx", "nginx-light")?);
+        Some(Self::of(program, (namespace.ip, address::HTTP_PORT), None, ("", ""), &[]))
+    }
+
+    /// The same over HTTP/2 alone, to those who know.
+    pub(crate) fn http2() -> Option<Self> {
+        Self::new(address::HTTP_PORT, None, " http2", "")
+    }
+
+    /// The same over TLS, on [`address::HTTPS_PORT`], with HTTP/1.1 or HTTP/2 as the client likes.
     pub(crate) fn https(certificate: &Certificate) -> Option<Self> {
-        Self::new(address::HTTPS_PORT, Some(certificate))
+        Self::new(address::HTTPS_PORT, Some(certificate), " http2", "")
     }
 
-    fn new(port: u16, certificate: Option<&Certificate>) -> Option<Self> {
-        let program = peer::find("nginx", "nginx-light")?;
+    /// The same, for clients alone that show a certificate of `authority`'s, in PEM.
+    pub(crate) fn https_for_clients(certificate: &Certificate, authority: &str) -> Option<Self> {
+        let verify = "ssl_client_certificate clients.pem; ssl_verify_client on;";
+        Self::here(address::HTTPS_PORT, Some(certificate), (" http2", verify), &[("clients.pem", authority)])
+    }
+
+    fn new(port: u16, certificate: Option<&Certificate>, listen: &str, more: &str) -> Option<Self> {
+        Self::here(port, certificate, (listen, more), &[])
+    }
+
+    fn here(port: u16, certificate: Option<&Certificate>, words: (&str, &str), files: &[(&str, &str)]) -> Option<Self> {
+        let program = vec![peer::find("nginx", "nginx-light")?];
+        Some(Self::of(program, (address::own_ip(), port), certificate, words, files))
+    }
+
+    /// `listen` and `more` are words of its configuration: beside the address, and in the server.
+    fn of(
+        program: Vec<PathBuf>,
+        (ip, port): (Ipv4Addr, u16),
+        certificate: Option<&Certificate>,
+        (listen, more): (&str, &str),
+        files: &[(&str, &str)],
+    ) -> Self {
         let folder = tempfile::Builder::new().prefix("nginx-").tempdir().expect("a folder can be made");
-        let ip = address::own_ip();
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("the folder takes files");
-        write("nginx.conf", &configuration(ip, port, certificate.is_some()));
+        files.iter().for_each(|(name, text)| write(name, text));
+        write(
+            "nginx.conf",
+            &configuration(folder.path(), SocketAddr::from((ip, port)), listen, certificate.is_some(), more),
+        );
         if let Some(certificate) = certificate {
             write("chain.pem", &certificate.chain);
             write("key.pem", &certificate.key);
         }
         let mut nginx = Self { ip, program, folder, process: None, port };
         nginx.start();
-        Some(nginx)
+        nginx
     }
 
     /// Starts it again after a [`kill`](Self::kill) and waits until it accepts connections.
     pub(crate) fn start(&mut self) {
-        let mut command = Command::new(&self.program);
-        command.arg("-p").arg(self.folder.path()).arg("-c").arg(self.folder.path().join("nginx.conf"));
+        let mut command = Command::new(&self.program[0]);
+        command
+            .args(&self.program[1..])
+            .arg("-p")
+            .arg(self.folder.path())
+            .arg("-c")
+            .arg(self.folder.path().join("nginx.conf"));
         let mut process = Process::spawn("nginx", command.args(["-e", "stderr"]));
         await_some("nginx to listen", || {
             process.assert_running();
@@ -83,14 +126,36 @@ impl Nginx {
         self.process.as_ref().expect("it runs").signal(Signal::Cont);
     }
 
+    /// From here on it answers `/healthz` with 500.
+    pub(crate) fn fail(&self) {
+        self.replace("failing", "");
+    }
+
+    /// From here on it shows `chain`, of the same key.
+    pub(crate) fn show(&self, chain: &str) {
+        self.replace("chain.pem", chain);
+    }
+
+    /// Puts a file in the place of what was there, whole at any moment.
+    fn replace(&self, name: &str, text: &str) {
+        let draft = self.folder.path().join("draft");
+        fs::write(&draft, text).expect("the folder takes files");
+        fs::rename(&draft, self.folder.path().join(name)).expect("a draft can be renamed");
+    }
+
     fn socket(&self) -> SocketAddr {
         SocketAddr::from((self.ip, self.port))
     }
 }
 
-fn configuration(ip: Ipv4Addr, port: u16, tls: bool) -> String {
-    let (ssl, certificate) =
-        if tls { (" ssl", "ssl_certificate chain.pem; ssl_certificate_key key.pem;") } else { ("", "") };
+fn configuration(folder: &Path, address: SocketAddr, listen: &str, tls: bool, more: &str) -> String {
+    let folder = folder.display();
+    // A name with a variable in it is read at each handshake, so that a chain that is replaced is shown at once.
+    let (ssl, certificate) = if tls {
+        (" ssl", format!("ssl_certificate {folder}/$chain; ssl_certificate_key {folder}/key.pem;"))
+    } else {
+        ("", String::new())
+    };
     // One process, neither daemon nor master: a signal then hits all of it, and nothing is left behind.
     format!(
         r#"daemon off;
@@ -105,10 +170,16 @@ http {{
     fastcgi_temp_path fastcgi;
     uwsgi_temp_path uwsgi;
     scgi_temp_path scgi;
+    map $ssl_server_name $chain {{ default chain.pem; }}
     server {{
-        listen {ip}:{port}{ssl};
+        listen {address}{ssl}{listen};
         {certificate}
-        location = /healthz {{ default_type text/plain; return 200 "ok\n"; }}
+        {more}
+        location = /healthz {{
+            default_type text/plain;
+            if (-f {folder}/failing) {{ return 500; }}
+            return 200 "ok\n";
+        }}
         location / {{ return 404; }}
     }}
 }}

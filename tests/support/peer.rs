@@ -28,7 +28,7 @@ fn is_file(path: &Path) -> bool {
 }
 
 /// Whether the variable `CI` is set and means it.
-fn means_ci(value: Option<&str>) -> bool {
+pub(crate) fn means_ci(value: Option<&str>) -> bool {
     value.is_some_and(|value| !["", "0", "false"].contains(&value))
 }
 

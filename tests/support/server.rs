@@ -8,6 +8,8 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::client::Client;
 use super::process::{Process, Signal};
 use super::{PATIENCE, address};
@@ -21,6 +23,8 @@ pub(crate) struct Launch {
     listen: Vec<SocketAddr>,
     workers: usize,
     environment: Vec<(String, String)>,
+    config: Option<tempfile::TempDir>,
+    config_file: Option<PathBuf>,
 }
 
 /// A running server. It ends when dropped.
@@ -31,21 +35,41 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// The process.
     pub(crate) process: Process,
+    /// The folder of its server file, if it has one.
+    pub(crate) config: Option<tempfile::TempDir>,
 }
 
-/// A zones folder that is deleted when dropped.
+/// A folder of zones, or of a server file, that is deleted when dropped.
 pub(crate) struct Zones(tempfile::TempDir);
 
 impl Launch {
     /// One worker on an address of its own, no zones yet.
     pub(crate) fn new() -> Self {
-        Self { zones: Zones::new(), listen: Vec::new(), workers: 1, environment: Vec::new() }
+        Self {
+            zones: Zones::new(),
+            listen: Vec::new(),
+            workers: 1,
+            environment: Vec::new(),
+            config: None,
+            config_file: None,
+        }
     }
 
     /// Puts a file into the zones folder.
     #[must_use]
     pub(crate) fn file(self, name: &str, text: &str) -> Self {
         self.zones.write(name, text);
+        self
+    }
+
+    /// Puts a file into the folder of the server file; the server file itself is `bellwether.toml`.
+    #[must_use]
+    pub(crate) fn config(mut self, name: &str, text: &str) -> Self {
+        let folder = self.config.take().unwrap_or_else(|| {
+            tempfile::Builder::new().prefix("bellwether-config-").tempdir().expect("a folder can be made")
+        });
+        fs::write(folder.path().join(name), text).expect("the folder takes files");
+        self.config = Some(folder);
         self
     }
 
@@ -63,10 +87,24 @@ impl Launch {
         self
     }
 
+    /// Opens the admin API on an address of its own, by a server file that says nothing else.
+    #[must_use]
+    pub(crate) fn administered(self) -> Self {
+        let listen = SocketAddr::new(address::own_ip().into(), 8053);
+        self.config("bellwether.toml", &format!("[admin]\nlisten = \"{listen}\"\n"))
+    }
+
     /// Sets a variable of the server's environment.
     #[must_use]
     pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Reads this server file, which outlives the server.
+    #[must_use]
+    pub(crate) fn config_file(mut self, file: &Path) -> Self {
+        self.config_file = Some(file.to_owned());
         self
     }
 
@@ -78,13 +116,19 @@ impl Launch {
         let mut command = Command::new(BELLWETHER);
         command.arg("serve").arg("--zones").arg(self.zones.path());
         command.arg("--workers").arg(self.workers.to_string());
+        if let Some(file) = &self.config_file {
+            command.arg("--config").arg(file);
+        }
         for address in &self.listen {
             command.arg("--listen").arg(address.to_string());
+        }
+        if let Some(folder) = &self.config {
+            command.arg("--config").arg(folder.path().join("bellwether.toml"));
         }
         command.envs(self.environment).current_dir(self.zones.path());
         let mut process = Process::spawn("bellwether", &mut command);
         process.await_line(0, "that it is ready", |line| line.starts_with("ready"));
-        Server { zones: self.zones, address: self.listen[0], process }
+        Server { zones: self.zones, address: self.listen[0], process, config: self.config }
     }
 }
 
@@ -97,6 +141,25 @@ impl Server {
     /// A client of our own that asks this server.
     pub(crate) fn client(&self) -> Client {
         Client::to(self.address)
+    }
+
+    /// What `bellwether status --json` says of an endpoint. The server is
+    /// [administered](Launch::administered).
+    ///
+    /// # Panics
+    /// When there is no such endpoint.
+    pub(crate) fn status_of(&self, pool: &str, endpoint: &str) -> Value {
+        let folder = self.config.as_ref().expect("a server file").path();
+        let output = run(folder, &["status", "--json"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let status: Value = serde_json::from_slice(&output.stdout).expect("status --json is JSON");
+        let list = |value: &Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
+        let mut pools = list(&status, "zones").into_iter().flat_map(|zone| list(&zone, "pools"));
+        let found = pools.find(|found| found["pool"] == pool).unwrap_or_else(|| panic!("no pool {pool}: {status:#}"));
+        let mut endpoints = list(&found, "endpoints").into_iter();
+        endpoints
+            .find(|found| found["endpoint"] == endpoint)
+            .unwrap_or_else(|| panic!("no endpoint {endpoint}: {status:#}"))
     }
 
     /// Has it load its files again, as `kill -HUP` does.

@@ -24,10 +24,35 @@ impl Unbound {
     /// Starts one that asks `server` for everything under `zone` and waits until it answers for it; `None` when
     /// Unbound is not installed.
     pub(crate) fn in_front_of(server: SocketAddr, zone: &str) -> Option<Self> {
+        Self::with(server, zone, "")
+    }
+
+    /// The same by DNS over TLS. `roots` is a file of certificates that it trusts, and `host` the name that the server
+    /// must have.
+    pub(crate) fn over_tls(server: SocketAddr, zone: &str, roots: &str, host: &str) -> Option<Self> {
+        Self::with(
+            server,
+            zone,
+            &format!(
+                "#{host}\n    stub-tls-upstream: yes\n    stub-first: no\nserver:\n    tls-cert-bundle: \"{roots}\""
+            ),
+        )
+    }
+
+    /// The same, as suspicious as it can be: it asks for no more of a name than it must (RFC 9156), strictly, and in
+    /// mixed case, which must come back as it went ("0x20").
+    pub(crate) fn suspicious(server: SocketAddr, zone: &str) -> Option<Self> {
+        let server_options = "qname-minimisation: yes\n    qname-minimisation-strict: yes\n    use-caps-for-id: yes";
+        Self::with(server, zone, &format!("\nserver:\n    {server_options}"))
+    }
+
+    /// `more` follows the server's address in the configuration.
+    fn with(server: SocketAddr, zone: &str, more: &str) -> Option<Self> {
         let program = peer::find("unbound", "unbound")?;
         let folder = tempfile::Builder::new().prefix("unbound-").tempdir().expect("a folder can be made");
         let address = address::own_dns();
-        let configuration = configuration(folder.path().to_str().expect("a readable path"), address, server, zone);
+        let configuration =
+            configuration(folder.path().to_str().expect("a readable path"), address, server, zone) + more;
         let file = folder.path().join("unbound.conf");
         fs::write(&file, configuration).expect("the folder takes files");
         let process = Process::spawn("unbound", Command::new(program).arg("-d").arg("-c").arg(&file));
@@ -75,7 +100,6 @@ remote-control:
     control-enable: no
 stub-zone:
     name: "{zone}"
-    stub-addr: {server_ip}@{server_port}
-"#
+    stub-addr: {server_ip}@{server_port}"#
     )
 }

@@ -1,7 +1,7 @@
 //! What `explain` hears while an answer comes about.
 
 use crate::answer::{self, Finding, Steered};
-use crate::policy::{self, How, PoolId, Target};
+use crate::policy::{self, Family, How, PoolId, Target};
 use crate::snapshot::Served;
 use crate::wire::name::Name;
 
@@ -12,7 +12,7 @@ pub(super) struct Hearing {
     pub(super) found: Vec<(Name, Name, Finding)>,
     /// Each pool that was consulted, in the order in which it first was, with the members that were taken from it.
     pub(super) pools: Vec<Consulted>,
-    /// What steering came to.
+    /// What steering came to; of hints, over both families.
     pub(super) steered: Option<Steered>,
 }
 
@@ -22,17 +22,26 @@ pub(super) struct Consulted {
     pub(super) pool: PoolId,
     pub(super) how: How,
     pub(super) took: Vec<Target>,
+    /// For the hints of which family, if it was for hints: each is chosen by itself.
+    pub(super) hints: Option<Family>,
+}
+
+impl Hearing {
+    /// The pool among those of the choice that is being made.
+    fn open(&mut self, pool: PoolId) -> Option<&mut Consulted> {
+        self.pools.iter_mut().find(|consulted| consulted.pool == pool && consulted.hints.is_none())
+    }
 }
 
 impl policy::Witness for Hearing {
     fn consulted(&mut self, pool: PoolId, how: How) {
-        if !self.pools.iter().any(|consulted| consulted.pool == pool) {
-            self.pools.push(Consulted { pool, how, took: Vec::new() });
+        if self.open(pool).is_none() {
+            self.pools.push(Consulted { pool, how, took: Vec::new(), hints: None });
         }
     }
 
     fn took(&mut self, pool: PoolId, member: Target) {
-        if let Some(consulted) = self.pools.iter_mut().find(|consulted| consulted.pool == pool) {
+        if let Some(consulted) = self.open(pool) {
             consulted.took.push(member);
         }
     }
@@ -46,6 +55,22 @@ impl answer::Witness for Hearing {
     }
 
     fn steered(&mut self, steered: Steered) {
-        self.steered = Some(steered);
+        let Some((.., Finding::Hinted(_))) = self.found.last() else {
+            self.steered = Some(steered);
+            return;
+        };
+        for consulted in self.pools.iter_mut().filter(|consulted| consulted.hints.is_none()) {
+            consulted.hints = Some(steered.family);
+        }
+        self.steered = Some(match self.steered {
+            Some(before) => Steered {
+                alive: before.alive && steered.alive,
+                ttl: before.ttl.min(steered.ttl),
+                flip: before.flip.min(steered.flip),
+                scope: before.scope.max(steered.scope),
+                ..steered
+            },
+            None => steered,
+        });
     }
 }

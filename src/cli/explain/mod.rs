@@ -20,7 +20,9 @@ use crate::config::{self, Atlas, Loaded};
 use crate::diagnostic::{Severity, nearest};
 use crate::health::{Board, Health, ProbeId};
 use crate::moment::Moment;
-use crate::policy::{Client, Live, Pools, SCOPE_V4_MAX, SCOPE_V6_MAX};
+use crate::policy::{
+    Client, EndpointId, Force, Forced, Judged, Live, PoolId, Pools, SCOPE_V4_MAX, SCOPE_V6_MAX, Target,
+};
 use crate::snapshot::{Served, Snapshot, Steering};
 use crate::wire::name::Name;
 use crate::wire::rtype::Rtype;
@@ -28,8 +30,9 @@ use hearing::Hearing;
 use report::Report;
 
 pub(super) const HELP: &str = "\
-Nothing is probed: every endpoint counts as up but those that --down names. The client's network is told as a \
-resolver would tell it (ECS). Turns begin at their first step, so a weighted pool shows the first answer of its turn.
+Nothing is probed: every endpoint counts as up but those that --down and --drain name. The client's network is told as a \
+resolver would tell it: /24 or /56 of its address, by ECS. A resolver that tells nothing is known to the last bit, and so \
+is one for names with ecs = false. Turns begin at their first step, so a weighted pool shows the first answer of its turn.
 
 Exit codes: 0 explained · 1 faulty files, or an endpoint that there is not · 2 wrong usage";
 
@@ -44,9 +47,15 @@ pub(super) struct ExplainArguments {
     /// The client's address; without one, a client of whom nothing is known
     #[arg(long, value_name = "IP")]
     client: Option<IpAddr>,
+    /// The address of the resolver that asks for the client; without one, the client's
+    #[arg(long, value_name = "IP")]
+    resolver: Option<IpAddr>,
     /// An endpoint to count as down; may be repeated
     #[arg(long, value_name = "POOL/ENDPOINT")]
     down: Vec<String>,
+    /// A pool or an endpoint to count as drained; may be repeated
+    #[arg(long, value_name = "POOL[/ENDPOINT]")]
+    drain: Vec<String>,
     /// Print JSON, for programs
     #[arg(long)]
     json: bool,
@@ -87,25 +96,25 @@ fn explain(arguments: &ExplainArguments) -> Result<String, String> {
     terminal::print_faults(&errors);
     let mut loaded = loaded.ok_or_else(faulty)?;
     let board = board(&mut loaded, &arguments.down)?;
-    let snapshot = snapshot(loaded, &board);
+    let snapshot = snapshot(loaded, &board, &arguments.drain)?;
 
     let mut worker = Worker::with_witness(Arc::<Counters>::default(), 0, Hearing::default());
     worker.adopt(&snapshot);
     let request = request(arguments).map_err(|error| format!("the question cannot be put: {error}"))?;
     let mut octets = vec![0; usize::from(u16::MAX)];
     let mut response = Response::new(&mut octets);
-    let address = arguments.client.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
-    let peer = Peer { address, transport: Transport::Stream };
+    let address = arguments.resolver.or(arguments.client).unwrap_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
+    let peer = Peer { address, transport: Transport::Tcp };
     let outcome = answer(&snapshot, &mut worker, peer, Moment::START, &request, &mut response);
     let Outcome::Answered(_) = outcome else { return Err("the question was not answered".to_owned()) };
     let message =
         Message::from_vec(response.octets()).map_err(|error| format!("the answer cannot be read: {error}"))?;
-    let place = arguments.client.map(|client| atlas.places().lookup(Client::new(client).address()).0);
+    let place = |client: Client| atlas.places().lookup(client.address()).0;
     let report = Report {
         name: &arguments.name,
         rtype: arguments.rtype,
-        client: arguments.client,
-        place,
+        client: arguments.client.map(|client| (client, place(Client::within(client)))),
+        resolver: arguments.resolver.map(|resolver| (resolver, place(Client::asking_from(resolver)))),
         snapshot: &snapshot,
         board: &board,
         hearing: worker.witness(),
@@ -129,12 +138,14 @@ fn board(loaded: &mut Loaded, down: &[String]) -> Result<Board, String> {
         let mut found = false;
         for pools in loaded.zones.iter_mut().map(|zone| &mut zone.pools) {
             for at in endpoints(pools, pool, endpoint) {
-                // An endpoint that nothing probes is given a verdict for once.
-                let probe = *pools.endpoints[at].probe.get_or_insert_with(|| {
+                let judged = &mut pools.endpoints[at].judged;
+                if judged.probes.is_empty() {
+                    // An endpoint that nothing probes is given a verdict for once.
+                    *judged = Judged::by(ProbeId(probes));
                     probes += 1;
-                    ProbeId(probes - 1)
-                });
-                board.set(probe, Health::DOWN);
+                }
+                // Without any of its probes it is down, however many it needs.
+                judged.probes.iter().for_each(|&probe| board.set(probe, Health::DOWN));
                 found = true;
             }
         }
@@ -158,26 +169,57 @@ fn endpoints(pools: &Pools, pool: &str, endpoint: &str) -> Vec<usize> {
 }
 
 fn unknown(loaded: &Loaded, wanted: &str) -> String {
-    let known: Vec<String> = loaded
-        .zones
+    let pools: Vec<&Pools> = loaded.zones.iter().map(|zone| &zone.pools).collect();
+    format!("--down {wanted}: there is no such endpoint ({})", near(&pools, wanted))
+}
+
+/// What is called nearly so, or all that there is.
+fn near(pools: &[&Pools], wanted: &str) -> String {
+    let known: Vec<String> = pools
         .iter()
-        .flat_map(|zone| zone.pools.pools.iter().map(move |pool| (&zone.pools, pool)))
+        .flat_map(|pools| pools.pools.iter().map(move |pool| (pools, pool)))
         .flat_map(|(pools, pool)| {
             pool.endpoints().map(move |id| format!("{}/{}", pool.name, pools.endpoints[id.0 as usize].name))
         })
         .collect();
-    let help = nearest(wanted, known.iter().map(String::as_str))
-        .map_or_else(|| format!("there are {}", known.join(", ")), |near| format!("did you mean {near}?"));
-    format!("--down {wanted}: there is no such endpoint ({help})")
+    nearest(wanted, known.iter().map(String::as_str))
+        .map_or_else(|| format!("there are {}", known.join(", ")), |near| format!("did you mean {near}?"))
 }
 
-fn snapshot(loaded: Loaded, board: &Board) -> Snapshot {
-    let served = loaded.zones.into_iter().map(|zone| {
-        let live = Live::compile(&zone.pools, board, None);
+fn snapshot(loaded: Loaded, board: &Board, drain: &[String]) -> Result<Snapshot, String> {
+    let mut all_forced = vec![Forced::default(); loaded.zones.len()];
+    for wanted in drain {
+        let mut found = false;
+        for (zone, forced) in loaded.zones.iter().zip(&mut all_forced) {
+            for target in targets(&zone.pools, wanted) {
+                forced.set(target, Force::Drain);
+                found = true;
+            }
+        }
+        if !found {
+            let pools: Vec<&Pools> = loaded.zones.iter().map(|zone| &zone.pools).collect();
+            return Err(format!("--drain {wanted}: there is no such pool or endpoint ({})", near(&pools, wanted)));
+        }
+    }
+    let served = loaded.zones.into_iter().zip(all_forced).map(|(zone, forced)| {
+        let live = Live::compile(&zone.pools, board, &forced, None);
         let names = zone.names.into_iter().map(config::Balanced::served).collect();
         Served::new(zone.zone, Arc::new(Steering::new(names, zone.pools, zone.aliases)), Arc::new(live))
     });
-    Snapshot::new(1, served.collect())
+    Ok(Snapshot::new(1, served.collect()))
+}
+
+/// What `POOL` or `POOL/ENDPOINT` means.
+fn targets(pools: &Pools, wanted: &str) -> Vec<Target> {
+    match wanted.split_once('/') {
+        Some((pool, endpoint)) => {
+            endpoints(pools, pool, endpoint).into_iter().map(|at| Target::Endpoint(EndpointId(at as u32))).collect()
+        }
+        None => {
+            let called = (0..).zip(&pools.pools).filter(|(_, pool)| *pool.name == *wanted);
+            called.map(|(id, _)| Target::Pool(PoolId(id))).collect()
+        }
+    }
 }
 
 /// The question as a resolver would put it.
@@ -188,7 +230,7 @@ fn request(arguments: &ExplainArguments) -> Result<Vec<u8>, hickory_proto::Proto
     let mut edns = Edns::new();
     if let Some(client) = arguments.client {
         let bits = if client.is_ipv4() { SCOPE_V4_MAX } else { SCOPE_V6_MAX };
-        let subnet = ClientSubnet::new(Client::new(client).address(), bits, 0);
+        let subnet = ClientSubnet::new(Client::within(client).address(), bits, 0);
         edns.options_mut().insert(EdnsOption::Subnet(subnet));
     }
     message.edns = Some(edns);

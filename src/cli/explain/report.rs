@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use super::hearing::{Consulted, Hearing};
 use crate::answer::{Finding, Steered};
 use crate::geo::Place;
-use crate::health::{Board, Health};
+use crate::health::Board;
 use crate::moment::Moment;
-use crate::policy::{Family, How, Member, Policy, PolicyName, Pool, Target};
+use crate::policy::{Family, Force, How, Member, Policy, PolicyName, Pool, Target};
 use crate::snapshot::{Balanced, Served, Snapshot};
 use crate::wire::name::Name;
 use crate::wire::rtype::Rtype;
@@ -21,8 +21,8 @@ use crate::wire::rtype::Rtype;
 pub(super) struct Report<'a> {
     pub(super) name: &'a Name,
     pub(super) rtype: Rtype,
-    pub(super) client: Option<IpAddr>,
-    pub(super) place: Option<Place>,
+    pub(super) client: Option<(IpAddr, Place)>,
+    pub(super) resolver: Option<(IpAddr, Place)>,
     pub(super) snapshot: &'a Snapshot,
     pub(super) board: &'a Board,
     pub(super) hearing: &'a Hearing,
@@ -44,9 +44,13 @@ impl Report<'_> {
             let _ = writeln!(text, "{head:9}{tail}");
         };
         line("question", &format!("{} {}", self.name, self.rtype));
-        match (self.client, self.place) {
-            (Some(client), Some(place)) => line("client", &format!("{client}: {place}")),
-            _ => line("client", "nobody in particular (name one with --client IP)"),
+        match (self.client, self.resolver) {
+            (Some((client, place)), _) => line("client", &format!("{client}: {place}")),
+            (None, Some(_)) => line("client", "nobody in particular: the resolver tells no subnet"),
+            (None, None) => line("client", "nobody in particular (name one with --client IP)"),
+        }
+        if let Some((resolver, place)) = self.resolver {
+            line("resolver", &format!("{resolver}: {place}"));
         }
         for (name, zone, finding) in &self.hearing.found {
             line("zone", &format!("{zone} {}", self.finding(name, *finding)));
@@ -59,7 +63,8 @@ impl Report<'_> {
             let mut line = |head: &str, tail: &str| {
                 let _ = writeln!(text, "{head:9}{tail}");
             };
-            line("ttl", &format!("{} s: {}", steered.ttl, ttl_reason(steered, name)));
+            let seconds = self.seconds(steered);
+            line("ttl", &format!("{seconds} s: {}", ttl_reason(seconds, steered, name)));
             line("scope", &self.scope_text());
         }
         let _ = writeln!(text, "{:9}{}", "answer", self.message.metadata.response_code);
@@ -72,7 +77,8 @@ impl Report<'_> {
     fn pools_text(&self, text: &mut String, steered: Steered) {
         for consulted in &self.hearing.pools {
             let Some(pool) = self.pool(consulted) else { continue };
-            let _ = writeln!(text, "pool     {} ({}): {}", pool.name, pool.policy.name(), how(consulted.how));
+            let hints = consulted.hints.map_or_else(String::new, |family| format!(" for {}", hint_word(family)));
+            let _ = writeln!(text, "pool     {} ({}){hints}: {}", pool.name, pool.policy.name(), how(consulted.how));
             let members = self.members(consulted, pool, steered);
             let width = members.iter().map(|member| member.name.chars().count()).max().unwrap_or(0);
             for member in &members {
@@ -86,16 +92,6 @@ impl Report<'_> {
     }
 
     pub(super) fn json(&self) -> String {
-        let place = self.place.map(|place| {
-            json!({
-                "continent": place.continent.map(|continent| continent.code()),
-                "country": place.country.map(|country| country.code()),
-                "subdivision": place.subdivision.map(|subdivision| subdivision.to_string()),
-                "latitude": place.coordinates.map(|coordinates| coordinates.latitude()),
-                "longitude": place.coordinates.map(|coordinates| coordinates.longitude()),
-                "asn": place.asn,
-            })
-        });
         let found: Vec<Value> = self.hearing.found.iter().map(|(name, zone, finding)| {
             json!({ "name": name.to_string(), "zone": zone.to_string(), "finding": word(*finding) })
         }).collect();
@@ -115,15 +111,16 @@ impl Report<'_> {
         let value = json!({
             "name": self.name.to_string(),
             "type": self.rtype.to_string(),
-            "client": self.client,
-            "place": place,
+            "client": self.client.map(|(client, _)| client),
+            "resolver": self.resolver.map(|(resolver, _)| resolver),
+            "place": self.client.or(self.resolver).map(|(_, place)| place_json(&place)),
             "found": found,
             "pools": self.pools_json(),
             "ttl": self.hearing.steered.zip(self.balanced()).map(|(steered, (_, name))| json!({
-                "seconds": steered.ttl,
+                "seconds": self.seconds(steered),
                 "min": name.ttl.min,
                 "max": name.ttl.max,
-                "reason": ttl_reason(steered, name),
+                "reason": ttl_reason(self.seconds(steered), steered, name),
             })),
             "scope": self.scope(),
             "rcode": self.message.metadata.response_code.to_string(),
@@ -154,6 +151,7 @@ impl Report<'_> {
                     "name": &*pool.name,
                     "policy": pool.policy.name().to_string(),
                     "how": how(consulted.how),
+                    "hints": consulted.hints.map(hint_word),
                     "members": members,
                 })
             })
@@ -163,7 +161,7 @@ impl Report<'_> {
     /// The zone and the balanced name that the question came to.
     fn balanced(&self) -> Option<(&Served, &Balanced)> {
         let (_, zone, finding) = self.hearing.found.last()?;
-        let Finding::Balanced(index) = finding else { return None };
+        let (Finding::Balanced(index) | Finding::Hinted(index)) = finding else { return None };
         let served = self.snapshot.served().iter().find(|served| served.zone.apex() == zone)?;
         Some((served, served.steering.names.get(*index as usize)?))
     }
@@ -179,16 +177,30 @@ impl Report<'_> {
             Finding::NoData => format!("has {name}, but no {} records of it", self.rtype),
             Finding::Delegated => format!("delegates {name} away"),
             Finding::Missing => format!("has no {name}"),
-            Finding::Balanced(_) => {
-                let pool = self
-                    .balanced()
-                    .and_then(|(served, balanced)| served.steering.pools.pools.get(balanced.root.0 as usize));
-                format!("balances {name} over the pool {}", pool.map_or("", |pool| &*pool.name))
+            Finding::Balanced(_) => format!("balances {name} over the pool {}", self.root()),
+            Finding::Hinted(_) => {
+                format!("has {name}; its address hints are the living addresses of the pool {}", self.root())
             }
         }
     }
 
+    /// The name of the pool that the question came to.
+    fn root(&self) -> &str {
+        let balanced = self.balanced();
+        let pool = balanced.and_then(|(served, name)| served.steering.pools.pools.get(name.root.0 as usize));
+        pool.map_or("", |pool| &*pool.name)
+    }
+
+    /// The TTL that was given: that of a record with hints may be shorter than theirs.
+    fn seconds(&self, steered: Steered) -> u32 {
+        match self.hearing.found.last() {
+            Some((.., Finding::Hinted(_))) => self.message.answers.last().map_or(steered.ttl, |record| record.ttl),
+            _ => steered.ttl,
+        }
+    }
+
     fn members(&self, consulted: &Consulted, pool: &Pool, steered: Steered) -> Vec<Judged> {
+        let steered = Steered { family: consulted.hints.unwrap_or(steered.family), ..steered };
         let members = (0..).zip(&pool.members);
         members.filter_map(|(number, member)| self.judge(consulted, pool, steered, number, member)).collect()
     }
@@ -207,7 +219,7 @@ impl Report<'_> {
         let (name, address, present, alive) = match member.target {
             Target::Endpoint(id) => {
                 let endpoint = pools.endpoints.get(id.0 as usize)?;
-                let health = endpoint.probe.map_or(Health::UP, |probe| self.board.get(probe).unwrap_or(Health::UP));
+                let health = endpoint.judged.health(self.board);
                 let address = endpoint.given.address();
                 // An alias stands for both families.
                 let present = address.is_none_or(|address| steered.family.holds(address));
@@ -219,7 +231,16 @@ impl Report<'_> {
                 (format!("pool {}", pools.pools.get(id.0 as usize)?.name), None, present, alive)
             }
         };
+        let forced = served.live.forced().get(member.target).filter(|_| present);
         let reason = match (present, alive, taken) {
+            _ if forced.is_some_and(Force::is_out) => {
+                let word = if forced == Some(Force::Drain) { "drained" } else { "forced down" };
+                let taken = if taken { ", answered all the same: nothing else is left (when-all-down)" } else { "" };
+                format!("{word}{taken}")
+            }
+            (_, _, true) if forced == Some(Force::Up) => {
+                format!("taken, forced up{}", self.rank(consulted, pool, number, ""))
+            }
             (false, ..) => match steered.family {
                 Family::V4 => "has no IPv4 address".to_owned(),
                 Family::V6 => "has no IPv6 address".to_owned(),
@@ -264,6 +285,17 @@ impl Report<'_> {
     }
 }
 
+fn place_json(place: &Place) -> Value {
+    json!({
+        "continent": place.continent.map(|continent| continent.code()),
+        "country": place.country.map(|country| country.code()),
+        "subdivision": place.subdivision.map(|subdivision| subdivision.to_string()),
+        "latitude": place.coordinates.map(|coordinates| coordinates.latitude()),
+        "longitude": place.coordinates.map(|coordinates| coordinates.longitude()),
+        "asn": place.asn,
+    })
+}
+
 fn why_not(pool: &Pool, member: &Member) -> &'static str {
     match pool.policy.name() {
         PolicyName::Failover => ": behind the first that lives",
@@ -297,6 +329,7 @@ fn word(finding: Finding) -> &'static str {
     match finding {
         Finding::Static => "static",
         Finding::Balanced(_) => "balanced",
+        Finding::Hinted(_) => "hinted",
         Finding::Alias => "alias",
         Finding::NoData => "nodata",
         Finding::Delegated => "delegated",
@@ -304,9 +337,18 @@ fn word(finding: Finding) -> &'static str {
     }
 }
 
-fn ttl_reason(steered: Steered, name: &Balanced) -> String {
+fn hint_word(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "ipv4hint",
+        Family::V6 => "ipv6hint",
+    }
+}
+
+fn ttl_reason(seconds: u32, steered: Steered, name: &Balanced) -> String {
     let range = format!("its range is {} s to {} s", name.ttl.min, name.ttl.max);
-    if !steered.alive {
+    if seconds < steered.ttl {
+        format!("the record's own; for its hints {range}")
+    } else if !steered.alive {
         format!("nothing lives, so it is to be forgotten soon; {range}")
     } else if steered.flip == Moment::NEVER {
         format!("no verdict is forming; {range}")

@@ -28,7 +28,7 @@ fn aliases_are_read() {
         .pools
         .endpoints
         .iter()
-        .map(|endpoint| (&*endpoint.name, endpoint.given, endpoint.probe.is_some()))
+        .map(|endpoint| (&*endpoint.name, endpoint.given, !endpoint.judged.probes.is_empty()))
         .collect();
     let alias = |name, number| (name, Given::Alias(AliasId(number)), false);
     let address = ("192.0.2.1", Given::Address("192.0.2.1".parse().expect("an address")), true);

@@ -95,14 +95,28 @@ fn the_zone_is_checked() {
 #[test]
 fn monitors_are_checked() {
     check("[monitors]\nweb = \"http\"\n", &["2:7 `web` must be a table such as { tcp = { port = 443"]);
-    check("[monitors.web]\n", &["1:11 monitor `web` has no probe / add one of http, https, tcp, such"]);
+    check(
+        "[monitors.web]\n",
+        &["1:11 monitor `web` has no probe / add one of http, https, tcp, tls, grpc, icmp, ping, dns, exec, push"],
+    );
     check(
         "[monitors.web]\nhttp = {}\ntcp = { port = 1 }\n",
         &["3:1 monitor `web` has two probes, `http` and `tcp` / a monitor has exactly one: make two @ 2:1"],
     );
+    check("[monitors.web]\npush = {}\ninterval = '5s'\n", &["2:1 `push` has no `lease` / add lease = \"30s\""]);
+    check("[monitors.web]\npush = { lease = '100ms' }\n", &["2:18 `lease` must be 1s to 1d, found 100ms"]);
     check(
-        "[monitors.web]\nicmp = {}\n",
-        &["2:1 the probe `icmp` in monitor `web` is not supported / known probes: http, https, tcp"],
+        "[monitors.web]\npush = { lease = '30s' }\ninterval = '5s'\ntimeout = '1s'\n",
+        &[
+            "3:1 a monitor that waits for reports has no `interval` / its lease says how soon",
+            "4:1 a monitor that waits for reports has no `timeout` / its lease says how soon",
+        ],
+    );
+    check(
+        "[monitors.web]\nudp = {}\n",
+        &[
+            "2:1 the probe `udp` in monitor `web` is not supported / known probes: http, https, tcp, tls, grpc, icmp, ping, dns, exec, push",
+        ],
     );
     check("[monitors.web]\nhtp = {}\n", &["2:1 unknown key `htp` in monitor `web` / did you mean `http`?"]);
     check("[monitors.web]\ntcp = 443\n", &["2:7 `tcp` must be a table such as { port = 443 }, found"]);
@@ -111,6 +125,19 @@ fn monitors_are_checked() {
     check("[monitors.web]\ntcp = { port = 65536 }\n", &["2:16 `port` must be 1 to 65535, found 65536"]);
     check("[monitors.web]\ntcp = { port = \"443\" }\n", &["2:16 `port` must be a whole number from 1 to 65535,"]);
     check("[monitors.web]\ntcp = { port = 99999999999999999999 }\n", &["2:16 `port` must be 1 to 65535, found"]);
+    let back = |key: &str, fault: &str| check(&format!("[monitors.web]\nhttp = {{}}\n{key}\n"), &[fault]);
+    back("hold-down = 10", "3:13 `hold-down` must be a time such as \"10s\" or a table such as");
+    back("hold-down = '10ms'", "3:13 `hold-down` must be 100ms to 1d, found 10ms");
+    back("hold-down = '2d'", "3:13 `hold-down` must be 100ms to 1d, found 2d");
+    back("hold-down = { frist = '1s' }", "3:15 unknown key `frist` in `hold-down` / did you mean `first`?");
+    back("hold-down = { most = '0s' }", "3:22 `most` must be 100ms to 1d, found 0s");
+    back("hold-down = { most = '5s' }", "3:22 `most` of 5s is shorter than `first` of 10s (the default) / each death");
+    back("hold-down = { first = '9s', most = '5s' }", "3:36 `most` of 5s is shorter than `first` of 9s / each death");
+    back("hold-down = { window = '2w' }", "3:24 `window` must be 100ms to 7d, found 2w");
+    back("slow-start = '500ms'", "3:14 `slow-start` must be 1s to 1h, found 500ms");
+    back("slow-start = 30", "3:14 `slow-start` is a time and needs a unit, found the integer 30 / write \"30s\"");
+    back("failback = 'never'", "3:12 `failback` must be \"auto\" or \"manual\", found \"never\" / \"manual\" keeps");
+    back("failback = false", "3:12 `failback` must be a string such as \"auto\", found");
     check("[monitors.web]\nhttp = { path = \"healthz\" }\n", &["2:17 `path` must begin with `/`, found \"healthz\""]);
     check("[monitors.web]\nhttp = { path = \"/a b\" }\n", &["2:17 `path` can have only printable ASCII without"]);
     check(
@@ -237,14 +264,141 @@ fn monitors_are_checked() {
         &["1:11 `web.eu` is not quoted, which makes it keys within / write a name that has a dot in"],
     );
     check(
-        "[monitors.web]\nhttp = {}\ncolour = \"red\"\nicmp = 3\n",
+        "[monitors.web]\nhttp = {}\ncolour = \"red\"\nudp = 3\n",
         &[
             "3:1 unknown key `colour` in monitor `web` / known keys: http, https, tcp,",
-            "4:1 the probe `icmp` in monitor `web` is not supported / known probes: http, https, tcp",
+            "4:1 the probe `udp` in monitor `web` is not supported / known probes: http, https, tcp, tls, grpc, icmp, ping, dns, exec, push",
         ],
     );
     check(
         "monitors.m.tcp.port = 80\nmonitors.m.colour = \"red\"\n",
         &["2:12 unknown key `colour` in monitor `m` / known keys: http, https, tcp,"],
     );
+}
+
+#[test]
+fn what_probes_ask_is_checked() {
+    macro_rules! monitor {
+        ($probe:literal) => {
+            concat!("[monitors.m]\n", $probe, "\n")
+        };
+    }
+    check(monitor!("tcp = { port = 80, send = \"\" }"), &["2:27 `send` is empty: leave it out"]);
+    check(
+        monitor!("tcp = { port = 80, send = \"a\", send-hex = \"61\" }"),
+        &["2:32 `tcp` has both `send` and `send-hex` / leave one out: they say the same thing @ 2:20"],
+    );
+    check(
+        monitor!("tcp = { port = 80, expect-hex = \"0d a\" }"),
+        &["2:33 `expect-hex` must be pairs of hexadecimal digits, found \"0d a\" / write \"0d 0a\"; spaces"],
+    );
+    check(monitor!("icmp = { port = 1 }"), &["2:10 unknown key `port` in `icmp` / known keys: none"]);
+    check(monitor!("dns = {}"), &["2:1 `dns` has no `name` / add name = \"www.example.com\""]);
+    check(
+        monitor!("dns = { name = \"www.example.org\", type = \"AAA\" }"),
+        &["2:42 unknown type \"AAA\" / did you mean `AAAA`?"],
+    );
+    check(
+        monitor!("dns = { name = \"www.example.org\", rcode = \"servfial\" }"),
+        &["2:43 unknown rcode \"servfial\" / did you mean `SERVFAIL`?"],
+    );
+    check(
+        monitor!("dns = { name = \"www.example.org\", answer = [\"192.0.2.1\", \"2001:db8::1\"] }"),
+        &["2:58 `answer` must be data of type A, found \"2001:db8::1\" / write an address such as \"192.0.2.1\""],
+    );
+    check(
+        monitor!("exec = { command = [\"check\", \"-v\"] }"),
+        &["2:21 the program \"check\" is not an absolute path / no folder is searched, and no shell is asked"],
+    );
+    check(
+        monitor!("exec = { command = [\"/nowhere/check\"] }"),
+        &["2:21 the program \"/nowhere/check\" does not exist / name a program that this system has"],
+    );
+    check(monitor!("exec = { command = [\"/tmp\"] }"), &["2:21 the program \"/tmp\" is not a file / name a program"]);
+    check(
+        monitor!("exec = { command = [] }"),
+        &["2:20 `command` must have 1 to 100 words, found 0 / write the program"],
+    );
+    check(
+        monitor!("exec = { command = [\"/bin/sh\"], exit = [] }"),
+        &["2:40 `exit` is empty, so / leave it out for 0"],
+    );
+    check(
+        monitor!("exec = { command = [\"/bin/sh\"], environment = { BELLWETHER_X = \"1\", 2A = \"\" } }"),
+        &["2:49 the variable `BELLWETHER_X` begins with BELLWETHER_", "2:69 the variable `2A` must be letters"],
+    );
+}
+
+#[test]
+fn requests_are_checked() {
+    let check = |table: &str, expected: &[&str]| check(&format!("[monitors.web]\n{table}\n"), expected);
+    check("http = { method = \"POST\" }", &["2:19 unknown method \"POST\" / known methods: GET, HEAD, OPTIONS"]);
+    check("http = { method = \"get\" }", &["2:19 unknown method \"get\" / did you mean `GET`?"]);
+    check(
+        "http = { method = \"HEAD\", body = \"ok\" }",
+        &["2:34 an answer to HEAD has no body to look into / ask with GET, or leave @ 2:19"],
+    );
+    check(
+        "http = { version = \"3\" }",
+        &["2:20 \"3\" is no version of HTTP that is probed / write \"1.1\", \"2\", or"],
+    );
+    check("http = { version = 2 }", &["2:20 `version` must be a string such as \"2\", found the integer 2"]);
+    check("http = { version = \"auto\" }", &["2:20 without TLS no version of HTTP can be agreed / write \"1.1\", or"]);
+    check("http = { headers = \"a: b\" }", &["2:20 `headers` must be a table such as { Authorization ="]);
+    check(
+        "http.headers = { \"X Y\" = \"1\", Host = \"a\", TE = \"a\", A = \"b\\n\", B = \" c\", C = 1, \"\" = \"\" }",
+        &[
+            "2:18 `X Y` is no name of a header / letters, digits and hyphens",
+            "2:31 the header Host is what `host` says / write host =",
+            "2:43 the header `TE` is the probe's own / leave it out",
+            "2:57 the header `A` has a value that cannot be sent / printable ASCII",
+            "2:68 the header `B` has a value that cannot be sent / printable ASCII",
+            "2:78 `C` must be a string such as \"Bearer abc\", found",
+            "2:81 `` is no name of a header / letters, digits",
+        ],
+    );
+    check("http.headers = { a = \"1\", A = \"2\" }", &["2:27 the header `a` stands twice @ 2:18"]);
+    let long = format!("http.headers = {{ a = \"{}\" }}", "x".repeat(4_097));
+    check(&long, &["2:22 the header `a` is longer than 4096 octets / servers refuse"]);
+    let many: Vec<_> = (0..17).map(|number| format!("a{number} = \"\"")).collect();
+    check(&format!("http.headers = {{ {} }}", many.join(", ")), &["2:16 `headers` has 17 fields, and can have 16"]);
+}
+
+#[test]
+fn what_is_said_of_tls_is_checked() {
+    let check = |table: &str, expected: &[&str]| check(&format!("[monitors.web]\n{table}\n"), expected);
+    check("tls = {}", &["2:1 `tls` has no `port` / add port = 853"]);
+    check("tls = { port = 1, alpn = [] }", &["2:26 `alpn` offers 0 protocols, and can offer 1 to 8 / leave it out"]);
+    check("tls = { port = 1, alpn = [\"\"] }", &["2:27 \"\" is no name of a protocol / write one that is registered"]);
+    check("tls = { port = 1, host = \"a\" }", &["2:19 unknown key `host` in `tls` / known keys: port, server-name,"]);
+    check(
+        "tls = { port = 1, server-name = \"::1\" }",
+        &["2:33 `server-name` must be a name, not an address, / leave it"],
+    );
+    check("https = { expires = \"14\" }", &["2:21 `expires`: a time needs a unit / write \"14s\" for"]);
+    check("https = { expires = \"2w53w\" }", &["2:21 `expires`: a time names each unit once / write a time"]);
+    check("https = { expires = \"1000d\" }", &["2:21 `expires` must be 0s to 366d, found 1000d"]);
+    check(
+        "https = { ca = \"missing.pem\" }",
+        &["2:16 missing.pem cannot be read: No such file / `ca` names a file in PEM"],
+    );
+    check("https = { ca = \"src\" }", &["2:16 src is not a file / `ca` names a file in PEM"]);
+    check("https = { ca = \"Cargo.toml\" }", &["2:16 Cargo.toml holds no certificate in PEM"]);
+    check("https = { ca = 1 }", &["2:16 `ca` must be a string such as \"ca.pem\", found"]);
+    check(
+        "https = { ca = \"ca.pem\", verify = false }",
+        &["2:16 `ca` is never looked at where nothing is verified / leave one of the two out @ 2:35"],
+    );
+    check("https = { certificate = \"a.pem\" }", &["2:25 a client certificate needs its key / add key ="]);
+    check("https = { key = \"a.pem\" }", &["2:17 a key needs its certificate / add certificate ="]);
+    check(
+        "https = { certificate = \"a.pem\", key = \"b.pem\" }",
+        &["2:25 a.pem cannot be read / `certificate` names a", "2:40 b.pem cannot be read / `key` names a file"],
+    );
+    check("grpc = {}", &["2:1 `grpc` has no `port` / add port = 50051"]);
+    check(
+        "grpc = { port = 1, ca = \"a\" }",
+        &["2:20 `ca` is for TLS, which this probe does not speak / add tls = true"],
+    );
+    check("grpc = { port = 1, service = \"a b\" }", &["2:30 \"a b\" is no name of a service / write it as"]);
 }

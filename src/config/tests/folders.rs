@@ -1,16 +1,17 @@
 //! Whole folders: what zones come of them, and what is wrong with those.
 
 use std::fs;
+use std::time::{Duration, SystemTime};
 
 use super::check_fault;
-use crate::config::{Loaded, load};
+use crate::config::{Loaded, Serials, load, load_after};
 use crate::diagnostic::Severity;
 use crate::health::ProbeId;
 
 const SOA: &str = "$TTL 60\n@ SOA ns1.example.net. hostmaster.example.net. 1 3600 900 1209600 60\n";
 
 /// A sound master file, to which more may be added from line 4 on.
-fn master(more: &str) -> String {
+pub(super) fn master(more: &str) -> String {
     format!("{SOA}@ NS ns1.example.net.\n{more}")
 }
 
@@ -20,11 +21,11 @@ const ZONE: &str = "[zone]\nnameservers = ['ns1.example.net']\ncontact = 'hostma
 const POOL: &str = "[pools.p]\npolicy = 'failover'\nendpoints = ['192.0.2.1']\n[names]\nwww = 'p'\n";
 
 /// The warning of it, without its line.
-const UNMONITORED: &str = "`p` has no monitor / give it monitor";
+pub(super) const UNMONITORED: &str = "`p` has no monitor / give it monitor";
 
 /// Loads a folder of these files and checks its errors, if there are any, or else its warnings. Each is "file "
 /// and what [`check_fault`] expects; "file 0:0 …" is the whole file.
-fn check(files: &[(&str, &str)], expected: &[&str]) -> Option<Loaded> {
+pub(super) fn check(files: &[(&str, &str)], expected: &[&str]) -> Option<Loaded> {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, text) in files {
         fs::write(folder.path().join(name), text).expect("a file");
@@ -59,11 +60,63 @@ fn a_zone_is_said_once_and_whole() {
     let neither = "example.com.toml 0:0 neither a [zone] table here nor a master file example.com.zone beside it \
                    / [zone] with nameservers and contact";
     assert!(check(&[("example.com.toml", POOL)], &[neither]).is_none());
-    let both = "example.com.toml 1:2 [zone] is said here / take the [zone] table out";
+    let both = "example.com.toml 1:2 [zone] is said here / take the [zone] table out; only `serial = \"auto\"` may stand in it";
     assert!(check(&[("example.com.zone", &master("")), ("example.com.toml", &whole)], &[both]).is_none());
+    // Of a master file's zone, that its serial moves by itself may be said.
+    let auto = format!("[zone]\nserial = 'auto'\n{POOL}");
+    let third = format!("example.com.toml 3:8 {UNMONITORED}");
+    assert!(check(&[("example.com.zone", &master("")), ("example.com.toml", &auto)], &[&third]).is_some());
+    let alone = "example.com.toml 1:2 [zone] has only a `serial`, and there is no master file example.com.zone beside it \
+                 / [zone] with nameservers and contact";
+    assert!(check(&[("example.com.toml", &auto)], &[alone]).is_none());
+    let number = format!("[zone]\nserial = 7\n{POOL}");
+    let only =
+        "example.com.toml 1:2 [zone] has nothing but a `serial` / beside a master file that can only be \"auto\"";
+    assert!(check(&[("example.com.zone", &master("")), ("example.com.toml", &number)], &[only]).is_none());
+    let word = format!("[zone]\nserial = 'now'\n{POOL}");
+    let now = "example.com.toml 2:10 `serial` cannot be \"now\" / write \"auto\"";
+    assert!(check(&[("example.com.zone", &master("")), ("example.com.toml", &word)], &[now]).is_none());
     // One faulty zone, and nothing of the folder comes.
     let files = [("example.com.zone", &*master("")), ("example.org.zone", &*master("www A 192.0.2.999\n"))];
     assert!(check(&files, &["example.org.zone 4:7 must be an IPv4 address"]).is_none());
+}
+
+#[test]
+fn a_serial_moves_with_all_the_files_of_its_zone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str, saved: u64| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("a file");
+        let file = fs::File::options().write(true).open(path).expect("a file");
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(saved)).expect("a time");
+    };
+    let mut before = Serials::default();
+    let mut check = |expected: u32, warning: Option<&str>| {
+        let (loaded, faults) = load_after(folder.path(), &crate::config::Atlas::default(), &before);
+        let loaded = loaded.unwrap_or_else(|| panic!("{faults:?}"));
+        let serials: Vec<u32> = loaded.zones.iter().map(|zone| zone.zone.serial()).collect();
+        assert_eq!(serials, [expected]);
+        let told: Vec<_> = faults.iter().map(ToString::to_string).filter(|told| told.contains("serial")).collect();
+        assert_eq!(told.len(), usize::from(warning.is_some()), "{told:?}");
+        assert!(warning.is_none_or(|warning| told[0].contains(warning)), "{told:?}");
+        before = loaded.serials;
+    };
+    write("example.com.zone", &master("$INCLUDE more\n"), 1_000);
+    write("more", "a A 192.0.2.1\n", 900);
+    check(1, None);
+    write("example.com.toml", "[zone]\nserial = \"auto\"\n", 800);
+    check(1_000, None);
+    write("more", "a A 192.0.2.2\n", 1_100);
+    check(1_100, None);
+    write("example.com.toml", "[zone]\nserial = 'auto'\n", 1_200);
+    check(1_200, None);
+    check(1_200, None);
+    write("more", "a A 192.0.2.1\n", 900);
+    check(1_201, None);
+    write("example.com.zone", &master("").replace(" 1 3600", " 2026112101 3600"), 1_300);
+    check(2_026_112_101, Some("example.com.zone:2:1: warning: the serial 2026112101 is ahead"));
+    write("example.com.zone", &master("").replace(" 1 3600", " 2026112101 3600"), 1_400);
+    check(2_026_112_102, Some("is ahead"));
 }
 
 #[test]
@@ -154,10 +207,77 @@ fn equal_targets_of_all_zones_are_one() {
         &[],
     );
     let loaded = loaded.expect("the folder is sound");
-    let probes: Vec<Vec<_>> =
-        loaded.zones.iter().map(|zone| zone.pools.endpoints.iter().map(|endpoint| endpoint.probe).collect()).collect();
-    let id = |number| Some(ProbeId(number));
+    let probes: Vec<Vec<_>> = loaded.zones.iter().map(|zone| zone.pools.probes().collect()).collect();
+    let id = ProbeId;
     assert_eq!(probes, [vec![id(0), id(1)], vec![id(1), id(2)], vec![id(3)]]);
     let targets: Vec<String> = loaded.targets.iter().map(ToString::to_string).collect();
     assert_eq!(targets, ["tcp://192.0.2.1:80", "tcp://192.0.2.2:80", "tcp://192.0.2.3:80", "tcp://192.0.2.2:81"]);
+}
+
+#[test]
+fn an_endpoint_has_the_slack_of_its_tightest_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = "[zone]\nnameservers = [\"ns1.example.net\"]\ncontact = \"hostmaster.example.net\"\n\
+                [monitors.web]\ntcp = { port = 443 }\n\
+                [pools.a]\npolicy = \"random\"\nmonitor = \"web\"\nendpoints = [\"192.0.2.1\", \"192.0.2.2\"]\n\
+                [pools.b]\npolicy = \"random\"\nmonitor = \"web\"\nendpoints = [\"192.0.2.2\", \"192.0.2.3\"]\n\
+                [pools.c]\npolicy = \"random\"\nmonitor = \"web\"\nendpoints = [\"192.0.2.4\"]\n\
+                [pools.all]\npolicy = \"failover\"\nmembers = [\"a\", \"b\"]\n\
+                [names]\nslow = { pool = \"all\", failover = \"60s\" }\nquick = { pool = \"b\", failover = \"30s\" }\n";
+    fs::write(folder.path().join("example.com.toml"), text).expect("written");
+    // Nothing answers with the fourth, so nothing is promised of it.
+    let other = text.replace("[names]", "[pools.d]\npolicy = \"random\"\nmonitor = \"web\"\nendpoints = [\"192.0.2.1\"]\n[names]\nx = { pool = \"d\", failover = \"40s\" }");
+    fs::write(folder.path().join("example.org.toml"), other).expect("written");
+    let (loaded, faults) = load(folder.path(), &crate::config::Atlas::default());
+    let loaded = loaded.unwrap_or_else(|| panic!("{faults:?}"));
+    let mut slacks: Vec<(String, u64)> = loaded
+        .targets
+        .iter()
+        .zip(&loaded.slacks)
+        .map(|(target, slack)| (target.address.to_string(), slack.as_secs()))
+        .collect();
+    slacks.sort();
+    // The defaults detect in 13 s and answer for 5 s at least.
+    let of = |address: &str, slack: u64| (format!("192.0.2.{address}"), slack);
+    assert_eq!(slacks, [of("1", 22), of("2", 12), of("3", 12), of("4", u64::MAX)]);
+}
+
+/// Files of certificates lie beside the policy file and are read with it; what they hold is part of the monitor, so
+/// that a probe goes on over a reload while they are the same, and begins anew when they are replaced.
+#[test]
+fn certificates_are_read_with_the_policy_file() {
+    let issue = |end: i32| {
+        let mut params = rcgen::CertificateParams::new(["client".to_owned()]).expect("a name");
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.not_after = rcgen::date_time_ymd(end, 1, 31);
+        let key = rcgen::KeyPair::generate().expect("a key");
+        (params.self_signed(&key).expect("a certificate").pem(), key.serialize_pem())
+    };
+    let ((one, one_key), (other, other_key), (old, old_key)) = (issue(3000), issue(3000), issue(2020));
+    let monitor = |probe: &str| {
+        let pool = "[pools.p]\npolicy = 'failover'\nmonitor = 'm'\nendpoints = ['192.0.2.1']\n[names]\nwww = 'p'\n";
+        format!("[monitors.m]\n{probe}\n{pool}")
+    };
+    let policy = monitor("tls = { port = 853, ca = 'ca.pem', certificate = 'us.pem', key = 'us-key.pem' }");
+    let load = |ca: &str, chain: &str, key: &str, expected: &[&str]| {
+        let master = master("");
+        let texts = [("example.com.zone", master.as_str()), ("example.com.toml", &policy)];
+        let files = [&texts[..], &[("ca.pem", ca), ("us.pem", chain), ("us-key.pem", key)]].concat();
+        check(&files, expected).map(|loaded| loaded.targets)
+    };
+    let first = load(&one, &one, &one_key, &[]);
+    assert!(first.is_some());
+    assert_eq!(load(&one, &one, &one_key, &[]), first);
+    assert_ne!(load(&other, &one, &one_key, &[]), first);
+    assert_ne!(load(&one, &other, &other_key, &[]), first);
+    let refused = |expected: &str| [format!("example.com.toml {expected}")];
+    let check = |ca: &str, chain: &str, key: &str, expected: &str| {
+        let [expected] = refused(expected);
+        load(ca, chain, key, &[&expected])
+    };
+    assert_eq!(check("", &one, &one_key, "2:26 ca.pem holds no certificate in PEM"), None);
+    assert_eq!(check(&one, "", &one_key, "2:50 us.pem holds no certificate in PEM"), None);
+    assert_eq!(check(&one, &one, &one, "2:66 us-key.pem holds no private key in PEM @ 2:50"), None);
+    assert_eq!(check(&one, &one, &other_key, "2:66 us-key.pem is not the key of the certificate @ 2:50"), None);
+    assert!(check(&one, &old, &old_key, "2:50 us.pem has expired").is_some(), "a warning");
 }

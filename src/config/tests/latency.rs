@@ -9,7 +9,7 @@ use super::{check_faults, check_warnings, name};
 use crate::config::{Atlas, read_policies};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::health::{Board, Health, ProbeId};
-use crate::policy::{Answers, Client, Family, Hand, Live, Picks, PoolId, Pools, View, Want, choose};
+use crate::policy::{Answers, Client, Family, Forced, Hand, Live, Picks, PoolId, Pools, View, Want, choose};
 use crate::random::Random;
 
 const POOL: &str = r#"
@@ -54,14 +54,14 @@ fn read(text: &str, atlas: &Atlas) -> (Pools, Vec<Diagnostic>) {
 fn ask(pools: &Pools, down: &[&str], client: &str, count: u8) -> (BTreeMap<String, u32>, u8) {
     let mut board = Board::new();
     for endpoint in pools.endpoints.iter().filter(|endpoint| down.contains(&&*endpoint.name)) {
-        board.set(endpoint.probe.expect("a probe"), Health::DOWN);
+        board.set(endpoint.judged.probes[0], Health::DOWN);
     }
-    let live = Live::compile(pools, &board, None);
+    let live = Live::compile(pools, &board, &Forced::default(), None);
     let client: IpAddr = client.parse().expect("an address");
     let want = Want { root: PoolId(0), family: Family::V4, answers: Answers::Best(count), view: View::Living };
     let (mut random, mut picks, mut counts) = (Random::new(5), Picks::default(), BTreeMap::new());
     for _ in 0..1_000 {
-        let client = Client::new(client);
+        let client = Client::within(client);
         let hand = Hand { cursors: &mut [], low: PoolId(0), random: &mut random, client, witness: &mut () };
         choose(pools, &live, want, hand, &mut picks);
         let names = picks.endpoints().iter().map(|id| &*pools.endpoints[id.0 as usize].name);

@@ -1,8 +1,10 @@
 //! What policy files mean, and the checks through which the rules are tested.
 
+mod budgets;
 mod aliases;
 mod faults;
 mod folders;
+mod hints;
 mod latency;
 mod places;
 mod pool_faults;
@@ -13,13 +15,16 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Apex, Atlas, Nameserver, Policies, read_policies};
+use super::{Apex, Atlas, Nameserver, Policies, ZoneTable, read_policies};
 use crate::diagnostic::{Diagnostic, Place, Severity};
-use crate::health::{ProbeId, Timing};
+use crate::health::{Comeback, Failback, HoldDown, ProbeId, Timing};
 use crate::policy::{
     Answers, DEPTH_MAX, EndpointId, Given, MEMBERS_MAX, Member, MinAlive, PolicyName, PoolId, Target, WhenAllDown,
 };
-use crate::probe::{self, HttpProbe, Monitor, Probe, TlsCheck};
+use crate::probe::{
+    self, DnsProbe, DnsTransport, ExecProbe, GrpcProbe, HttpProbe, HttpVersion, Method, Monitor, Probe, PushProbe,
+    Rcode, TcpProbe, TlsCheck, TlsProbe, Trust,
+};
 use crate::ttl::TtlRange;
 use crate::wire::name::Name;
 
@@ -137,7 +142,7 @@ members = [
 fn the_example_means_what_it_says() {
     check_warnings(EXAMPLE, &[]);
     let (policies, targets) = sound(EXAMPLE);
-    let apex = policies.apex.expect("an apex");
+    let Some(ZoneTable::Apex(apex)) = policies.apex else { panic!("no apex") };
     let nameserver = |text: &str| Nameserver { name: name(text), addresses: vec![] };
     assert_eq!(apex.nameservers, [nameserver("ns1.example.com"), nameserver("ns2.example.com")]);
     assert_eq!((apex.contact, apex.ttl, apex.serial), (name("hostmaster.example.com"), 3_600, None));
@@ -165,7 +170,7 @@ fn the_example_means_what_it_says() {
         .pools
         .endpoints
         .iter()
-        .map(|endpoint| (&*endpoint.name, endpoint.given, endpoint.probe.map(|probe| probe.0)))
+        .map(|endpoint| (&*endpoint.name, endpoint.given, endpoint.judged.probes.first().map(|probe| probe.0)))
         .collect();
     let endpoint =
         |name, address: &str, probe| (name, Given::Address(address.parse().expect("an address")), Some(probe));
@@ -180,14 +185,15 @@ fn the_example_means_what_it_says() {
         ]
     );
     let http = HttpProbe {
-        port: 443,
-        path: "/healthz".to_owned(),
         host: Some("www.example.com".to_owned()),
-        status: vec![200..=299],
         body: Some("ok".to_owned()),
-        tls: Some(TlsCheck::Verified),
+        tls: Some(TlsCheck::verified()),
+        ..HttpProbe::get(443, "/healthz")
     };
-    assert_eq!(*targets[4].monitor, Monitor { probe: Probe::Http(http), timing: Timing::default() });
+    assert_eq!(
+        *targets[4].monitor,
+        Monitor { probe: Probe::Http(http), timing: Timing::default(), comeback: Comeback::default() }
+    );
 
     let [www, at] = &policies.names[..] else { panic!("two names") };
     assert_eq!((&www.owner, www.root, www.answers), (&name("www.example.com"), PoolId(2), Answers::Best(1)));
@@ -208,7 +214,7 @@ fn the_zone_has_defaults_and_takes_glue() {
         contact = "first\\.last.example.com."
         serial = 2_026_010_100
         negative-ttl = "1m30s""#;
-    let apex = sound(text).0.apex.expect("an apex");
+    let Some(ZoneTable::Apex(apex)) = sound(text).0.apex else { panic!("no apex") };
     let addresses = vec!["192.0.2.1".parse().expect("an address"), "2001:db8::1".parse().expect("an address")];
     let expected = Apex {
         place: apex.place.clone(),
@@ -236,15 +242,16 @@ fn monitors_have_defaults_that_shrink_with_the_interval() {
         assert_eq!(*sound(&text).1[0].monitor, expected, "{monitor}");
     };
     let timing = Timing::default();
-    let http = |http: HttpProbe| Monitor { probe: Probe::Http(http), timing };
-    let plain =
-        HttpProbe { port: 80, path: "/".to_owned(), host: None, status: vec![200..=299], body: None, tls: None };
-    let secure = HttpProbe { port: 443, tls: Some(TlsCheck::Verified), ..plain.clone() };
+    let comeback = Comeback::default();
+    let http = |http: HttpProbe| Monitor { probe: Probe::Http(http), timing, comeback };
+    let plain = HttpProbe::get(80, "/");
+    let secure = HttpProbe { port: 443, tls: Some(TlsCheck::verified()), ..plain.clone() };
+    let anyone = TlsCheck { trust: Trust::Anyone, ..TlsCheck::verified() };
     check("http = {}", http(plain.clone()));
     check("https = {}", http(secure.clone()));
     check(
         "https = { verify = false, port = 8443 }",
-        http(HttpProbe { port: 8443, tls: Some(TlsCheck::Unverified), ..secure }),
+        http(HttpProbe { port: 8443, tls: Some(anyone.clone()), ..secure.clone() }),
     );
     check(
         "http.host = 'WWW.Example.com.'",
@@ -253,9 +260,32 @@ fn monitors_have_defaults_that_shrink_with_the_interval() {
     // In order, joined where they overlap or touch.
     let status = vec![200..=250, 302..=302, 404..=404];
     check("http.status = ['404', 302, '200-204', '205-250', '210-220']", http(HttpProbe { status, ..plain.clone() }));
-    check("http.path = '/a?b=%20c'", http(HttpProbe { path: "/a?b=%20c".to_owned(), ..plain }));
+    check("http.path = '/a?b=%20c'", http(HttpProbe { path: "/a?b=%20c".to_owned(), ..plain.clone() }));
+    check("http.method = 'HEAD'", http(HttpProbe { method: Method::Head, ..plain.clone() }));
+    check("http.version = '2'", http(HttpProbe { version: HttpVersion::Http2, ..plain.clone() }));
+    check("https.version = 'auto'", http(HttpProbe { version: HttpVersion::Agreed, ..secure.clone() }));
+    let headers = [("authorization", "Bearer abc"), ("x-probe", "1")].map(|(name, value)| (name.into(), value.into()));
+    check(
+        "http.headers = { X-Probe = '1', Authorization = 'Bearer abc' }",
+        http(HttpProbe { headers: headers.into(), ..plain }),
+    );
+    let tls =
+        TlsCheck { server_name: Some("a.example".to_owned()), warn_before: S(30 * 86_400), ..TlsCheck::verified() };
+    check("https = { server-name = 'a.example', expires = '30d' }", http(HttpProbe { tls: Some(tls), ..secure }));
 
-    let tcp = |timing| Monitor { probe: Probe::Tcp { port: 443 }, timing };
+    let shaken = |probe: TlsProbe| Monitor { probe: Probe::Tls(probe), timing, comeback };
+    let dot = TlsProbe { port: 853, alpn: Vec::new(), check: TlsCheck::verified() };
+    check("tls.port = 853", shaken(dot.clone()));
+    check("tls = { port = 853, alpn = ['dot'] }", shaken(TlsProbe { alpn: vec!["dot".to_owned()], ..dot.clone() }));
+    check("tls = { port = 853, verify = false }", shaken(TlsProbe { check: anyone, ..dot }));
+
+    let called = |probe: GrpcProbe| Monitor { probe: Probe::Grpc(probe), timing, comeback };
+    let server = GrpcProbe { port: 50051, service: String::new(), host: None, tls: None };
+    check("grpc.port = 50051", called(server.clone()));
+    let service = GrpcProbe { service: "a.b.C".to_owned(), tls: Some(TlsCheck::verified()), ..server };
+    check("grpc = { port = 50051, service = 'a.b.C', tls = true }", called(service));
+
+    let tcp = |timing| Monitor { probe: Probe::Tcp(TcpProbe::connect(443)), timing, comeback };
     let ms = Duration::from_millis;
     check("tcp.port = 443\ninterval = '30s'", tcp(Timing { interval: S(30), ..timing }));
     check("tcp.port = 443\ninterval = '1500ms'", tcp(Timing { interval: ms(1_500), timeout: ms(1_500), ..timing }));
@@ -265,6 +295,80 @@ fn monitors_have_defaults_that_shrink_with_the_interval() {
         "tcp.port = 0x1bb\ninterval = '200ms'\nfast = '100ms'\nfall = 1\nrise = 100",
         tcp(Timing { fast: ms(100), fall: 1, rise: 100, ..quick }),
     );
+    let said = TcpProbe { send: (*b"PING\r\n").into(), expect: (*b"\x00\xff").into(), ..TcpProbe::connect(6379) };
+    check(
+        "tcp = { port = 6379, send = \"PING\\r\\n\", expect-hex = '00 fF' }",
+        Monitor { probe: Probe::Tcp(said), timing, comeback },
+    );
+    check("ping = {}", Monitor { probe: Probe::Icmp, timing, comeback });
+    let gap = Duration::from_millis(100);
+    let lease = Timing { interval: gap, fast: gap, timeout: S(30), fall: 1, rise: 1 };
+    let push = Probe::Push(PushProbe { lease: S(30) });
+    check("push = { lease = '30s' }", Monitor { probe: push.clone(), timing: lease, comeback });
+    check("push.lease = '30s'\nfall = 2", Monitor { probe: push, timing: Timing { fall: 2, ..lease }, comeback });
+    let dns = DnsProbe {
+        port: 5353,
+        name: "www.example.org.".to_owned(),
+        record_type: "AAAA".to_owned(),
+        rcode: Rcode(3),
+        answer: vec!["2001:db8::1".to_owned()],
+        transport: DnsTransport::Tcp,
+        recursion: true,
+    };
+    check(
+        "dns = { name = 'www.Example.org', port = 5353, type = 'aaaa', rcode = 'nxdomain', answer = '2001:DB8:0::1', \
+         transport = 'tcp', recursion = true }",
+        Monitor { probe: Probe::Dns(dns), timing, comeback },
+    );
+    let exec = ExecProbe {
+        command: vec!["/bin/sh".to_owned(), "-c".to_owned()],
+        environment: vec![("A".to_owned(), "1".to_owned()), ("B".to_owned(), "2".to_owned())],
+        exit: vec![0, 1],
+        port: None,
+    };
+    check(
+        "exec = { command = ['/bin/sh', '-c'], environment = { B = '2', A = '1' }, exit = [1, 0, 1] }",
+        Monitor { probe: Probe::Exec(exec), timing, comeback },
+    );
+
+    let back = |key: &str, comeback: Comeback| {
+        let probe = Probe::Tcp(TcpProbe::connect(443));
+        check(&format!("tcp.port = 443\n{key}"), Monitor { probe, timing, comeback });
+    };
+    let hold = |first: u64, most: u64, window: u64| Comeback {
+        hold_down: HoldDown { first: S(first), most: S(most), window: S(window) },
+        ..comeback
+    };
+    back("", hold(10, 300, 600));
+    back("hold-down = '30s'", hold(30, 300, 600));
+    back("hold-down = '0s'", Comeback { hold_down: HoldDown::OFF, ..comeback });
+    back("hold-down = '10m'", hold(600, 600, 600));
+    back("hold-down = { first = '5s', most = '5s', window = '1h' }", hold(5, 5, 3_600));
+    back("hold-down.most = '1h'", hold(10, 3_600, 600));
+    back("hold-down.first = '0s'", hold(0, 300, 600));
+    back("slow-start = '30s'", Comeback { slow_start: S(30), ..comeback });
+    back("slow-start = '0s'", comeback);
+    back("failback = 'manual'", Comeback { failback: Failback::Manual, ..comeback });
+    back("failback = 'auto'", comeback);
+}
+
+#[test]
+fn another_address_may_be_probed_than_the_one_that_is_answered() {
+    let check = |monitor: &str, endpoint: &str, expected: &str| {
+        let text = format!(
+            "[monitors.m]\n{monitor}\n[pools.p]\npolicy = 'failover'\nmonitor = 'm'\n\
+             endpoints = ['192.0.2.1', {{ address = '2001:db8::1'{endpoint} }}]\n[names]\nwww = 'p'\n"
+        );
+        let (_, targets) = sound(&text);
+        let targets: Vec<_> = targets.iter().map(ToString::to_string).collect();
+        assert_eq!(targets.join(" "), expected, "{text}");
+    };
+    check("tcp.port = 80", "", "tcp://192.0.2.1:80 tcp://[2001:db8::1]:80");
+    check("tcp.port = 80", ", probe = 81", "tcp://192.0.2.1:80 tcp://[2001:db8::1]:81");
+    check("tcp.port = 80", ", probe = '10.0.0.5:81'", "tcp://192.0.2.1:80 tcp://10.0.0.5:81");
+    check("tcp.port = 80\naddress = '127.0.0.1'", ", probe = '::1'", "tcp://127.0.0.1:80");
+    check("tcp.port = 80\naddress = '127.0.0.1'", ", probe = 81", "tcp://127.0.0.1:80");
+    check("ping = {}\naddress = '127.0.0.1'", "", "icmp://127.0.0.1");
 }
 
 #[test]
@@ -300,7 +404,8 @@ fn pools_nest_children_first_and_keep_their_order() {
     assert_eq!(policies.pools.pools[2].min_alive, MinAlive::Percent(50));
     assert_eq!(policies.pools.pools[0].min_alive, MinAlive::Count(2));
     // A monitor judges its own pool's endpoints, not those of the pools in it.
-    let probes: Vec<_> = policies.pools.endpoints.iter().map(|endpoint| endpoint.probe).collect();
+    let probes: Vec<_> =
+        policies.pools.endpoints.iter().map(|endpoint| endpoint.judged.probes.first().copied()).collect();
     assert_eq!((probes, targets.len()), (vec![None, None, Some(ProbeId(0))], 1));
 }
 
@@ -318,7 +423,8 @@ fn equal_monitors_are_one() {
         monitor = "two"
         endpoints = ["192.0.2.1", "192.0.2.2"]"#;
     let (policies, targets) = sound(text);
-    let probes: Vec<_> = policies.pools.endpoints.iter().map(|endpoint| endpoint.probe).collect();
+    let probes: Vec<_> =
+        policies.pools.endpoints.iter().map(|endpoint| endpoint.judged.probes.first().copied()).collect();
     assert_eq!((probes, targets.len()), (vec![Some(ProbeId(0)), Some(ProbeId(0)), Some(ProbeId(1))], 2));
 }
 

@@ -6,7 +6,7 @@ use super::check_faults as check;
 macro_rules! on_a_pool {
     ($names:literal) => {
         concat!(
-            "[monitors.m]\ntcp = { port = 80 }\n",
+            "[monitors]\nm = { tcp = { port = 80 }, interval = \"5s\", fast = \"1s\", timeout = \"2s\" }\n",
             "[pools.web]\npolicy = \"round-robin\"\nmonitor = \"m\"\nendpoints = [\"192.0.2.1\"]\n",
             $names
         )
@@ -264,7 +264,7 @@ fn pools_are_checked() {
     );
     check(
         "[monitors.m]\n\
-         icmp = {}\n\
+         udp = {}\n\
          [pools.a]\n\
          policy = \"failover\"\n\
          monitor = \"m\"\n\
@@ -272,7 +272,7 @@ fn pools_are_checked() {
          [pools]\n\
          b = 3\n",
         &[
-            "2:1 the probe `icmp` in monitor `m` is not supported by / known probes: http, https, tcp",
+            "2:1 the probe `udp` in monitor `m` is not supported by / known probes: http, https, tcp, tls, grpc, icmp, ping, dns, exec, push",
             "8:5 `b` must be a table such as { policy =",
         ],
     );
@@ -328,7 +328,7 @@ fn names_are_checked() {
     check(
         on_a_pool!("[names]\nwww = { pool = \"web\", failover = \"13s\" }\n"),
         &[
-            "8:34 interval 5s + timeout 2s + 2 × (fast 1s + timeout 2s) + ttl-min 1s = 14s / the nearest budget that fits is @ 1:11",
+            "8:34 interval 5s + timeout 2s + 2 × (fast 1s + timeout 2s) + ttl-min 1s = 14s / the nearest budget that fits is @ 2:1",
         ],
     );
     check(
@@ -337,7 +337,7 @@ fn names_are_checked() {
          www = { pool = \"web\", failover = \"30s\", ttl-min = \"18s\" }\n"
         ),
         &[
-            "8:34 interval 5s + timeout 2s + 2 × (fast 1s + timeout 2s) + ttl-min 18s = 31s / the nearest budget that fits is @ 1:11",
+            "8:34 interval 5s + timeout 2s + 2 × (fast 1s + timeout 2s) + ttl-min 18s = 31s / the nearest budget that fits is @ 2:1",
         ],
     );
     check(
@@ -345,7 +345,7 @@ fn names_are_checked() {
             "[names]\n\
          www = { pool = \"web\", failover = \"30s\", ttl = { min = \"5s\", max = \"24s\" } }\n"
         ),
-        &["8:34 interval 5s + timeout 2s + ttl max 24s = 31s / the nearest budget that fits is @ 1:11"],
+        &["8:34 interval 5s + timeout 2s + ttl max 24s = 31s / the nearest budget that fits is @ 2:1"],
     );
     check(
         on_a_pool!(
@@ -478,7 +478,32 @@ fn names_are_checked() {
          [names]\n\
          www = { pool = \"web\", failover = \"30s\" }\n",
         &[
-            "16:34 interval 60s + timeout 2s + 2 × (fast 1s + timeout 2s) + ttl-min 1s = 69s / the nearest budget that fits is @ 3:11",
+            "16:34 interval 60s + timeout 250ms + 2 × (fast 100ms + timeout 250ms) + ttl-min 1s = 61.95s / the nearest budget that fits is @ 3:11",
         ],
+    );
+}
+
+#[test]
+fn what_is_probed_instead_is_checked() {
+    macro_rules! endpoint {
+        ($endpoint:literal) => {
+            concat!(
+                "monitors.m.dns.name = \"a.example.org\"\n[pools.web]\npolicy = \"round-robin\"\nmonitor = \"m\"\n",
+                "endpoints = [{ ",
+                $endpoint,
+                " }]\n"
+            )
+        };
+    }
+    check(
+        endpoint!("address = \"192.0.2.1\", probe = \"db:80\""),
+        &["5:47 `probe` must be what is probed in this endpoint's stead, found \"db:80\" / write an address, one with"],
+    );
+    check(endpoint!("address = \"192.0.2.1\", probe = 0"), &["5:47 `probe` must be 1 to 65535, found 0"]);
+    check(endpoint!("address = \"192.0.2.1\", probe = \"10.0.0.5:0\""), &["5:47 `probe` has the port 0"]);
+    check(endpoint!("address = \"192.0.2.1\", probe = \"224.0.0.1\""), &["5:47 224.0.0.1 is a multicast address"]);
+    check(
+        endpoint!("cname = \"a.example.net\", probe = 80"),
+        &["5:41 an endpoint with a `cname` is not probed, so it can have no `probe` @ 5:16"],
     );
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Files that include one another, the zone's own counted.
 pub const DEPTH_MAX: usize = 10;
@@ -29,6 +30,8 @@ pub(super) struct Includes {
     open: Vec<Open>,
     /// Every file that was read, with every symbolic link followed: its place here is its number.
     read: Vec<PathBuf>,
+    /// When each of those had been saved, where the system knows.
+    saved: Vec<SystemTime>,
     followed: u32,
     octets_left: u64,
 }
@@ -36,7 +39,7 @@ pub(super) struct Includes {
 impl Includes {
     pub(super) fn new(folder: Option<&Path>) -> Self {
         let folder = folder.and_then(|folder| fs::canonicalize(folder).ok());
-        Self { folder, open: Vec::new(), read: Vec::new(), followed: 0, octets_left: OCTETS_MAX }
+        Self { folder, open: Vec::new(), read: Vec::new(), saved: Vec::new(), followed: 0, octets_left: OCTETS_MAX }
     }
 
     /// Opens the zone's own file, which is not held against the folder: it was named by the operator.
@@ -67,6 +70,11 @@ impl Includes {
         }
         self.followed += 1;
         self.read(Open { path, real })
+    }
+
+    /// When the files that were read had been saved.
+    pub(super) fn saved(self) -> Vec<SystemTime> {
+        self.saved
     }
 
     /// Closes the file that was opened last.
@@ -100,6 +108,8 @@ impl Includes {
         let text = fs::read(&open.real).map_err(fault)?;
         if !self.read.contains(&open.real) {
             self.read.push(open.real.clone());
+            // Known from before it was read: what is saved meanwhile has another time at the next reading.
+            self.saved.extend(metadata.modified());
         }
         self.open.push(open);
         Ok(text)

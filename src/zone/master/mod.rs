@@ -42,6 +42,7 @@ mod reader;
 mod scan;
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::diagnostic::{Diagnostic, Place};
 use crate::wire::name::Name;
@@ -72,6 +73,8 @@ pub struct Record<'a> {
 pub struct Outcome {
     /// The file and all that it included, each once: to be watched, and to name places.
     pub files: Vec<PathBuf>,
+    /// When those that could be read had been saved, as of before they were read.
+    pub saved: Vec<SystemTime>,
     /// Every fault. With an error among them, what was handed on is not the zone.
     pub diagnostics: Vec<Diagnostic>,
 }

@@ -75,7 +75,8 @@ impl<'s> Reader<'s> {
     }
 
     fn outcome(self, path: &Path) -> Outcome {
-        Outcome { files: self.files, diagnostics: self.faults.into_diagnostics(path) }
+        let (files, saved) = (self.files, self.includes.saved());
+        Outcome { files, saved, diagnostics: self.faults.into_diagnostics(path) }
     }
 
     fn read_text(&mut self, path: &Path, text: &[u8]) {

@@ -76,7 +76,7 @@ fn dead_branches_are_left_at_every_level() {
 #[test]
 fn what_might_cost_a_pool_its_life_counts_for_the_flip() {
     let at = |seconds: u64| Moment::from_nanos(seconds * 1_000_000_000);
-    let suspect = |seconds| Health { alive: true, flip: at(seconds), load: None };
+    let suspect = |seconds| Health { flip: at(seconds), ..Health::UP };
     let check = |line: &str, healths: &[(&str, Health)], expected: Moment| {
         let mut case = Case::new(&[line, "spare failover/1 9", "top failover/1 p spare"]);
         for &(name, health) in healths {

@@ -1,0 +1,149 @@
+//! Where requests are handed to the one that keeps the server's state, and where its answers come back.
+//!
+//! One writer, one queue: requests take their turn among verdicts and reloads, and what they change is in the answers
+//! before they are told so. What is costly to put together is not put together there: the keeper hands out a picture
+//! of what it holds, and whoever asked develops it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::api::{Report, ReportReply, Status, SteerReply, SteerRequest, Target};
+
+/// Requests that may wait for the keeper. As many as there may be connections: none is turned away for that.
+const WAITING_MAX: usize = super::CONNECTIONS_MAX;
+
+/// What is asked of the keeper.
+#[derive(Debug)]
+pub enum Command {
+    /// How does everything stand?
+    Look(oneshot::Sender<Picture>),
+    /// Force this, or force it no more.
+    Steer {
+        /// What is meant.
+        select: Selection,
+        /// What is to become of it; what it selects is in `select`.
+        request: SteerRequest,
+        /// What became of it.
+        reply: oneshot::Sender<Result<SteerReply, Refusal>>,
+    },
+    /// An endpoint reports how it stands.
+    Report {
+        /// Which.
+        target: Target,
+        /// How.
+        report: Report,
+        /// What became of it.
+        reply: oneshot::Sender<Result<ReportReply, Refusal>>,
+    },
+}
+
+/// What a [`Command::Steer`] is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// All that the patterns of the request match.
+    Patterns,
+    /// This, and no pattern.
+    Only(Target),
+}
+
+/// How everything stood at one moment, to be put into words by whoever asked.
+pub struct Picture(Box<dyn FnOnce() -> Status + Send>);
+
+impl Picture {
+    /// A picture that `develop` puts into words.
+    pub fn new(develop: impl FnOnce() -> Status + Send + 'static) -> Self {
+        Self(Box::new(develop))
+    }
+
+    /// In words. Takes time in proportion to everything that is served.
+    pub fn develop(self) -> Status {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Picture")
+    }
+}
+
+/// Why a command was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such pool or endpoint; with near names.
+    Unknown(String),
+    /// It asks for what cannot be.
+    Invalid(String),
+    /// There is no room for more.
+    Full(String),
+    /// The server is stopping.
+    Stopping,
+}
+
+/// Where the server is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing is answered yet.
+    Starting,
+    /// Every socket is bound and the first round is in.
+    Ready,
+    /// It answers what is under way, and should get nothing new.
+    Stopping,
+}
+
+/// Tells everybody in which phase the server is.
+#[derive(Clone, Debug, Default)]
+pub struct Life(Arc<AtomicU8>);
+
+impl Life {
+    /// The server is in `phase` now.
+    pub fn enter(&self, phase: Phase) {
+        self.0.store(phase as u8, Ordering::Relaxed);
+    }
+
+    /// In which phase it is.
+    pub fn phase(&self) -> Phase {
+        match self.0.load(Ordering::Relaxed) {
+            0 => Phase::Starting,
+            1 => Phase::Ready,
+            _ => Phase::Stopping,
+        }
+    }
+}
+
+/// The side of the queue that requests come from.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    commands: mpsc::Sender<Command>,
+    pub(super) life: Life,
+}
+
+impl Desk {
+    /// A desk, and what is laid on it.
+    pub fn new(life: Life) -> (Self, mpsc::Receiver<Command>) {
+        let (commands, waiting) = mpsc::channel(WAITING_MAX);
+        (Self { commands, life }, waiting)
+    }
+
+    pub(super) async fn look(&self) -> Result<Status, Refusal> {
+        let picture = self.ask(Command::Look).await?;
+        tokio::task::spawn_blocking(|| picture.develop()).await.map_err(|_| Refusal::Stopping)
+    }
+
+    pub(super) async fn steer(&self, select: Selection, request: SteerRequest) -> Result<SteerReply, Refusal> {
+        self.ask(|reply| Command::Steer { select, request, reply }).await?
+    }
+
+    pub(super) async fn report(&self, target: Target, report: Report) -> Result<ReportReply, Refusal> {
+        self.ask(|reply| Command::Report { target, report, reply }).await?
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| Refusal::Stopping)?;
+        answer.await.map_err(|_| Refusal::Stopping)
+    }
+}

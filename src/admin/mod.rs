@@ -1,0 +1,90 @@
+//! The admin API: HTTP in, commands to the keeper out, and what it says back in JSON.
+//!
+//! | path | what for |
+//! |---|---|
+//! | `GET /healthz` | the process lives |
+//! | `GET /readyz` | queries should come here: all sockets are bound, the first round is in, and it is not stopping |
+//! | `GET /v1/status` | how everything stands |
+//! | `POST /v1/steer` | forces all that some patterns match, or takes that back, in one swap |
+//! | `PUT`, `DELETE /v1/endpoints/{zone}/{pool}/{endpoint}/override` | forces one endpoint, or takes that back |
+//! | `PUT`, `DELETE /v1/pools/{zone}/{pool}/override` | the same for a pool as a whole |
+//!
+//! Errors are RFC 9457 problem details. Runs on the control plane: whatever happens here, queries are answered as ever.
+//! Knows nothing of zones, verdicts or files, only of [`Desk`], which leads to the one that keeps them.
+
+pub mod api;
+mod desk;
+mod guard;
+mod problem;
+mod routes;
+mod token;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+pub use desk::{Command, Desk, Life, Phase, Picture, Refusal, Selection};
+pub use problem::Problem;
+pub use token::{TOKEN_LEAST, TOKEN_MOST, Token};
+
+/// Connections at once. A few people, a scraper and the probes of a router: one more is closed at once.
+pub const CONNECTIONS_MAX: usize = 64;
+
+/// Octets of a request's body: a hundred patterns of pools and endpoints fit several times.
+pub const BODY_OCTETS_MAX: usize = 64 * 1024;
+
+/// Octets of a request's head, as much as hyper reads at once at the least.
+const HEAD_OCTETS_MAX: usize = 16 * 1024;
+
+/// How long a client may take to send the head of its request.
+const HEAD_LONGEST: Duration = Duration::from_secs(5);
+
+/// How long a request may take from its head on. The keeper never waits for anything, so seconds are plenty.
+pub const REQUEST_LONGEST: Duration = Duration::from_secs(10);
+
+/// How long a connection may last, which is for one request: that, and as long again to send a large status.
+const CONNECTION_LONGEST: Duration = Duration::from_secs(60);
+
+/// After a connection could not be accepted, for want of file descriptors say: trying at once would only spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Answers on `listener` until it is dropped.
+pub async fn serve(listener: TcpListener, desk: Desk, token: Option<Token>) {
+    let service = TowerToHyperService::new(routes::router(desk, token));
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let connection = match listener.accept().await {
+            Ok((connection, _)) => connection,
+            Err(error) => {
+                tracing::debug!(%error, "accepting a connection to the admin API");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            tracing::debug!("more than {CONNECTIONS_MAX} connections to the admin API");
+            continue;
+        };
+        let service = service.clone();
+        tokio::spawn(async move {
+            let _place = place;
+            // One request each: an idle connection would hold a place.
+            let mut http = http1::Builder::new();
+            http.timer(TokioTimer::new())
+                .header_read_timeout(HEAD_LONGEST)
+                .max_buf_size(HEAD_OCTETS_MAX)
+                .keep_alive(false);
+            let served = http.serve_connection(TokioIo::new(connection), service);
+            match tokio::time::timeout(CONNECTION_LONGEST, served).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "a connection to the admin API"),
+                Err(_) => tracing::debug!("a connection to the admin API took too long"),
+            }
+        });
+    }
+}

@@ -1,0 +1,156 @@
+//! The commands' side of the admin API: where it is, and how one asks.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::TcpStream;
+
+use super::FileArguments;
+use crate::admin::{Problem, REQUEST_LONGEST, Token};
+use crate::config::Admin;
+
+/// How long an answer is waited for: longer than the server takes at the most.
+const LONGEST: Duration = REQUEST_LONGEST.saturating_add(Duration::from_secs(5));
+
+/// Octets of an answer: a million endpoints' status, and a bound on what something else could send.
+const ANSWER_OCTETS_MAX: usize = 1 << 30;
+
+#[derive(Args, Debug)]
+pub(super) struct ServerArguments {
+    // Not a doc comment: rustdoc would look for a link in the address.
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Where the server's admin API is [default: as the server file says, or http://127.0.0.1:8053]"
+    )]
+    server: Option<String>,
+    /// The file with the token of the server that --server names
+    #[arg(long, value_name = "FILE", requires = "server")]
+    token_file: Option<PathBuf>,
+    /// The server file [default: bellwether.toml, if there is one here]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Asks one server.
+#[derive(Debug)]
+pub(super) struct Caller {
+    /// As it is shown, `http://127.0.0.1:8053`.
+    base: String,
+    host: String,
+    port: u16,
+    token: Option<Token>,
+}
+
+impl Caller {
+    /// A caller of the server that the arguments mean.
+    pub(super) fn of(arguments: &ServerArguments) -> Result<Self, String> {
+        let (base, token_file) = match &arguments.server {
+            Some(url) => (url.clone(), arguments.token_file.clone()),
+            None => {
+                let files = FileArguments { config: arguments.config.clone(), zones: None };
+                let server = files.server().ok_or("the server file has faults")?;
+                let Admin { listen, token_file } = match server.admin {
+                    Some(admin) => admin,
+                    None if files.has_server_file() => {
+                        return Err(format!("the server file opens no admin API; {}", how_to_open(Admin::LISTEN)));
+                    }
+                    None => Admin { listen: Admin::LISTEN, token_file: None },
+                };
+                let mut reached = listen;
+                // One that listens on every address is reached on this machine's own.
+                if listen.ip().is_unspecified() {
+                    reached.set_ip(if listen.is_ipv4() {
+                        std::net::Ipv4Addr::LOCALHOST.into()
+                    } else {
+                        std::net::Ipv6Addr::LOCALHOST.into()
+                    });
+                }
+                (format!("http://{reached}"), token_file)
+            }
+        };
+        let wrong = || format!("--server {base}: write a URL such as http://127.0.0.1:8053");
+        let uri: Uri = base.parse().map_err(|_| wrong())?;
+        let (Some("http"), "/" | "", None) = (uri.scheme_str(), uri.path(), uri.query()) else { return Err(wrong()) };
+        let host = uri.host().ok_or_else(wrong)?.to_owned();
+        let port = uri.port_u16().unwrap_or(80);
+        let token = token_file
+            .map(|file| Token::read(&file).map_err(|error| format!("the token file {}: {error}", file.display())));
+        Ok(Self { base: base.trim_end_matches('/').to_owned(), host, port, token: token.transpose()? })
+    }
+
+    /// What is at `path`.
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, String> {
+        self.ask(Method::GET, path, None).await
+    }
+
+    pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, String> {
+        let body = serde_json::to_vec(body).map_err(|error| error.to_string())?;
+        self.ask(Method::POST, path, Some(body)).await
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<T, String> {
+        let asked = tokio::time::timeout(LONGEST, self.exchange(method, path, body)).await;
+        let (status, octets) = asked.unwrap_or_else(|_| Err("no answer in time".to_owned())).map_err(|why| {
+            let listen = format!("{}:{}", self.host, self.port).parse().unwrap_or(Admin::LISTEN);
+            let open = how_to_open(listen);
+            format!("cannot reach the admin API at {}: {why}; is the server running? {open}", self.base)
+        })?;
+        if !status.is_success() {
+            let detail = serde_json::from_slice::<Problem>(&octets).map(|problem| problem.detail);
+            return Err(detail.unwrap_or_else(|_| format!("{} answers {status}: is that the admin API?", self.base)));
+        }
+        serde_json::from_slice(&octets)
+            .map_err(|error| format!("what {} answers is not understood: {error}", self.base))
+    }
+
+    /// One request on a connection of its own, as the server has it.
+    async fn exchange(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<(StatusCode, Bytes), String> {
+        let mut request =
+            Request::builder().method(method).uri(path).header(header::HOST, format!("{}:{}", self.host, self.port));
+        if let Some(token) = &self.token {
+            let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.secret())).map_err(|e| e.to_string())?;
+            bearer.set_sensitive(true);
+            request = request.header(header::AUTHORIZATION, bearer);
+        }
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let request = request.body(Full::new(Bytes::from(body.unwrap_or_default()))).map_err(|e| e.to_string())?;
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        let stream = TcpStream::connect((host, self.port)).await.map_err(|error| error.to_string())?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
+        // It ends with the sender; what is wrong with it, the answer tells.
+        let connection = tokio::spawn(connection);
+        let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_OCTETS_MAX).collect().await;
+        connection.abort();
+        Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
+    }
+}
+
+/// What to write into the server file.
+fn how_to_open(listen: std::net::SocketAddr) -> String {
+    format!("bellwether.toml opens it with\n\n[admin]\nlisten = \"{listen}\"\n")
+}
+
+/// Who types this: whoever became root, rather than root.
+pub(super) fn user() -> String {
+    let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
+    named
+        .into_iter()
+        .find(|name| !name.is_empty())
+        .or_else(|| fs::metadata("/proc/self").ok().map(|process| format!("uid {}", process.uid())))
+        .unwrap_or_else(|| "somebody".to_owned())
+}

@@ -1,0 +1,182 @@
+//! `bellwether up|down|drain|auto`: what operators force over the verdicts.
+
+use std::time::Duration;
+
+use clap::Args;
+use jiff::tz::TimeZone;
+
+use super::caller::{Caller, ServerArguments, user};
+use super::terminal::{note, print, span, unprinted};
+use super::{DONE, FAILED};
+use crate::admin::api::{Force, OverrideStatus, Status, SteerReply, SteerRequest, Stop};
+
+pub(super) const HELP: &str = "\
+POOL is the pool as a whole, POOL/ENDPOINT one endpoint; in both, `*` stands for any characters and `?` for one. What is \
+forced stays so whatever the verdicts, over reloads too, until `auto` gives it back to its monitor.
+
+Exit codes: 0 done · 1 there is no such thing, or no server to be reached · 2 wrong usage";
+
+pub(super) const DRAIN_HELP: &str = "\
+It is out of new answers at once. Answers that were given before live on in caches until the moment that is printed: \
+then it is safe to stop. Where nothing else of a name is left, drained endpoints are answered all the same, and that is \
+said instead.
+
+Exit codes: 0 done · 1 there is no such thing, or no server to be reached · 2 wrong usage";
+
+/// Between two looks while waiting, at the most: another operator may take the drain back meanwhile.
+const LOOK: Duration = Duration::from_secs(2);
+
+#[derive(Args, Debug)]
+pub(super) struct SteerArguments {
+    /// What is meant; may be several
+    #[arg(required = true, value_name = "POOL[/ENDPOINT]")]
+    select: Vec<String>,
+    /// Only of this zone; may be a pattern too
+    #[arg(long)]
+    zone: Option<String>,
+    /// Who asks [default: who you are]
+    #[arg(long = "as", value_name = "NAME")]
+    who: Option<String>,
+    /// Why, for whoever wonders
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    server: ServerArguments,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DrainArguments {
+    #[command(flatten)]
+    steer: SteerArguments,
+    /// Wait until all of it is safe to stop
+    #[arg(long)]
+    wait: bool,
+}
+
+pub(super) fn run(arguments: &SteerArguments, force: Option<Force>) -> u8 {
+    finish(steer(arguments, force, Wait::No))
+}
+
+pub(super) fn drain(arguments: &DrainArguments) -> u8 {
+    let wait = if arguments.wait { Wait::UntilSafe } else { Wait::No };
+    finish(steer(&arguments.steer, Some(Force::Drain), wait))
+}
+
+/// Whether a drain is waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    No,
+    UntilSafe,
+}
+
+fn finish(done: Result<u8, String>) -> u8 {
+    done.unwrap_or_else(|message| {
+        note(format_args!("error: {message}"));
+        FAILED
+    })
+}
+
+fn steer(arguments: &SteerArguments, force: Option<Force>, wait: Wait) -> Result<u8, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("cannot start the runtime: {error}"))?;
+    runtime.block_on(async {
+        let caller = Caller::of(&arguments.server)?;
+        let request = SteerRequest {
+            select: arguments.select.clone(),
+            zone: arguments.zone.clone(),
+            force,
+            who: arguments.who.clone().unwrap_or_else(user),
+            reason: arguments.reason.clone(),
+        };
+        let reply: SteerReply = caller.post("/v1/steer", &request).await?;
+        if let Err(error) = print(format_args!("{}", said(&reply))) {
+            return Ok(unprinted(&error));
+        }
+        if wait == Wait::UntilSafe {
+            until_safe(&caller, &reply.forced).await?;
+            let all = if reply.forced.len() == 1 { "safe to stop now" } else { "all safe to stop now" };
+            if let Err(error) = print(format_args!("{all}\n")) {
+                return Ok(unprinted(&error));
+            }
+        }
+        Ok(DONE)
+    })
+}
+
+async fn until_safe(caller: &Caller, drained: &[OverrideStatus]) -> Result<(), String> {
+    let mut told = false;
+    loop {
+        let status: Status = caller.get("/v1/status").await?;
+        let mut longest: f64 = 0.0;
+        for wanted in drained {
+            let known = status.overrides.iter().find(|known| known.target == wanted.target);
+            let Some(stop) = known.and_then(|known| known.stop.as_ref()) else {
+                return Err(format!("{} is not drained any more", wanted.target));
+            };
+            match stop.remaining {
+                Some(remaining) => longest = longest.max(remaining),
+                None => {
+                    longest = f64::INFINITY;
+                    if !std::mem::replace(&mut told, true) {
+                        note(format_args!("{}: {}; waiting for that to end", wanted.target, when(stop)));
+                    }
+                }
+            }
+        }
+        if longest <= 0.0 {
+            return Ok(());
+        }
+        // Real time: nothing comes to pass sooner.
+        tokio::time::sleep(Duration::try_from_secs_f64(longest).map_or(LOOK, |left| left.min(LOOK))).await;
+    }
+}
+
+fn said(reply: &SteerReply) -> String {
+    let targets = reply.forced.iter().map(|forced| &forced.target).chain(&reply.released).chain(&reply.unforced);
+    let mut zones: Vec<&str> = targets.map(|target| target.zone.as_str()).collect();
+    zones.dedup();
+    let zone = |zone: &str| if zones.len() > 1 { format!("{zone}: ") } else { String::new() };
+    let mut text = String::new();
+    for OverrideStatus { target, forced, stop, .. } in &reply.forced {
+        let what = match forced.force {
+            Force::Up => "forced up",
+            Force::Down => "forced down",
+            Force::Drain => "drained",
+        };
+        let stop = match (forced.force, stop) {
+            (Force::Drain, Some(stop)) => format!("; {}", when(stop)),
+            _ => String::new(),
+        };
+        text += &format!("{}{target}: {what}, by {}{stop}\n", zone(&target.zone), forced.who);
+    }
+    for target in &reply.released {
+        let who = if target.endpoint.is_some() { "its monitor decides" } else { "its members decide" };
+        text += &format!("{}{target}: {who} again\n", zone(&target.zone));
+    }
+    for target in &reply.unforced {
+        text += &format!("{}{target}: was not forced\n", zone(&target.zone));
+    }
+    text
+}
+
+/// When it may be stopped: `safe to stop at 14:02:31 (in 25s)`.
+pub(super) fn when(stop: &Stop) -> String {
+    if !stop.last_resort_of.is_empty() {
+        return format!("still answered: nothing else is left of {}", stop.last_resort_of.join(", "));
+    }
+    if !stop.also_given_by.is_empty() {
+        return format!("still answered, by another pool: {}", stop.also_given_by.join(", "));
+    }
+    match (stop.safe_at, stop.remaining) {
+        (Some(at), Some(remaining)) if remaining > 0.0 => {
+            // Up to the whole second: never sooner than it is.
+            let left = Duration::from_secs(remaining.ceil() as u64);
+            let round = jiff::TimestampRound::new().smallest(jiff::Unit::Second).mode(jiff::RoundMode::Ceil);
+            let at = at.round(round).unwrap_or(at).to_zoned(TimeZone::system());
+            // A week is the longest TTL, so the day may be another.
+            let day = if left > Duration::from_secs(12 * 3_600) { "%F " } else { "" };
+            format!("safe to stop at {} (in {})", at.strftime(&format!("{day}%T")), span(left))
+        }
+        _ => "safe to stop".to_owned(),
+    }
+}

@@ -1,0 +1,90 @@
+//! What budgets make of monitors: the times that the file leaves open are derived from the tightest budget of the
+//! names that a monitor matters to.
+//!
+//! A monitor with which every such budget holds at the floor that it wants keeps its times, so that a wide budget
+//! never slows detection down. Where it does not, what is free is shortened until it does: to B − (I + T) −
+//! (K − 1)(F + T) ≥ the floor that is asked for, else 5 s (`ttl`), else whatever the least times leave.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::duration;
+use super::monitors::Entry;
+use super::nesting::Nesting;
+use super::pools::Draft;
+use super::table::Item;
+use crate::probe::Monitor;
+use crate::ttl::TTL_MIN;
+
+/// How soon the monitors of a pool must tell: the tightest over the names that lead to it.
+#[derive(Clone, Copy)]
+struct Demand {
+    suspicion: Duration,
+    detection: Duration,
+}
+
+impl Demand {
+    const NONE: Self = Self { suspicion: Duration::MAX, detection: Duration::MAX };
+
+    fn and(self, other: Self) -> Self {
+        Self { suspicion: self.suspicion.min(other.suspicion), detection: self.detection.min(other.detection) }
+    }
+
+    /// Of a name that states a budget. What is faulty is told by the reader of names; here it demands nothing.
+    fn of(item: Item<'_>) -> Self {
+        let span = |value: Option<&toml::Spanned<toml::de::DeValue<'_>>>| {
+            value.and_then(|value| value.get_ref().as_str()).and_then(|text| duration::parse(text).ok())
+        };
+        let get = |key: &str| item.value.as_table().and_then(|table| table.get(key));
+        let Some(budget) = span(get("failover")) else { return Self::NONE };
+        let of_range = |key: &str| span(get("ttl").and_then(|ttl| ttl.get_ref().as_table()?.get(key)));
+        let floor = of_range("min").or_else(|| span(get("ttl-min"))).unwrap_or(TTL_MIN);
+        let ceiling = of_range("max").unwrap_or(Duration::ZERO);
+        Self { suspicion: budget.saturating_sub(ceiling), detection: budget.saturating_sub(floor) }
+    }
+}
+
+/// Derives the times of all monitors of `drafts` from the budgets of `names`.
+pub(super) fn derive(
+    names: Option<Item<'_>>,
+    monitors: &HashMap<&str, Entry>,
+    drafts: &mut [Draft<'_>],
+    nesting: &Nesting<'_>,
+) {
+    let mut of_pools = vec![Demand::NONE; drafts.len()];
+    for (name, value) in names.and_then(|item| item.value.as_table()).into_iter().flatten() {
+        let item = Item::of((name, value));
+        let pool = item.value.as_table().and_then(|table| table.get("pool")).and_then(|pool| pool.get_ref().as_str());
+        if let Some(root) = pool.and_then(|pool| nesting.ids.get(pool)) {
+            let demand = &mut of_pools[root.0 as usize];
+            *demand = demand.and(Demand::of(item));
+        }
+    }
+    nesting.hand_down(&mut of_pools, Demand::and);
+    let mut of_monitors: HashMap<&str, Demand> = HashMap::new();
+    for (&at, &demand) in nesting.order.iter().zip(&of_pools) {
+        for judge in drafts[at].all_judges() {
+            if let Some((&name, _)) = monitors.get_key_value(&*judge.name) {
+                let of_monitor = of_monitors.entry(name).or_insert(Demand::NONE);
+                *of_monitor = of_monitor.and(demand);
+            }
+        }
+    }
+    let mut derived: HashMap<&str, Arc<Monitor>> = HashMap::new();
+    for (name, demand) in of_monitors {
+        let Some(Entry { monitor: Some(monitor), free, .. }) = monitors.get(name) else { continue };
+        let timing = monitor.timing.within(*free, demand.suspicion, demand.detection);
+        if timing != monitor.timing {
+            derived.insert(name, Arc::new(Monitor { timing, ..Monitor::clone(monitor) }));
+        }
+    }
+    if derived.is_empty() {
+        return;
+    }
+    for judge in drafts.iter_mut().flat_map(Draft::all_judges_mut) {
+        if let Some(monitor) = derived.get(&*judge.name) {
+            judge.monitor = Arc::clone(monitor);
+        }
+    }
+}

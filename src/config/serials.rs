@@ -1,0 +1,101 @@
+//! Serials that move by themselves, `serial = "auto"`: the time when a zone's files were last saved, and never backwards
+//! while the process lives.
+//!
+//! The time alone would not do: two saves within a second would have one serial, and a file that is put back from a
+//! backup brings an old time. So a zone whose files were saved gets a serial that is greater than the one before, and a
+//! zone whose files were not keeps its own. Greater is meant as RFC 1982 §3.2 has it.
+
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+use crate::system::unix_seconds;
+use crate::wire::name::Name;
+
+/// The serials of the zones that were loaded before, of those that move by themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Serials(HashMap<Name, Given>);
+
+/// The serial that a zone was given, and when its files had been saved: as many times as there are files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Given {
+    saved: Box<[SystemTime]>,
+    serial: u32,
+}
+
+impl Serials {
+    /// The serial of `zone`, whose files were saved at these times: the greater of the last of them, in seconds since
+    /// 1970 modulo 2³², and the file's `own`, but one more than `before` had where that is not greater. It is kept here.
+    pub(super) fn give(&mut self, before: &Self, zone: &Name, own: Option<u32>, saved: Vec<SystemTime>) -> u32 {
+        let time = time_of(&saved);
+        let fresh = own.filter(|&own| !is_greater(time, own)).unwrap_or(time);
+        let serial = match before.0.get(zone) {
+            Some(given) if *given.saved == *saved => given.serial,
+            Some(given) if !is_greater(fresh, given.serial) => given.serial.wrapping_add(1),
+            _ => fresh,
+        };
+        self.0.insert(zone.clone(), Given { saved: saved.into(), serial });
+        serial
+    }
+}
+
+/// Whether a file's own serial is ahead of the time of its last save, so that it does not move by that.
+pub(super) fn is_ahead(own: u32, saved: &[SystemTime]) -> bool {
+    is_greater(own, time_of(saved))
+}
+
+fn time_of(saved: &[SystemTime]) -> u32 {
+    // A system that does not know when a file was saved is not Linux.
+    saved.iter().max().map_or(1, |&last| unix_seconds(last) as u32)
+}
+
+/// RFC 1982 §3.2; of two that are half the range apart neither is.
+fn is_greater(one: u32, other: u32) -> bool {
+    (1..1 << 31).contains(&one.wrapping_sub(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(seconds: f64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs_f64(seconds)
+    }
+
+    #[test]
+    fn a_serial_moves_when_files_are_saved_and_never_back() {
+        let zone = Name::from_host("example.com").expect("a name");
+        // Loads one after the other, each the file's own serial, times of saving and what comes of it.
+        let check = |loads: &[(Option<u32>, &[f64], u32)]| {
+            let mut before = Serials::default();
+            for (number, &(own, saved, expected)) in loads.iter().enumerate() {
+                let mut serials = Serials::default();
+                let got = serials.give(&before, &zone, own, saved.iter().map(|&time| at(time)).collect());
+                assert_eq!(got, expected, "load {number} of {loads:?}");
+                before = serials;
+            }
+        };
+        check(&[(None, &[100.0], 100), (None, &[100.0], 100), (None, &[200.0], 200)]);
+        // Twice within a second; then the time has caught up.
+        check(&[(None, &[100.1], 100), (None, &[100.2], 101), (None, &[100.3], 102), (None, &[105.0], 105)]);
+        // Put back from a backup.
+        check(&[(None, &[100.0, 90.0], 100), (None, &[50.0, 90.0], 101)]);
+        // An included file that is older than the others.
+        check(&[(None, &[100.0, 90.0], 100), (None, &[100.0, 80.0], 101)]);
+        check(&[(Some(7), &[100.0], 100), (Some(300), &[150.0], 300), (Some(300), &[160.0], 301)]);
+        check(&[(Some(300), &[100.0], 300), (Some(7), &[150.0], 301), (Some(7), &[400.0], 400)]);
+        // 2106 and after: the time wraps around.
+        let wrap = f64::from(u32::MAX);
+        check(&[(None, &[wrap], u32::MAX), (None, &[wrap + 1.0], 0), (Some(u32::MAX), &[wrap + 6.0], 5)]);
+    }
+
+    #[test]
+    fn greater_is_by_serial_arithmetic() {
+        for (one, other, expected) in
+            [(1, 0, true), (0, 0, false), (0, 1, false), (0, u32::MAX, true), (1 << 31, 0, false), (0, 1 << 31, false)]
+        {
+            assert_eq!(is_greater(one, other), expected, "{one} {other}");
+        }
+    }
+}

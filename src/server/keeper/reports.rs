@@ -1,0 +1,53 @@
+//! What endpoints report of themselves, by way of the admin API.
+
+use super::super::overrides::{find, served};
+use super::super::status;
+use super::Keeper;
+use crate::admin::api::{self, Report, ReportReply, Reported, SteerRequest};
+use crate::admin::{Refusal, Selection};
+use crate::health::PerMille;
+use crate::policy::Target;
+use crate::probe::Pushed;
+
+/// Who it is that drains an endpoint by its own report: only such a drain is taken back by another.
+const ITSELF: &str = "its own report";
+
+/// Characters of a reason, as of one that an operator gives.
+const REASON_MAX: usize = 200;
+
+impl Keeper {
+    /// Takes a report: into the monitors that wait for it, and a drain into what is forced.
+    pub(super) fn report(&mut self, target: api::Target, report: Report) -> Result<ReportReply, Refusal> {
+        let Report { status, load, reason } = report;
+        if reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_MAX) {
+            return Err(Refusal::Invalid(format!("`reason` may have {REASON_MAX} characters at the most")));
+        }
+        let utilization = load.map(PerMille::of);
+        if utilization == Some(None) {
+            return Err(Refusal::Invalid("`load` must be a number from 0 to 1".to_owned()));
+        }
+        let snapshot = self.snapshots.load_full();
+        let unknown = || Refusal::Unknown(format!("there is no {target} in {}", target.zone));
+        let zone = served(&snapshot, &target.zone).ok_or_else(unknown)?;
+        let pools = &zone.steering.pools;
+        let Some(Target::Endpoint(id)) = find(pools, &target) else { return Err(unknown()) };
+        let judged = pools.endpoints.get(id.0 as usize).map(|endpoint| &endpoint.judged).ok_or_else(unknown)?;
+        let alive = status != Reported::Down;
+        let pushed = Pushed { alive, load: utilization.flatten(), reason: reason.clone() };
+        let leases = judged.probes.iter().filter_map(|&probe| self.prober.push(probe, pushed.clone()));
+        let Some(lease) = leases.min() else {
+            return Err(Refusal::Invalid(format!(
+                "no monitor of {target} waits for reports: give it a `push` monitor"
+            )));
+        };
+        let drains = self.overrides.get(&target).is_some_and(|entry| entry.who == ITSELF);
+        let force = (status == Reported::Drain).then_some(api::Force::Drain);
+        let mut stop = None;
+        if force.is_some() || drains {
+            let request = SteerRequest { select: Vec::new(), zone: None, force, who: ITSELF.to_owned(), reason };
+            let reply = self.steer(Selection::Only(target), request)?;
+            stop = reply.forced.into_iter().next().and_then(|forced| forced.stop);
+        }
+        Ok(ReportReply { good_until: status::time(self.clock, self.clock.now() + lease), stop })
+    }
+}

@@ -1,0 +1,307 @@
+//! What the admin API asks of the keeper: to force and to tell.
+
+use std::collections::HashSet;
+
+use super::super::drain::{self, Past, StillGiven};
+use super::super::overrides::{Kept, Override, Overrides, force_of, served, zone_text};
+use super::super::{overrides, status};
+use super::Keeper;
+use crate::admin::api::{self, OverrideStatus, SteerReply, SteerRequest};
+use crate::admin::{Command, Picture, Refusal, Selection};
+use crate::health::ProbeId;
+use crate::moment::Moment;
+use crate::policy::{EndpointId, Force, Live, Target};
+use crate::snapshot::{Served, Snapshot};
+
+/// Names that an answer lists.
+const NAMES_LISTED: usize = 10;
+
+impl Keeper {
+    /// Does what is asked. Whoever asked may be gone by then, which changes nothing.
+    pub(super) fn obey(&mut self, command: Command) {
+        match command {
+            Command::Look(reply) => drop(reply.send(self.picture())),
+            Command::Steer { select, request, reply } => drop(reply.send(self.steer(select, request))),
+            Command::Report { target, report, reply } => drop(reply.send(self.report(target, report))),
+        }
+    }
+
+    /// What is forced, to be kept over a restart.
+    pub(super) fn kept_overrides(&self) -> Vec<Kept> {
+        self.overrides.to_kept(|moment| self.time(moment))
+    }
+
+    /// Takes up what was kept: before the first zones are served, so that the first answer is already right.
+    pub(super) fn restore_overrides(&mut self, kept: Vec<Kept>) {
+        self.overrides = Overrides::from_kept(kept, |time| status::moment(self.clock, time));
+    }
+
+    /// What is forced is another: it is to be kept soon.
+    fn keep_soon(&mut self) {
+        if let Some(state) = &mut self.state {
+            state.has_turned();
+        }
+    }
+
+    /// What is held, for a thread of its own to put into words.
+    fn picture(&self) -> Picture {
+        let seen = status::Seen {
+            snapshot: self.snapshots.load_full(),
+            catalog: self.catalog.clone(),
+            board: self.board.clone(),
+            ledger: self.prober.ledger(),
+            waves: self.register.waves().collect(),
+            overrides: self.overrides.clone(),
+            told: self.overrides.iter().map(|(target, entry)| self.told(target, entry)).collect(),
+            now: self.clock.now(),
+            clock: self.clock,
+        };
+        Picture::new(move || status::status(&seen))
+    }
+
+    pub(super) fn steer(&mut self, select: Selection, request: SteerRequest) -> Result<SteerReply, Refusal> {
+        let before = self.snapshots.load_full();
+        let targets = self.overrides.select(&before, select, &request)?;
+        let new = targets.iter().filter(|target| self.overrides.get(target).is_none()).count();
+        let mut reply = SteerReply { forced: Vec::new(), released: Vec::new(), unforced: Vec::new() };
+        let Some(force) = request.force.map(force_of) else {
+            for target in targets {
+                match self.overrides.remove(&target) {
+                    Some(old) => {
+                        let (zone, forced, who) = (&target.zone, old.forced().force, &request.who);
+                        tracing::info!("{target} of {zone}: not forced {forced} any more, by {who}");
+                        self.release(&before, &target);
+                        reply.released.push(target);
+                    }
+                    None if self.release(&before, &target) => reply.released.push(target),
+                    None => reply.unforced.push(target),
+                }
+            }
+            self.keep_soon();
+            self.enforce(&reply.released);
+            return Ok(reply);
+        };
+        self.overrides.check_room(new)?;
+        // What each was until now decides how long its last answer lives.
+        let pasts: Vec<Option<Moment>> = targets.iter().map(|target| self.out_until_now(&before, target)).collect();
+        for target in &targets {
+            let SteerRequest { who, reason, .. } = request.clone();
+            // Whoever says the same again need not say why again.
+            let same = self.overrides.get(target).filter(|known| known.force == force);
+            let since = same.map_or_else(|| self.time(self.clock.now()), |known| known.since);
+            let reason = reason.or_else(|| same.and_then(|known| known.reason.clone()));
+            let (zone, told) = (&target.zone, reason.as_deref().unwrap_or("no reason given"));
+            let forced = Override {
+                force,
+                who,
+                reason: reason.clone(),
+                since,
+                safe: Moment::START,
+                still_given: false,
+                unmatched: None,
+            };
+            tracing::info!("{target} of {zone}: forced {} by {}: {told}", forced.forced().force, forced.who);
+            self.overrides.set(target.clone(), forced);
+        }
+        if force == Force::Up {
+            for target in &targets {
+                self.release(&before, target);
+            }
+        }
+        self.keep_soon();
+        self.enforce(&targets);
+        // The answers of before end here, so this is what is reckoned from.
+        let now = self.clock.now();
+        for (target, past) in targets.iter().zip(pasts) {
+            let safe = past.unwrap_or_else(|| self.forgotten(&before, target, now));
+            for (_, entry) in self.overrides.iter_mut().filter(|(known, _)| *known == target) {
+                entry.safe = safe;
+            }
+        }
+        let entries = targets.iter().filter_map(|target| Some((target, self.overrides.get(target)?)));
+        reply.forced = entries.map(|(target, entry)| self.told(target, entry)).collect();
+        Ok(reply)
+    }
+
+    /// Lets up what of `target` is well again and awaits it, by manual failback. Whether there is any such.
+    fn release(&self, snapshot: &Snapshot, target: &api::Target) -> bool {
+        let Some(served) = served(snapshot, &target.zone) else { return false };
+        let pools = &served.steering.pools;
+        let Some(found) = overrides::find(pools, target) else { return false };
+        let endpoints = drain::below(pools, found).into_iter();
+        let probes: HashSet<ProbeId> = endpoints
+            .filter_map(|id| pools.endpoints.get(id.0 as usize))
+            .flat_map(|endpoint| endpoint.judged.probes.iter().copied())
+            .collect();
+        let awaiting = probes.into_iter().filter(|&probe| self.prober.awaits_release(probe));
+        let released = awaiting.inspect(|&probe| self.prober.release(probe)).count();
+        released > 0
+    }
+
+    /// When the last answer will have been forgotten of what is out already.
+    fn out_until_now(&self, snapshot: &Snapshot, target: &api::Target) -> Option<Moment> {
+        let known = self.overrides.get(target).filter(|entry| entry.force.is_out() && !entry.still_given)?;
+        served(snapshot, &target.zone)?;
+        Some(known.safe)
+    }
+
+    /// When the last answer is forgotten that was given before `now`, when the pools were as in `before`.
+    fn forgotten(&self, before: &Snapshot, target: &api::Target, now: Moment) -> Moment {
+        let Some(served) = served(before, &target.zone) else { return now };
+        let pools = &served.steering.pools;
+        let Some(found) = overrides::find(pools, target) else { return now };
+        let ceilings = drain::ceilings(&served.steering);
+        let ends = drain::below(pools, found).into_iter().map(|id| {
+            let ceiling = ceilings.get(id.0 as usize).copied().unwrap_or_default();
+            let earlier = drain::gives(&served.steering, id)
+                .and_then(|gives| self.earlier.get(&(target.zone.clone(), gives)).copied())
+                .unwrap_or(Moment::START);
+            drain::forgotten(ceiling, self.past(served, id), now).max(earlier)
+        });
+        ends.max().unwrap_or(now)
+    }
+
+    /// Whether an endpoint was in answers until now: not if it is down, and nothing was forced up over that.
+    fn past(&self, served: &Served, endpoint: EndpointId) -> Past {
+        let known = served.steering.pools.endpoints.get(endpoint.0 as usize).map(|endpoint| &endpoint.judged);
+        let any_up = served.live.forced().values().any(|force| force == Force::Up);
+        let Some(judged) = known.filter(|judged| !any_up && !judged.health(&self.board).alive) else {
+            return Past::Given;
+        };
+        // Of several monitors, the one that turned last is the one that can have turned it.
+        let turned = judged.probes.iter().filter_map(|probe| self.turned.get(probe)).copied().max();
+        turned.map_or(Past::Given, Past::Down)
+    }
+
+    /// Compiles the zones of `targets` anew and publishes them in one swap.
+    fn enforce(&mut self, targets: &[api::Target]) {
+        let zones: HashSet<&str> = targets.iter().map(|target| &*target.zone).collect();
+        let snapshot = self.snapshots.load();
+        let next = snapshot.with_live(|served| {
+            let apex = served.zone.apex();
+            let pools = &served.steering.pools;
+            let compile = || Live::compile(pools, &self.board, &self.overrides.forced(apex, pools), Some(&served.live));
+            zones.contains(&*zone_text(apex)).then(|| compile().into())
+        });
+        drop(snapshot);
+        self.snapshots.store(next.into());
+        self.watch_what_is_out();
+    }
+
+    /// Notes of what is out whether it is still given, and when that ended.
+    pub(super) fn watch_what_is_out(&mut self) {
+        if !self.overrides.iter().any(|(_, entry)| entry.force.is_out()) {
+            return;
+        }
+        let (snapshot, now) = (self.snapshots.load_full(), self.clock.now());
+        let out = self.overrides.iter().filter(|(_, entry)| entry.force.is_out()).map(|(target, _)| target);
+        let given: Vec<bool> = out.map(|target| !self.still_given(&snapshot, target).is_empty()).collect();
+        let ended: Vec<Moment> = self
+            .overrides
+            .iter()
+            .filter(|(_, entry)| entry.force.is_out())
+            .zip(&given)
+            .map(|((target, entry), &given)| {
+                let has_ended = entry.still_given && !given;
+                if has_ended { self.forgotten_at_most(&snapshot, target, now).max(entry.safe) } else { entry.safe }
+            })
+            .collect();
+        let out = self.overrides.iter_mut().filter(|(_, entry)| entry.force.is_out());
+        for (((_, entry), given), safe) in out.zip(given).zip(ended) {
+            (entry.still_given, entry.safe) = (given, safe);
+        }
+    }
+
+    /// As [`Self::forgotten`], of what was given until `now` by whatever way, in whichever zone.
+    fn forgotten_at_most(&self, snapshot: &Snapshot, target: &api::Target, now: Moment) -> Moment {
+        let given = self.gives(snapshot, target);
+        let ends = snapshot.served().iter().flat_map(|served| {
+            let ceilings = drain::ceilings(&served.steering);
+            let given = &given;
+            (0..).zip(ceilings).filter_map(move |(id, ceiling)| {
+                let gives = drain::gives(&served.steering, EndpointId(id))?;
+                given.contains(&gives).then(|| drain::forgotten(ceiling, Past::Given, now))
+            })
+        });
+        ends.max().unwrap_or(now)
+    }
+
+    /// What is given with a target.
+    fn gives(&self, snapshot: &Snapshot, target: &api::Target) -> HashSet<String> {
+        let Some(served) = served(snapshot, &target.zone) else { return HashSet::new() };
+        let pools = &served.steering.pools;
+        let ends = overrides::find(pools, target).map(|found: Target| drain::below(pools, found)).unwrap_or_default();
+        ends.into_iter().filter_map(|id| drain::gives(&served.steering, id)).collect()
+    }
+
+    /// The names that may still be answered with a target, though it is out.
+    fn still_given(&self, snapshot: &Snapshot, target: &api::Target) -> Vec<(String, StillGiven)> {
+        let given = self.gives(snapshot, target);
+        if given.is_empty() {
+            return Vec::new();
+        }
+        let names = snapshot.served().iter().zip(&*self.catalog).flat_map(|(served, names)| {
+            let found = drain::still_given(served, &given).into_iter();
+            found.filter_map(|(number, how)| Some((names.get(number)?.owner_text(), how)))
+        });
+        names.collect()
+    }
+
+    /// An override as it is told.
+    fn told(&self, target: &api::Target, entry: &Override) -> OverrideStatus {
+        let stop = entry.force.is_out().then(|| {
+            let still = self.still_given(&self.snapshots.load(), target);
+            let list = |which: StillGiven| {
+                let names = still.iter().filter(|(_, how)| *how == which).map(|(name, _)| name.clone());
+                names.take(NAMES_LISTED).collect::<Vec<_>>()
+            };
+            let safe = still.is_empty().then_some(entry.safe);
+            api::Stop {
+                safe_at: safe.map(|safe| self.time(safe)),
+                remaining: safe.map(|safe| safe.since(self.clock.now()).as_secs_f64()),
+                last_resort_of: list(StillGiven::LastResort),
+                also_given_by: list(StillGiven::OtherWay),
+            }
+        });
+        OverrideStatus { target: target.clone(), forced: entry.forced(), matched: entry.unmatched.is_none(), stop }
+    }
+
+    fn time(&self, moment: Moment) -> jiff::Timestamp {
+        status::time(self.clock, moment)
+    }
+
+    /// What a reload means for what is forced.
+    pub(super) fn after_reload(&mut self, before: &Snapshot, after: &Snapshot) {
+        let now = self.clock.now();
+        for target in self.overrides.match_with(after, now) {
+            tracing::info!("{target} of {}: not forced any more: there has been no such thing for a day", target.zone);
+        }
+        self.remember_ttls(before, after, now);
+        self.watch_what_is_out();
+    }
+
+    /// Remembers how long answers of `before` live in caches, where the files now say less than they did.
+    fn remember_ttls(&mut self, before: &Snapshot, after: &Snapshot, now: Moment) {
+        self.earlier.retain(|_, until| *until > now);
+        let greatest = |served: &Served| {
+            let ceilings = drain::ceilings(&served.steering);
+            let mut greatest = std::collections::HashMap::new();
+            for (id, ceiling) in (0..).zip(ceilings) {
+                let Some(gives) = drain::gives(&served.steering, EndpointId(id)) else { continue };
+                let known: &mut u32 = greatest.entry(gives).or_default();
+                *known = ceiling.max.max(*known);
+            }
+            greatest
+        };
+        for old in before.served() {
+            let zone = zone_text(old.zone.apex());
+            let now_says = served(after, &zone).map(greatest).unwrap_or_default();
+            for (gives, seconds) in greatest(old) {
+                if now_says.get(&gives).is_none_or(|&says| says < seconds) {
+                    let until = drain::forgotten(drain::Ceiling { max: seconds, min: 0 }, Past::Given, now);
+                    self.earlier.insert((zone.clone(), gives), until);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! What operators forced, by zone, pool and endpoint: kept over reloads, given to each zone's pools.
+//!
+//! Names, not numbers: a reload numbers endpoints anew. An override whose pool or endpoint has vanished from the files
+//! is kept for [`UNMATCHED_KEPT`], since files are taken back too, and whoever drained something meant it; then it is
+//! dropped, since what is called so a month later is another thing. Knows no HTTP; the file that keeps this over a
+//! restart takes [`Kept`] out and puts it in.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::admin::api;
+use crate::admin::{Refusal, Selection};
+use crate::diagnostic::nearest;
+use crate::moment::Moment;
+use crate::policy::{self, EndpointId, Force, Forced, PoolId, Pools};
+use crate::snapshot::{Served, Snapshot};
+use crate::wire::name::Name;
+
+/// How long an override is kept that nothing answers to.
+pub(super) const UNMATCHED_KEPT: Duration = Duration::from_secs(24 * 3_600);
+
+/// Overrides at once: whoever forces more by hand should change a file. Each costs a walk through its zone's pools
+/// whenever a verdict turns.
+pub(super) const OVERRIDES_MAX: usize = 1_000;
+
+/// Patterns of one request.
+const PATTERNS_MAX: usize = 100;
+
+/// Characters of a pattern: twice the longest name of a pool and of an endpoint.
+const PATTERN_MAX: usize = 300;
+
+/// Characters of whoever forces something.
+const WHO_MAX: usize = 64;
+
+/// Characters of why.
+const REASON_MAX: usize = 200;
+
+/// One override, as it lives.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Override {
+    pub(super) force: Force,
+    pub(super) who: String,
+    pub(super) reason: Option<String>,
+    pub(super) since: Timestamp,
+    /// Of what is out: when the last answer with it has left the caches, if it is not given any more.
+    pub(super) safe: Moment,
+    /// Of what is out: it may be given all the same.
+    pub(super) still_given: bool,
+    /// Since when there is nothing called so.
+    pub(super) unmatched: Option<Moment>,
+}
+
+/// One override, as it is kept over a restart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// On what.
+    #[serde(flatten)]
+    pub target: api::Target,
+    /// What, by whom, why and when.
+    #[serde(flatten)]
+    pub forced: api::Forced,
+    /// When the last answer with it has left the caches.
+    pub safe: Option<Timestamp>,
+}
+
+/// Everything that is forced.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Overrides(BTreeMap<api::Target, Override>);
+
+impl Overrides {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&api::Target, &Override)> {
+        self.0.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&api::Target, &mut Override)> {
+        self.0.iter_mut()
+    }
+
+    pub(super) fn get(&self, target: &api::Target) -> Option<&Override> {
+        self.0.get(target)
+    }
+
+    pub(super) fn set(&mut self, target: api::Target, forced: Override) {
+        self.0.insert(target, forced);
+    }
+
+    pub(super) fn remove(&mut self, target: &api::Target) -> Option<Override> {
+        self.0.remove(target)
+    }
+
+    /// Whether so many more that are new have room.
+    pub(super) fn check_room(&self, new: usize) -> Result<(), Refusal> {
+        if self.0.len() + new <= OVERRIDES_MAX {
+            return Ok(());
+        }
+        Err(Refusal::Full(format!("at most {OVERRIDES_MAX} overrides can be in force, and {} are", self.0.len())))
+    }
+
+    /// What is forced in the zone of `apex`, by the numbers of its pools.
+    pub(super) fn forced(&self, apex: &Name, pools: &Pools) -> Forced {
+        let mut forced = Forced::default();
+        if self.0.is_empty() {
+            return forced;
+        }
+        let zone = zone_text(apex);
+        for (target, entry) in self.0.iter().filter(|(target, _)| target.zone == zone) {
+            if let Some(found) = find(pools, target) {
+                forced.set(found, entry.force);
+            }
+        }
+        forced
+    }
+
+    /// Notes which of them nothing answers to, and drops those that have been so for long. What was dropped.
+    pub(super) fn match_with(&mut self, snapshot: &Snapshot, now: Moment) -> Vec<api::Target> {
+        for (target, entry) in &mut self.0 {
+            let found = served(snapshot, &target.zone).and_then(|served| find(&served.steering.pools, target));
+            entry.unmatched = if found.is_some() { None } else { entry.unmatched.or(Some(now)) };
+        }
+        let old = |entry: &Override| entry.unmatched.is_some_and(|since| now.since(since) > UNMATCHED_KEPT);
+        let dropped = self.0.iter().filter(|(_, entry)| old(entry)).map(|(target, _)| target.clone()).collect();
+        self.0.retain(|_, entry| !old(entry));
+        dropped
+    }
+
+    /// What `select` comes to, of what is served and of what is forced.
+    ///
+    /// # Errors
+    /// When it names what there is not.
+    pub(super) fn select(
+        &self,
+        snapshot: &Snapshot,
+        select: Selection,
+        request: &api::SteerRequest,
+    ) -> Result<Vec<api::Target>, Refusal> {
+        check_words(request)?;
+        match select {
+            Selection::Only(mut target) => {
+                target.zone = plain_zone(&target.zone);
+                let known = self.0.contains_key(&target)
+                    || served(snapshot, &target.zone).is_some_and(|at| find(&at.steering.pools, &target).is_some());
+                if known { Ok(vec![target]) } else { Err(unknown(snapshot, &target.to_string(), &target.zone)) }
+            }
+            Selection::Patterns => self.matching(snapshot, request),
+        }
+    }
+
+    fn matching(&self, snapshot: &Snapshot, request: &api::SteerRequest) -> Result<Vec<api::Target>, Refusal> {
+        let zones = request.zone.as_deref().map_or_else(|| "*".to_owned(), plain_zone);
+        let served: Vec<&Served> =
+            snapshot.served().iter().filter(|served| is_like(&zone_text(served.zone.apex()), &zones)).collect();
+        let forced: Vec<&api::Target> = self.0.keys().filter(|target| is_like(&target.zone, &zones)).collect();
+        if served.is_empty() && forced.is_empty() {
+            let known: Vec<String> = snapshot.served().iter().map(|served| zone_text(served.zone.apex())).collect();
+            let help = suggest(&zones, &known);
+            return Err(Refusal::Unknown(format!("there is no zone {zones} ({help})")));
+        }
+        let mut found: BTreeMap<api::Target, ()> = BTreeMap::new();
+        for pattern in &request.select {
+            let (pool, endpoint) = match pattern.split_once('/') {
+                Some((pool, endpoint)) => (pool, Some(endpoint)),
+                None => (pattern.as_str(), None),
+            };
+            let before = found.len();
+            let mut any = false;
+            let mut enter = |target: api::Target| {
+                any = true;
+                found.insert(target, ());
+            };
+            for served in &served {
+                targets(served, pool, endpoint, &mut enter);
+            }
+            let is_meant = |target: &&&api::Target| {
+                is_like(&target.pool, pool)
+                    && match (&target.endpoint, endpoint) {
+                        (Some(name), Some(endpoint)) => is_like(name, endpoint),
+                        (name, endpoint) => name.is_none() && endpoint.is_none(),
+                    }
+            };
+            forced.iter().filter(is_meant).for_each(|target| enter((*target).clone()));
+            if !any {
+                return Err(unknown(snapshot, pattern, &zones));
+            }
+            if found.len() > before + OVERRIDES_MAX {
+                return Err(Refusal::Full(format!("{pattern} matches more than {OVERRIDES_MAX}")));
+            }
+        }
+        Ok(found.into_keys().collect())
+    }
+
+    /// All of them, to be kept; `time` tells the time of day of a moment.
+    pub(super) fn to_kept(&self, time: impl Fn(Moment) -> Timestamp) -> Vec<Kept> {
+        let kept = self.0.iter().map(|(target, entry)| Kept {
+            target: target.clone(),
+            forced: entry.forced(),
+            safe: entry.force.is_out().then(|| time(entry.safe)),
+        });
+        kept.collect()
+    }
+
+    /// What was kept; `moment` tells the moment of a time of day. More than [`OVERRIDES_MAX`] are not taken.
+    pub(super) fn from_kept(kept: Vec<Kept>, moment: impl Fn(Timestamp) -> Moment) -> Self {
+        let entry = |Kept { target, forced, safe }| {
+            let api::Forced { force, who, reason, since } = forced;
+            let safe = safe.map_or(Moment::START, &moment);
+            let force = force_of(force);
+            (target, Override { force, who, reason, since, safe, still_given: false, unmatched: None })
+        };
+        Self(kept.into_iter().take(OVERRIDES_MAX).map(entry).collect())
+    }
+}
+
+impl Override {
+    /// As it is told.
+    pub(super) fn forced(&self) -> api::Forced {
+        let force = match self.force {
+            Force::Up => api::Force::Up,
+            Force::Down => api::Force::Down,
+            Force::Drain => api::Force::Drain,
+        };
+        api::Forced { force, who: self.who.clone(), reason: self.reason.clone(), since: self.since }
+    }
+}
+
+/// As policies have it.
+pub(super) fn force_of(force: api::Force) -> Force {
+    match force {
+        api::Force::Up => Force::Up,
+        api::Force::Down => Force::Down,
+        api::Force::Drain => Force::Drain,
+    }
+}
+
+/// A zone as operators write it: without the final dot.
+pub(super) fn zone_text(apex: &Name) -> String {
+    plain_zone(&apex.to_string())
+}
+
+fn plain_zone(zone: &str) -> String {
+    if zone == "." { zone.to_owned() } else { zone.trim_end_matches('.').to_ascii_lowercase() }
+}
+
+/// The zone that is called so.
+pub(super) fn served<'s>(snapshot: &'s Snapshot, zone: &str) -> Option<&'s Served> {
+    snapshot.served().iter().find(|served| zone_text(served.zone.apex()) == zone)
+}
+
+/// What is called so among `pools`.
+pub(super) fn find(pools: &Pools, target: &api::Target) -> Option<policy::Target> {
+    let (id, pool) = (0..).zip(&pools.pools).find(|(_, pool)| *pool.name == *target.pool)?;
+    let Some(name) = &target.endpoint else { return Some(policy::Target::Pool(PoolId(id))) };
+    let called = |id: &EndpointId| pools.endpoints.get(id.0 as usize).is_some_and(|known| *known.name == **name);
+    pool.endpoints().find(called).map(policy::Target::Endpoint)
+}
+
+/// Hands to `enter` what the patterns match in a zone.
+fn targets(served: &Served, pool: &str, endpoint: Option<&str>, enter: &mut impl FnMut(api::Target)) {
+    let zone = zone_text(served.zone.apex());
+    let pools = &served.steering.pools;
+    for found in pools.pools.iter().filter(|found| is_like(&found.name, pool)) {
+        let target = |endpoint| api::Target { zone: zone.clone(), pool: found.name.to_string(), endpoint };
+        let Some(pattern) = endpoint else {
+            enter(target(None));
+            continue;
+        };
+        for known in found.endpoints().filter_map(|id| pools.endpoints.get(id.0 as usize)) {
+            let address = known.given.address().map(|address| address.to_string());
+            if is_like(&known.name, pattern) || address.is_some_and(|address| is_like(&address, pattern)) {
+                enter(target(Some(known.name.to_string())));
+            }
+        }
+    }
+}
+
+/// Whether `text` is as `pattern` says, in which `*` stands for any characters and `?` for one. Takes time in
+/// proportion to both lengths, multiplied, at the most.
+fn is_like(text: &str, pattern: &str) -> bool {
+    let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
+    let (mut at, mut of) = (0, 0);
+    // Where the last `*` stood, and how far it reaches in the text so far.
+    let mut star: Option<(usize, usize)> = None;
+    while let Some(&letter) = text.get(at) {
+        match pattern.get(of) {
+            Some('*') => {
+                star = Some((of, at));
+                of += 1;
+            }
+            Some(&wanted) if wanted == '?' || wanted == letter => (at, of) = (at + 1, of + 1),
+            _ => {
+                let Some((stood, reach)) = star else { return false };
+                star = Some((stood, reach + 1));
+                (at, of) = (reach + 1, stood + 1);
+            }
+        }
+    }
+    pattern.iter().skip(of).all(|&rest| rest == '*')
+}
+
+fn unknown(snapshot: &Snapshot, wanted: &str, zones: &str) -> Refusal {
+    let mut known = Vec::new();
+    for served in snapshot.served().iter().filter(|served| is_like(&zone_text(served.zone.apex()), zones)) {
+        let endpoint = if wanted.contains('/') { Some("*") } else { None };
+        targets(served, "*", endpoint, &mut |target| known.push(target.to_string()));
+    }
+    known.sort_unstable();
+    known.dedup();
+    let what = if wanted.contains('/') { "endpoint" } else { "pool" };
+    Refusal::Unknown(format!("there is no {what} {wanted} ({})", suggest(wanted, &known)))
+}
+
+fn suggest(wanted: &str, known: &[String]) -> String {
+    /// Names that are listed where none is near.
+    const LISTED_MAX: usize = 10;
+    if let Some(near) = nearest(wanted, known.iter().map(String::as_str)) {
+        return format!("did you mean {near}?");
+    }
+    if known.is_empty() {
+        return "there is none at all".to_owned();
+    }
+    let listed = known.iter().take(LISTED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if known.len() > LISTED_MAX { ", …" } else { "" };
+    format!("there are {listed}{more}")
+}
+
+fn check_words(request: &api::SteerRequest) -> Result<(), Refusal> {
+    let is_plain = |text: &str| !text.chars().any(char::is_control);
+    let length = |text: &str| text.chars().count();
+    if !(1..=WHO_MAX).contains(&length(&request.who)) || !is_plain(&request.who) {
+        return Err(Refusal::Invalid(format!("`who` must have 1 to {WHO_MAX} characters, in one line")));
+    }
+    if request.reason.as_deref().is_some_and(|reason| length(reason) > REASON_MAX || !is_plain(reason)) {
+        return Err(Refusal::Invalid(format!("`reason` may have {REASON_MAX} characters at the most, in one line")));
+    }
+    if request.select.len() > PATTERNS_MAX || request.select.iter().any(|pattern| length(pattern) > PATTERN_MAX) {
+        let message = format!("`select` may hold {PATTERNS_MAX} patterns of {PATTERN_MAX} characters at the most");
+        return Err(Refusal::Invalid(message));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        let check = |pattern: &str, like: &[&str], unlike: &[&str]| {
+            like.iter().for_each(|text| assert!(is_like(text, pattern), "{text} is like {pattern}"));
+            unlike.iter().for_each(|text| assert!(!is_like(text, pattern), "{text} is not like {pattern}"));
+        };
+        check("fra1", &["fra1"], &["fra", "fra10", "", "Fra1"]);
+        check("fra?", &["fra1", "fraé"], &["fra", "fra10"]);
+        check("*", &["", "fra1", "2001:db8::1"], &[]);
+        check("fra*", &["fra", "fra10"], &["afra"]);
+        check("*1", &["1", "fra1", "fra11"], &["fra12", ""]);
+        check("f*a*1", &["fa1", "fra-1", "faaa11"], &["f1", "fra2"]);
+        check("a*b?c", &["abxc", "ab-bbbyc"], &["abc", "abxcx"]);
+        check("", &[""], &["a"]);
+        let long = "a".repeat(2_000);
+        check(&format!("{}b", "a*".repeat(100)), &[], &[&long]);
+    }
+
+    #[test]
+    fn what_is_kept_comes_back() {
+        let target = |endpoint: Option<&str>| api::Target {
+            zone: "example.com".to_owned(),
+            pool: "web".to_owned(),
+            endpoint: endpoint.map(str::to_owned),
+        };
+        let since = Timestamp::from_second(1_700_000_000).expect("a time");
+        let safe = Moment::from_nanos(5_000_000_000);
+        let drained = Override {
+            force: Force::Drain,
+            who: "ada".to_owned(),
+            reason: Some("kernel".to_owned()),
+            since,
+            safe,
+            still_given: false,
+            unmatched: None,
+        };
+        let up = Override { force: Force::Up, reason: None, safe: Moment::START, ..drained.clone() };
+        let mut overrides = Overrides::default();
+        overrides.set(target(Some("a")), drained.clone());
+        overrides.set(target(None), up.clone());
+        let zero = Timestamp::from_second(1_700_000_100).expect("a time");
+        let time = |moment: Moment| zero + moment.since(Moment::START);
+        let moment = |time: Timestamp| Moment::START + time.duration_since(zero).unsigned_abs();
+        let text = serde_json::to_string(&overrides.to_kept(time)).expect("JSON");
+        let again = Overrides::from_kept(serde_json::from_str(&text).expect(&text), moment);
+        assert_eq!(again.0, overrides.0, "{text}");
+        assert_eq!(again.get(&target(Some("a"))).map(|entry| entry.safe), Some(safe));
+    }
+}

@@ -1,0 +1,174 @@
+//! The records of a zone as the messages of a transfer (RFC 5936 §2.2): the SOA, all else, the SOA again.
+
+use std::fmt;
+use std::sync::Arc;
+
+use domain::base::iana::{Class, Rcode, Rtype as DomainRtype};
+use domain::base::message_builder::{AnswerBuilder, HashCompressor};
+use domain::base::name::Name as DomainName;
+use domain::base::rdata::UnknownRecordData;
+use domain::base::{Message, MessageBuilder, Ttl};
+
+use super::signing::{Signer, refusal};
+use crate::wire::name::Name;
+use crate::wire::rtype::Rtype;
+use crate::zone::{Rrset, Zone};
+
+/// Octets of a message before its signature, at the most: 64 KiB less what the longest key name, the longest
+/// signature and the record around them take (255 + 64 + 61 octets, RFC 8945 §4.2), rounded down.
+const MESSAGE_OCTETS_MAX: usize = 65_000;
+
+/// The messages of one transfer, made as they are asked for. Holds the zone as it was when the transfer began.
+pub struct Transfer {
+    request: Message<Vec<u8>>,
+    signer: Option<Box<Signer>>,
+    zone: Arc<Zone>,
+    next: Next,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// The SOA, and then everything or nothing.
+    First(Extent),
+    /// The records of this owner, by number, from this one on.
+    Owner {
+        number: usize,
+        record: usize,
+    },
+    /// The SOA that says it was all.
+    Last,
+    Nothing,
+    /// A record that no message holds: the rest cannot be sent.
+    Broken,
+}
+
+/// How much of a zone is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// All of it.
+    Whole,
+    /// The SOA alone, to whoever has that serial already (RFC 1995 §4).
+    Soa,
+}
+
+impl Transfer {
+    pub(super) fn new(request: &[u8], signer: Option<Box<Signer>>, zone: Arc<Zone>, extent: Extent) -> Option<Self> {
+        let request = Message::from_octets(request.to_vec()).ok()?;
+        Some(Self { request, signer, zone, next: Next::First(extent) })
+    }
+
+    /// What is transferred, for the log.
+    pub fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
+    /// Whether everything has been given out. When it has not and no message comes any more, the zone holds a record
+    /// that fits no message; whoever receives it must not take what came for the zone.
+    pub fn is_complete(&self) -> bool {
+        self.next == Next::Nothing
+    }
+
+    /// Instead of the zone, that there is no room for it now: SERVFAIL, after which a secondary tries again. Nothing
+    /// when it is empty.
+    pub fn give_up(mut self) -> Vec<u8> {
+        refusal(self.request.as_slice(), self.signer.as_deref_mut(), Rcode::SERVFAIL).unwrap_or_default()
+    }
+
+    /// Puts the record at `next` into `section`; false when there is no room, and nothing was put in.
+    fn put(&mut self, section: &mut Section) -> Option<bool> {
+        match self.next {
+            Next::First(extent) => {
+                let fits = self.put_soa(section)?;
+                if fits {
+                    self.next = match extent {
+                        Extent::Whole => Next::Owner { number: 0, record: 0 },
+                        Extent::Soa => Next::Nothing,
+                    };
+                }
+                Some(fits)
+            }
+            Next::Owner { number, record } => {
+                let Some((owner, node)) = self.zone.owner(number) else {
+                    self.next = Next::Last;
+                    return Some(true);
+                };
+                let is_apex = number == 0;
+                let sets = node.rrsets().filter(|set| !(is_apex && set.rtype == Rtype::SOA));
+                let records = sets.flat_map(|set| set.records().map(move |record| (set, record)));
+                for (record, (set, data)) in records.enumerate().skip(record) {
+                    let mut rdata = Vec::with_capacity(data.rdata.len());
+                    data.write_in_full(self.zone.apex(), &mut rdata);
+                    if !push(section, &owner, set, &rdata)? {
+                        self.next = Next::Owner { number, record };
+                        return Some(false);
+                    }
+                }
+                self.next = Next::Owner { number: number + 1, record: 0 };
+                Some(true)
+            }
+            Next::Last => {
+                let fits = self.put_soa(section)?;
+                if fits {
+                    self.next = Next::Nothing;
+                }
+                Some(fits)
+            }
+            Next::Nothing | Next::Broken => Some(false),
+        }
+    }
+
+    fn put_soa(&self, section: &mut Section) -> Option<bool> {
+        let set = self.zone.top().rrset(Rtype::SOA)?;
+        let mut rdata = Vec::new();
+        set.records().next()?.write_in_full(self.zone.apex(), &mut rdata);
+        push(section, self.zone.apex(), set, &rdata)
+    }
+
+    fn message(&mut self) -> Option<Vec<u8>> {
+        let mut builder = MessageBuilder::from_target(HashCompressor::new(Vec::new())).ok()?;
+        builder.set_push_limit(MESSAGE_OCTETS_MAX);
+        let mut section = builder.start_answer(&self.request, Rcode::NOERROR).ok()?;
+        section.header_mut().set_aa(true);
+        while !matches!(self.next, Next::Nothing | Next::Broken) && self.put(&mut section)? {}
+        let mut section = section.additional();
+        section.clear_push_limit();
+        if let Some(signer) = &mut self.signer {
+            signer.finish(&mut section)?;
+        }
+        Some(section.finish().into_target())
+    }
+}
+
+type Section = AnswerBuilder<HashCompressor<Vec<u8>>>;
+
+/// Whether the record fitted; `None` when a name in it is none, which the zone's reader has ruled out.
+fn push(section: &mut Section, owner: &Name, set: Rrset<'_>, rdata: &[u8]) -> Option<bool> {
+    let owner = DomainName::from_slice(owner.as_wire()).ok()?;
+    let rdata = UnknownRecordData::from_octets(DomainRtype::from_int(set.rtype.0), rdata).ok()?;
+    Some(section.push((owner, Class::IN, Ttl::from_secs(set.ttl), rdata)).is_ok())
+}
+
+impl Iterator for Transfer {
+    type Item = Vec<u8>;
+
+    /// The next message. Each holds a record at least.
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let before = self.next;
+        if matches!(before, Next::Nothing | Next::Broken) {
+            return None;
+        }
+        let message = self.message();
+        if message.is_none() || self.next == before {
+            self.next = Next::Broken;
+            return None;
+        }
+        message
+    }
+}
+
+impl fmt::Debug for Transfer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Transfer({}, {:?})", self.zone.apex(), self.next)
+    }
+}

@@ -1,0 +1,123 @@
+//! The doors for connections, opened together and closed together.
+
+use std::io;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+
+use super::desk::Desk;
+use super::gate::Gate;
+use super::hall::Hall;
+use super::limits::Limits;
+use super::proxy::FrontEnds;
+use super::quic;
+use super::secondaries::Secondaries;
+use super::stream::{self, Speech};
+use super::tally::Tally;
+use super::tls::Certificates;
+use crate::answer::Worker;
+use crate::snapshot::Snapshot;
+use crate::system::Clock;
+
+/// Sockets, bound and not yet attended.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    /// DNS over TCP.
+    pub plain: Vec<TcpListener>,
+    /// DNS over TLS.
+    pub tls: Vec<TcpListener>,
+    /// DNS over HTTPS: HTTP/2 and HTTP/1.1.
+    pub https: Vec<TcpListener>,
+    /// QUIC, with what is spoken there.
+    pub quic: Vec<(std::net::UdpSocket, Carried)>,
+}
+
+/// What a QUIC socket carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carried {
+    /// DNS over QUIC.
+    Dns,
+    /// DNS over HTTP/3.
+    Http3,
+    /// Both; TLS tells them apart.
+    Both,
+}
+
+/// What connections are answered from, and by what rules.
+pub struct Behind {
+    /// The zones and pools.
+    pub snapshots: Arc<ArcSwap<Snapshot>>,
+    /// Who answers; a connection keeps to one of them.
+    pub workers: Vec<Worker>,
+    /// The clock.
+    pub clock: Clock,
+    /// How much a client may take.
+    pub limits: Limits,
+    /// Whose PROXY headers are believed.
+    pub fronts: Arc<FrontEnds>,
+    /// Who may have zones and who signs.
+    pub secondaries: Arc<Secondaries>,
+    /// Where events are counted.
+    pub tally: Arc<Tally>,
+}
+
+/// Open doors. When they are dropped no more connections are taken in.
+pub struct Doors {
+    end: watch::Sender<()>,
+    here: mpsc::Receiver<()>,
+}
+
+impl Doors {
+    /// Opens them on the current runtime. `certificates` are for those that are encrypted.
+    ///
+    /// # Errors
+    /// TLS or QUIC cannot be set up.
+    pub fn open(sockets: Sockets, certificates: Option<&Arc<Certificates>>, behind: Behind) -> io::Result<Self> {
+        let (end, ended) = watch::channel(());
+        let (_here, here) = mpsc::channel(1);
+        let Behind { snapshots, workers, clock, limits, fronts, secondaries, tally } = behind;
+        let hall = Hall {
+            desk: Arc::new(Desk::new(snapshots, workers, clock, secondaries, Arc::clone(&tally))),
+            gate: Arc::new(Gate::new(&limits, Arc::clone(&tally))),
+            limits: Arc::new(limits),
+            fronts,
+            tally,
+            clock,
+            end: ended,
+            _here,
+        };
+        for listener in sockets.plain {
+            tokio::spawn(stream::attend(listener, Speech::Plain, hall.clone()));
+        }
+        let Some(certificates) = certificates else { return Ok(Self { end, here }) };
+        let greeting = |protocols: &[&[u8]]| certificates.greeting(protocols).map_err(io::Error::other);
+        // RFC 7858 §3.1 came before its name in TLS (RFC 7858 §6, "dot"): who offers none is let in.
+        let (tls, https) = (Arc::new(greeting(&[b"dot"])?), Arc::new(greeting(&[b"h2", b"http/1.1"])?));
+        for listener in sockets.tls {
+            tokio::spawn(stream::attend(listener, Speech::Tls(Arc::clone(&tls)), hall.clone()));
+        }
+        for listener in sockets.https {
+            tokio::spawn(stream::attend(listener, Speech::Https(Arc::clone(&https)), hall.clone()));
+        }
+        for (socket, carried) in sockets.quic {
+            let protocols: &[&[u8]] = match carried {
+                Carried::Dns => &[quic::DOQ],
+                Carried::Http3 => &[quic::H3],
+                Carried::Both => &[quic::DOQ, quic::H3],
+            };
+            let endpoint = quic::endpoint(socket, greeting(protocols)?, &hall.limits)?;
+            tokio::spawn(quic::attend(endpoint, hall.clone()));
+        }
+        Ok(Self { end, here })
+    }
+
+    /// Takes no more connections in and waits until those that are open have their answers.
+    pub async fn close(self) {
+        let Self { end, mut here } = self;
+        drop(end);
+        // Nothing is ever sent: it ends when the last connection has gone.
+        let _ = here.recv().await;
+    }
+}

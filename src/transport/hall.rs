@@ -1,0 +1,54 @@
+//! What all connected doors share: the desk, the gate, the limits and the end.
+
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Sleep, sleep_until};
+
+use super::desk::{Asking, Desk};
+use super::gate::{Gate, Place};
+use super::limits::Limits;
+use super::proxy::FrontEnds;
+use super::tally::{Event, Tally};
+use crate::answer::{Peer, Transport};
+use crate::system::Clock;
+
+/// One for all doors, shared by every connection.
+#[derive(Clone)]
+pub(super) struct Hall {
+    pub(super) desk: Arc<Desk>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) fronts: Arc<FrontEnds>,
+    pub(super) tally: Arc<Tally>,
+    pub(super) clock: Clock,
+    /// Closed when the doors are.
+    pub(super) end: watch::Receiver<()>,
+    /// Held by everybody who is here, so that the last to leave is noticed.
+    pub(super) _here: mpsc::Sender<()>,
+}
+
+impl Hall {
+    /// Waits until the doors close.
+    pub(super) async fn closing(&self) {
+        let mut end = self.end.clone();
+        while end.changed().await.is_ok() {}
+    }
+
+    /// A sleep that ends `span` from now. May be waited for again and again.
+    pub(super) fn within(&self, span: Duration) -> Pin<Box<Sleep>> {
+        Box::pin(sleep_until(self.clock.instant(self.clock.now() + span).into()))
+    }
+
+    /// Places a connection of `address`, and gives its way to a worker; `None` when it may have no more.
+    pub(super) fn seat(&self, place: &mut Place, address: IpAddr, transport: Transport) -> Option<Asking> {
+        place.take_for(address).then(|| self.desk.asking(Peer { address, transport }))
+    }
+
+    pub(super) fn count(&self, event: Event) {
+        self.tally.count(event);
+    }
+}

@@ -1,0 +1,87 @@
+//! DNS over HTTP/3 (RFC 8484 over RFC 9114): requests by h3, what they get by [`https`](super::https).
+
+use bytes::{Buf as _, Bytes};
+use h3::error::Code;
+use h3::server::{RequestResolver, builder};
+use http::StatusCode;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::desk::Asking;
+use super::hall::Hall;
+use super::https::{HEAD_OCTETS_MAX, Head, MESSAGE_OCTETS_MAX, respond};
+use super::tally::Event;
+
+type Connection = h3_quinn::Connection;
+
+/// Answers requests until one side has had enough.
+pub(super) async fn converse(connection: quinn::Connection, hall: &Hall, asking: Asking) {
+    let limits = &hall.limits;
+    let built = builder().max_field_section_size(HEAD_OCTETS_MAX.into()).build(Connection::new(connection)).await;
+    let Ok(mut connection) = built else { return hall.count(Event::Garbage) };
+    let (mut under_way, mut queries_left) = (JoinSet::new(), limits.queries_per_connection);
+    let mut idle = hall.within(limits.idle);
+    let end = loop {
+        tokio::select! {
+            accepted = connection.accept() => {
+                // The client has closed, or broke a rule of HTTP/3: h3 has said so to the client.
+                let Ok(Some(resolver)) = accepted else { break None };
+                let (mates, asking) = (hall.clone(), asking.clone());
+                under_way.spawn(async move { exchange(resolver, &mates, &asking).await });
+                queries_left -= 1;
+                if queries_left == 0 {
+                    break Some(Event::QueriesSpent);
+                }
+                idle = hall.within(limits.idle);
+            }
+            _ = under_way.join_next(), if !under_way.is_empty() => idle = hall.within(limits.idle),
+            () = &mut idle, if under_way.is_empty() => break Some(Event::Idle),
+            () = hall.gate.pressed() => break Some(Event::MadeRoom),
+            () = hall.closing() => break None,
+        }
+    };
+    end.into_iter().for_each(|event| hall.count(event));
+    let _ = connection.shutdown(0).await;
+    // Each of them ends by a limit of its own.
+    while under_way.join_next().await.is_some() {}
+}
+
+async fn exchange(resolver: RequestResolver<Connection, Bytes>, hall: &Hall, asking: &Asking) -> Option<()> {
+    let receive = hall.limits.receive;
+    let Ok(resolved) = timeout(receive, resolver.resolve_request()).await else {
+        hall.count(Event::SlowToSend);
+        return None;
+    };
+    let (request, mut stream) = resolved.ok()?;
+    let query = match Head::of(&request).query() {
+        Ok(Some(query)) => Ok(query),
+        Err(status) => Err(status),
+        Ok(None) => {
+            let body = async {
+                let mut octets = Vec::new();
+                while let Some(mut part) = stream.recv_data().await.map_err(|_| StatusCode::BAD_REQUEST)? {
+                    if octets.len() + part.remaining() > MESSAGE_OCTETS_MAX {
+                        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+                    }
+                    octets.extend_from_slice(&part.copy_to_bytes(part.remaining()));
+                }
+                Ok(octets)
+            };
+            timeout(receive, body).await.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
+        }
+    };
+    let (head, body) = respond(query, asking, hall).into_parts();
+    let sending = async {
+        stream.send_response(http::Response::from_parts(head, ())).await.ok()?;
+        if !body.is_empty() {
+            stream.send_data(body).await.ok()?;
+        }
+        stream.finish().await.ok()
+    };
+    let Ok(sent) = timeout(hall.limits.send, sending).await else {
+        hall.count(Event::SlowToRead);
+        stream.stop_stream(Code::H3_EXCESSIVE_LOAD);
+        return None;
+    };
+    sent
+}

@@ -1,0 +1,226 @@
+//! QUIC by quinn: connections taken in and placed, and DNS over them (RFC 9250); HTTP/3 goes on to `http3`.
+//!
+//! Not hickory-server's door, which has no limit on connections and no Retry for strangers when it is crowded. Early data
+//! is not taken (RFC 9250 §4.5 would allow queries).
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+
+use quinn::crypto::rustls::{HandshakeData, QuicServerConfig};
+use quinn::{
+    Connection, Endpoint, EndpointConfig, IdleTimeout, Incoming, RecvStream, SendStream, ServerConfig, TokioRuntime,
+    TransportConfig, VarInt,
+};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::desk::Asking;
+use super::gate::Place;
+use super::hall::Hall;
+use super::http3;
+use super::limits::Limits;
+use super::tally::Event;
+use crate::answer::{Outcome, Transport};
+
+/// What TLS calls DNS over QUIC (RFC 9250 §7.1).
+pub(super) const DOQ: &[u8] = b"doq";
+
+/// What TLS calls HTTP/3 (RFC 9114 §3.1).
+pub(super) const H3: &[u8] = b"h3";
+
+/// Octets of a query behind its length.
+const QUERY_OCTETS_MAX: usize = 2 + u16::MAX as usize;
+
+/// Octets that one connection may have on their way in, over all of its streams, or out.
+const WINDOW_OCTETS: u32 = 256 << 10;
+
+/// One-way streams that a client may open: HTTP/3 needs three (RFC 9114 §6.2), DNS none.
+const UNI_STREAMS: u32 = 8;
+
+/// Handshakes that may wait to be looked at; quinn's own default is 65,536.
+const INCOMING_MAX: usize = 1_024;
+
+/// RFC 9250 §8.4.
+const NO_ERROR: VarInt = VarInt::from_u32(0x0);
+const PROTOCOL_ERROR: VarInt = VarInt::from_u32(0x2);
+const EXCESSIVE_LOAD: VarInt = VarInt::from_u32(0x4);
+
+/// Binds a socket for QUIC to `address`.
+///
+/// # Errors
+/// As `bind(2)`: the port is in use, the address is not this machine's, the port is a privileged one.
+pub fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+/// An endpoint on `socket` whose TLS is `greeting`. Must be called within a tokio runtime.
+pub(super) fn endpoint(socket: UdpSocket, greeting: rustls::ServerConfig, limits: &Limits) -> io::Result<Endpoint> {
+    let crypto = QuicServerConfig::try_from(greeting).map_err(io::Error::other)?;
+    let mut config = ServerConfig::with_crypto(Arc::new(crypto));
+    let mut transport = TransportConfig::default();
+    transport
+        .max_concurrent_bidi_streams(limits.streams_per_connection.into())
+        .max_concurrent_uni_streams(UNI_STREAMS.into())
+        .stream_receive_window((QUERY_OCTETS_MAX as u32).into())
+        .receive_window(WINDOW_OCTETS.into())
+        .send_window(WINDOW_OCTETS.into())
+        .datagram_receive_buffer_size(None)
+        // Longer than ours, which ends in order.
+        .max_idle_timeout(IdleTimeout::try_from(limits.idle + limits.send).ok());
+    config.transport_config(Arc::new(transport)).max_incoming(INCOMING_MAX);
+    Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))
+}
+
+/// Takes connections in until the doors close.
+pub(super) async fn attend(endpoint: Endpoint, hall: Hall) {
+    loop {
+        let incoming = tokio::select! {
+            incoming = endpoint.accept() => incoming,
+            () = hall.closing() => break,
+        };
+        let Some(incoming) = incoming else { return };
+        if !incoming.remote_address_validated() && hall.gate.is_crowded(incoming.remote_address().ip()) {
+            // RFC 9000 §8.1.2: who may be forging its address pays a round trip; there is no state for it here.
+            hall.count(Event::Retry);
+            let _ = incoming.retry();
+            continue;
+        }
+        match hall.gate.enter() {
+            Some(place) => drop(tokio::spawn(receive(incoming, place, hall.clone()))),
+            None => incoming.refuse(),
+        }
+    }
+    // Nobody new; those who are here are told to go, and leave with what they wait for.
+    endpoint.set_server_config(None);
+    let hall_limits = Arc::clone(&hall.limits);
+    let _ = timeout(hall_limits.send, endpoint.wait_idle()).await;
+}
+
+async fn receive(incoming: Incoming, mut place: Place, hall: Hall) {
+    let address = incoming.remote_address().ip().to_canonical();
+    // Which of the two it is, only the handshake tells; it is one client either way.
+    if !place.take_for(address) {
+        return incoming.refuse();
+    }
+    let connection = match timeout(hall.limits.receive, incoming.into_future()).await {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(_)) => return hall.count(Event::Handshake),
+        Err(_) => return hall.count(Event::SlowToSend),
+    };
+    let spoken = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
+    let is_h3 = spoken.is_some_and(|data| data.protocol.as_deref() == Some(H3));
+    let transport = if is_h3 { Transport::Https } else { Transport::Quic };
+    let asking = hall.desk.asking(crate::answer::Peer { address, transport });
+    if is_h3 {
+        http3::converse(connection, &hall, asking).await;
+    } else {
+        converse(&connection, &hall, &asking).await;
+    }
+}
+
+/// One query on each stream that the client opens (RFC 9250 §4.2), until one side has had enough.
+async fn converse(connection: &Connection, hall: &Hall, asking: &Asking) {
+    let limits = &hall.limits;
+    let (mut under_way, mut queries_left) = (JoinSet::new(), limits.queries_per_connection);
+    let mut idle = hall.within(limits.idle);
+    let end = loop {
+        tokio::select! {
+            opened = connection.accept_bi() => {
+                // The client has closed, or a limit of QUIC was broken: quinn has said so to the client.
+                let Ok((send, receive)) = opened else { return };
+                let (whole, mates, asking) = (connection.clone(), hall.clone(), asking.clone());
+                under_way.spawn(async move { exchange(&whole, send, receive, &mates, &asking).await });
+                queries_left -= 1;
+                if queries_left == 0 {
+                    break Some(Event::QueriesSpent);
+                }
+                idle = hall.within(limits.idle);
+            }
+            _ = under_way.join_next(), if !under_way.is_empty() => idle = hall.within(limits.idle),
+            () = &mut idle, if under_way.is_empty() => break Some(Event::Idle),
+            () = hall.gate.pressed() => break Some(Event::MadeRoom),
+            () = hall.closing() => break None,
+        }
+    };
+    end.into_iter().for_each(|event| hall.count(event));
+    // Each of them ends by a limit of its own.
+    while under_way.join_next().await.is_some() {}
+    connection.close(if end == Some(Event::MadeRoom) { EXCESSIVE_LOAD } else { NO_ERROR }, b"");
+}
+
+async fn exchange(
+    connection: &Connection,
+    mut send: SendStream,
+    mut receive: RecvStream,
+    hall: &Hall,
+    asking: &Asking,
+) {
+    let octets = match timeout(hall.limits.receive, receive.read_to_end(QUERY_OCTETS_MAX)).await {
+        Ok(Ok(octets)) => octets,
+        Ok(Err(quinn::ReadToEndError::TooLong)) => {
+            hall.count(Event::Garbage);
+            return connection.close(PROTOCOL_ERROR, b"a query is longer than a message can be");
+        }
+        Ok(Err(quinn::ReadToEndError::Read(_))) => return,
+        Err(_) => {
+            hall.count(Event::SlowToSend);
+            let _ = receive.stop(EXCESSIVE_LOAD);
+            let _ = send.reset(EXCESSIVE_LOAD);
+            return;
+        }
+    };
+    let mut out = Vec::new();
+    let outcome = message_of(&octets).map(|query| {
+        asking.answer(query, |response| {
+            out.extend_from_slice(&(response.len() as u16).to_be_bytes());
+            out.extend_from_slice(response);
+        })
+    });
+    if !matches!(outcome, Some(Outcome::Answered(_))) {
+        // §4.3.3: what is no query is answered by the end of the connection.
+        hall.count(Event::Garbage);
+        return connection.close(PROTOCOL_ERROR, b"not one query with the message id 0");
+    }
+    let sending = async {
+        send.write_all(&out).await.ok()?;
+        send.finish().ok()?;
+        // Until the client has it all: a connection that is closed forgets what it has not sent.
+        send.stopped().await.ok()
+    };
+    if timeout(hall.limits.send, sending).await.is_err() {
+        hall.count(Event::SlowToRead);
+        let _ = send.reset(EXCESSIVE_LOAD);
+    }
+}
+
+/// The one message of a stream, behind its length, its id 0 (§4.2, §4.2.1).
+fn message_of(octets: &[u8]) -> Option<&[u8]> {
+    let (length, message) = octets.split_first_chunk::<2>()?;
+    let sound = message.len() == usize::from(u16::from_be_bytes(*length)) && message.starts_with(&[0, 0]);
+    sound.then_some(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_one_message_of_id_0() {
+        let check = |octets: &[u8], expected: Option<&[u8]>| assert_eq!(message_of(octets), expected, "{octets:?}");
+        check(&[0, 4, 0, 0, 1, 2], Some(&[0, 0, 1, 2]));
+        check(&[0, 4, 0, 1, 1, 2], None);
+        check(&[0, 4, 0, 0, 1], None);
+        check(&[0, 4, 0, 0, 1, 2, 3], None);
+        check(&[0, 0], None);
+        check(&[0], None);
+        check(&[], None);
+    }
+}

@@ -1,0 +1,392 @@
+//! The admin API of a running server, over real HTTP, and the commands that ask it.
+
+use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Output};
+
+use hickory_proto::rr::RecordType;
+use serde_json::Value;
+
+use crate::support::address::{self, HTTP_PORT};
+use crate::support::client::addresses;
+use crate::support::process::Process;
+use crate::support::server::{BELLWETHER, Launch, Server, Zones, run};
+use crate::support::{PATIENCE, await_some};
+
+const ZONE: &str = "[zone]\nnameservers = [\"ns1.example.net\"]\ncontact = \"hostmaster.example.net\"\n";
+
+/// Endpoints that nobody probes, and a pool of one that is never up.
+const POLICY: &str = r#"
+[monitors.never]
+tcp = { port = 1 }
+interval = "1d"
+[pools.web]
+policy = "round-robin"
+endpoints = [{ name = "a", address = "192.0.2.1" }, { name = "b", address = "192.0.2.2" }, { name = "b6", address = "2001:db8::2" }]
+[pools.spare]
+policy = "round-robin"
+monitor = "never"
+endpoints = [{ name = "s", address = "127.0.0.1" }]
+[pools.top]
+policy = "failover"
+members = ["web", "spare"]
+[names]
+www = { pool = "web", ttl = { min = "5s", max = "60s" } }
+top = { pool = "top", ttl = { min = "5s", max = "2h" } }
+"#;
+
+const OTHER: &str = "[pools.web]\npolicy = \"failover\"\nendpoints = [{ name = \"a\", address = \"192.0.2.9\" }]\n\
+                     [names]\nwww = \"web\"\n";
+
+/// A server with the admin API on an address of its own.
+struct Steered {
+    server: Server,
+    admin: SocketAddr,
+}
+
+impl Steered {
+    fn start(files: &[(&str, &str)], admin_keys: &str, others: &[(&str, &str)]) -> Self {
+        let admin = SocketAddr::new(IpAddr::V4(address::own_ip()), 8053);
+        let launch = Launch::new().config("bellwether.toml", &format!("[admin]\nlisten = \"{admin}\"\n{admin_keys}"));
+        let launch = others.iter().fold(launch, |launch, (name, text)| launch.config(name, text));
+        let launch = files.iter().fold(launch, |launch, (name, text)| launch.file(name, &format!("{ZONE}{text}")));
+        Self { server: launch.start(), admin }
+    }
+
+    /// Runs a command beside the server's file.
+    fn command(&self, arguments: &[&str]) -> Output {
+        run(self.server.config.as_ref().expect("a server file").path(), arguments)
+    }
+
+    /// Runs one that works; what it prints.
+    fn says(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments);
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""), "{arguments:?}");
+        text(&output.stdout).to_owned()
+    }
+
+    fn given(&self, name: &str, rtype: RecordType) -> String {
+        let client = self.server.client();
+        let given: BTreeSet<String> =
+            addresses(&client.ask(name, rtype)).into_iter().map(|address| address.to_string()).collect();
+        given.into_iter().collect::<Vec<_>>().join(" ")
+    }
+
+    fn status(&self) -> Value {
+        serde_json::from_str(&self.says(&["status", "--json"])).expect("JSON")
+    }
+}
+
+fn text(octets: &[u8]) -> &str {
+    std::str::from_utf8(octets).expect("text")
+}
+
+/// The status and the body of the answer to a request as it is written here.
+fn http(admin: SocketAddr, request: &str, body: &str) -> (u16, Value) {
+    let mut stream = TcpStream::connect(admin).expect("the admin API listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
+    // A server that has seen enough may close before all is sent.
+    let _ = write!(stream, "{request}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let mut octets = Vec::new();
+    let _ = stream.read_to_end(&mut octets);
+    let answer = text(&octets);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{request}: {answer:?}"));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    if status >= 400 {
+        assert!(head.contains("content-type: application/problem+json"), "{head}");
+    }
+    (status, serde_json::from_str(body).unwrap_or(Value::Null))
+}
+
+#[test]
+fn what_is_forced_is_in_the_answers_at_once_and_stays_over_reloads() {
+    let mut steered = Steered::start(&[("example.com.toml", POLICY)], "", &[]);
+    let www = |steered: &Steered| steered.given("www.example.com", RecordType::A);
+    assert_eq!(www(&steered), "192.0.2.1 192.0.2.2");
+    let said = steered.says(&["drain", "web/a", "--as", "ada", "--reason", "new kernel"]);
+    assert_eq!(www(&steered), "192.0.2.2");
+    // `top` can answer with it too, with a TTL of two hours at the most.
+    assert!(said.starts_with("web/a: drained, by ada; safe to stop at "), "{said}");
+    let status = steered.status();
+    let forced = &status["zones"][0]["pools"][0]["endpoints"][0];
+    assert_eq!(forced["endpoint"], "a");
+    assert_eq!((&forced["verdict"], &forced["forced"]["force"]), (&"down".into(), &"drain".into()), "{forced}");
+    assert_eq!((&forced["forced"]["who"], &forced["forced"]["reason"]), (&"ada".into(), &"new kernel".into()));
+    let left = |steered: &Steered| {
+        let status = steered.status();
+        let stop = &status["overrides"].as_array().and_then(|all| all.last()).expect("an override")["stop"];
+        stop["remaining"].as_f64().unwrap_or_else(|| panic!("no time: {stop}"))
+    };
+    let first = left(&steered);
+    assert!((7_100.0..=7_202.0).contains(&first), "{first}");
+
+    // A file that says less of the TTL, while caches still hold what it said before.
+    let reload = |steered: &mut Steered, policy: &str| {
+        let before = steered.server.process.lines_said();
+        steered.server.zones.write("example.com.toml", &format!("{ZONE}{policy}"));
+        steered.server.process.await_line(before, "that it has reloaded", |line| line.starts_with("reloaded"));
+    };
+    reload(&mut steered, &POLICY.replace("\"2h\"", "\"1h\""));
+    assert_eq!(www(&steered), "192.0.2.2");
+    assert!(left(&steered) <= first, "the drain began when it did");
+    steered.says(&["auto", "web/a"]);
+    steered.says(&["drain", "web/b"]);
+    assert!((7_000.0..=7_202.0).contains(&left(&steered)), "{}", left(&steered));
+    steered.says(&["auto", "web/b"]);
+    steered.says(&["drain", "web/a"]);
+    // And one that says nothing of what is drained.
+    reload(&mut steered, &POLICY.replace("\"a\"", "\"aa\""));
+    assert_eq!(www(&steered), "192.0.2.1 192.0.2.2", "what was drained is called otherwise now");
+    assert_eq!(steered.status()["overrides"][0]["matched"], false);
+    assert!(steered.says(&["status"]).contains("forced, but not in the files"));
+    reload(&mut steered, POLICY);
+    assert_eq!(www(&steered), "192.0.2.2", "and it is what was meant again");
+    assert_eq!(steered.says(&["auto", "web/a"]), "web/a: its monitor decides again\n");
+    assert_eq!(www(&steered), "192.0.2.1 192.0.2.2");
+    assert_eq!(steered.says(&["auto", "web/a"]), "web/a: was not forced\n");
+}
+
+#[test]
+fn nothing_is_left_empty_by_accident() {
+    let steered = Steered::start(&[("example.com.toml", POLICY)], "", &[]);
+    let all = |name: &str| (steered.given(name, RecordType::A), steered.given(name, RecordType::AAAA));
+    let both = ("192.0.2.1 192.0.2.2".to_owned(), "2001:db8::2".to_owned());
+    assert_eq!(all("www.example.com"), both);
+    let said = steered.says(&["drain", "web/*"]);
+    assert!(
+        said.contains("web/b6: drained, by ") && said.contains("nothing else is left of www.example.com"),
+        "{said}"
+    );
+    assert_eq!(all("www.example.com"), both, "nothing else is left");
+    // Here something is, though it is down: for IPv4.
+    assert_eq!(all("top.example.com"), ("127.0.0.1".to_owned(), "2001:db8::2".to_owned()));
+    let status = steered.says(&["status"]);
+    assert!(status.contains("answers with what is out: nothing else is left"), "{status}");
+    steered.says(&["auto", "*/*"]);
+    assert_eq!(all("www.example.com"), both);
+    // A pool as a whole; up over a verdict.
+    steered.says(&["down", "web"]);
+    assert_eq!(steered.given("top.example.com", RecordType::A), "127.0.0.1");
+    steered.says(&["auto", "web"]);
+    steered.says(&["down", "web/?"]);
+    steered.says(&["up", "spare/s"]);
+    assert_eq!(steered.given("top.example.com", RecordType::A), "127.0.0.1");
+    assert!(steered.says(&["status"]).contains("forced up (probed down)"));
+}
+
+#[test]
+fn patterns_name_what_there_is_or_nothing_is_done() {
+    let steered = Steered::start(&[("example.com.toml", POLICY), ("example.org.toml", OTHER)], "", &[]);
+    let refused = |arguments: &[&str], says: &str| {
+        let output = steered.command(arguments);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""), "{arguments:?}");
+        assert!(text(&output.stderr).contains(says), "{arguments:?}: {}", text(&output.stderr));
+        assert_eq!(steered.status()["overrides"], Value::Array(Vec::new()), "{arguments:?}");
+    };
+    refused(&["drain", "wep/a"], "there is no endpoint wep/a (did you mean web/a?)");
+    refused(&["drain", "web/a", "web/z"], "there is no endpoint web/z");
+    refused(&["down", "spar"], "there is no pool spar (did you mean spare?)");
+    refused(&["up", "x*"], "there is no pool x* (there are spare, top, web)");
+    refused(&["up", "web", "--zone", "example.net"], "there is no zone example.net (did you mean example.");
+    refused(&["up", "spare", "--zone", "example.org"], "there is no pool spare (there are web)");
+    refused(&["up", "web", "--as", ""], "`who` must have 1 to 64 characters");
+    refused(&["up", "web", "--reason", &"x".repeat(201)], "200 characters at the most");
+    let forced = |arguments: &[&str]| {
+        steered.says(arguments);
+        let status = steered.status();
+        let of = |known: &Value| format!("{} {}/{}", known["zone"], known["pool"], known["endpoint"]).replace('"', "");
+        let overrides: Vec<String> = status["overrides"].as_array().expect("a list").iter().map(of).collect();
+        steered.says(&["auto", "*", "*/*"]);
+        overrides.join(", ")
+    };
+    assert_eq!(forced(&["down", "web/a"]), "example.com web/a, example.org web/a");
+    assert_eq!(forced(&["down", "web/a", "--zone", "*.org"]), "example.org web/a");
+    assert_eq!(forced(&["down", "web/192.0.2.*", "--zone", "example.com."]), "example.com web/a, example.com web/b");
+    assert_eq!(forced(&["down", "s*", "t?p"]), "example.com spare/null, example.com top/null");
+}
+
+#[test]
+fn only_who_may_is_heard() {
+    let secret = "b3b0e4a1f6c24d7f9a8c5e1d2f3a4b5c";
+    let open = Steered::start(&[("example.com.toml", POLICY)], "", &[]);
+    let shut = Steered::start(&[("example.com.toml", POLICY)], "token-file = \"token\"", &[("token", secret)]);
+    let json = "Content-Type: application/json";
+    let drain = r#"{"force":"drain","who":"ada"}"#;
+    let one = "/v1/endpoints/example.com/web/a/override";
+    let check = |steered: &Steered, request: &str, body: &str, status: u16, says: &str| {
+        let (got, answer) = http(steered.admin, request, body);
+        assert_eq!(got, status, "{request}: {answer}");
+        assert!(answer.to_string().contains(says), "{request}: {answer}");
+        if got >= 400 {
+            assert_eq!(answer["status"], got, "{answer}");
+        }
+    };
+    let host = "Host: localhost:8053";
+    check(&open, &format!("GET /v1/status HTTP/1.1\r\n{host}"), "", 200, "example.com");
+    check(&open, "GET /v1/status HTTP/1.1\r\nHost: evil.example", "", 421, "a web page could");
+    check(&open, &format!("PUT {one} HTTP/1.1\r\nHost: evil.example\r\n{json}"), drain, 421, "");
+    check(&open, &format!("POST /v1/steer HTTP/1.1\r\n{host}\r\nContent-Type: text/plain"), "{}", 415, "JSON");
+    check(&open, &format!("PUT {one} HTTP/1.1\r\n{host}"), drain, 415, "JSON");
+    check(&open, &format!("PUT {one} HTTP/1.1\r\n{host}\r\n{json}"), "{", 422, "not as it should be");
+    check(&open, &format!("PUT {one} HTTP/1.1\r\n{host}\r\n{json}"), r#"{"force":"of","who":"ada"}"#, 422, "drain");
+    check(&open, &format!("PUT {one} HTTP/1.1\r\n{host}\r\n{json}"), r#"{"force":"up","who":"a","x":1}"#, 422, "x");
+    let big = format!(r#"{{"force":"drain","who":"{}"}}"#, "a".repeat(70_000));
+    check(&open, &format!("PUT {one} HTTP/1.1\r\n{host}\r\n{json}"), &big, 413, "65536 octets");
+    let unknown = "/v1/endpoints/example.com/web/z/override";
+    check(&open, &format!("PUT {unknown} HTTP/1.1\r\n{host}\r\n{json}"), drain, 404, "no endpoint web/z");
+    check(&open, &format!("DELETE {unknown} HTTP/1.1\r\n{host}"), "", 404, "no endpoint web/z");
+    check(&open, &format!("GET /v2 HTTP/1.1\r\n{host}"), "", 404, "/v1/status");
+    check(&open, &format!("POST /v1/status HTTP/1.1\r\n{host}\r\n{json}"), "", 405, "");
+    assert_eq!(open.status()["overrides"], Value::Array(Vec::new()), "nothing of this was done");
+    check(&open, &format!("PUT {one} HTTP/1.1\r\n{host}\r\n{json}"), drain, 200, "safe_at");
+    assert_eq!(open.given("www.example.com", RecordType::A), "192.0.2.2");
+    check(&open, &format!("DELETE {one} HTTP/1.1\r\n{host}"), "", 204, "");
+    assert_eq!(open.given("www.example.com", RecordType::A), "192.0.2.1 192.0.2.2");
+
+    let bearer = format!("Authorization: Bearer {secret}");
+    check(&shut, &format!("GET /v1/status HTTP/1.1\r\n{host}\r\n{bearer}"), "", 200, "example.com");
+    check(&shut, &format!("GET /v1/status HTTP/1.1\r\n{host}\r\n{bearer}x"), "", 401, "token");
+    check(&shut, &format!("GET /v1/status HTTP/1.1\r\n{host}"), "", 401, "token");
+    check(&shut, &format!("PUT {one} HTTP/1.1\r\n{host}\r\n{json}"), drain, 401, "token");
+    assert_eq!(http(shut.admin, &format!("GET /readyz HTTP/1.1\r\n{host}"), "").0, 200);
+    // The commands find the token where the server does, or where they are told.
+    assert_eq!(shut.status()["overrides"], Value::Array(Vec::new()));
+    let url = format!("http://{}", shut.admin);
+    let refused = open.command(&["status", "--server", &url]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("send the token"), "{}", text(&refused.stderr));
+    let token = shut.server.config.as_ref().expect("a folder").path().join("token");
+    let token = token.to_str().expect("a path");
+    assert!(open.says(&["status", "--server", &url, "--token-file", token]).contains("zone example.com"));
+}
+
+#[test]
+fn a_server_says_when_it_is_ready() {
+    // Takes connections and never says a word.
+    let silent = TcpListener::bind((address::own_ip(), HTTP_PORT)).expect("an address of our own");
+    let ip = silent.local_addr().expect("its address").ip();
+    let zones = Zones::new();
+    let policy = format!(
+        "{ZONE}[monitors.m]\nhttp = {{ port = {HTTP_PORT} }}\ninterval = \"1h\"\ntimeout = \"1h\"\n\
+         [pools.p]\npolicy = \"failover\"\nmonitor = \"m\"\nendpoints = [\"{ip}\"]\n[names]\nwww = \"p\"\n"
+    );
+    zones.write("example.com.toml", &policy);
+    let configuration = Zones::new();
+    let admin = SocketAddr::new(IpAddr::V4(address::own_ip()), 8053);
+    let file = configuration.write("bellwether.toml", &format!("[admin]\nlisten = \"{admin}\"\n"));
+    let mut command = Command::new(BELLWETHER);
+    command.args(["serve", "--zones", ".", "--listen", &address::own_dns().to_string(), "--config"]).arg(file);
+    let mut process = Process::spawn("bellwether", command.current_dir(zones.path()));
+    await_some("the admin API", || TcpStream::connect(admin).ok());
+    let get = |path: &str| http(admin, &format!("GET {path} HTTP/1.1\r\nHost: {admin}"), "");
+    assert_eq!(get("/healthz").0, 200);
+    let (status, problem) = get("/readyz");
+    assert_eq!(status, 503);
+    assert!(problem["detail"].to_string().contains("first round"), "{problem}");
+    // One may look while it starts, and be heard.
+    assert_eq!(get("/v1/status").1["generation"], 0);
+    // Its probe ends, so it is ready.
+    drop(silent.accept().expect("a probe"));
+    drop(silent);
+    process.await_line(0, "that it is ready", |line| line.starts_with("ready"));
+    assert_eq!(get("/readyz").0, 200);
+}
+
+#[test]
+fn a_server_that_cannot_be_asked_says_how_to_open_it() {
+    let folder = Zones::new();
+    let admin = SocketAddr::new(IpAddr::V4(address::own_ip()), 8053);
+    let check = |file: &str, arguments: &[&str], says: &str| {
+        folder.write("bellwether.toml", file);
+        let output = run(folder.path(), arguments);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""), "{arguments:?}");
+        assert!(text(&output.stderr).contains(says), "{arguments:?}: {}", text(&output.stderr));
+    };
+    check(&format!("[admin]\nlisten = \"{admin}\"\n"), &["status"], &format!("[admin]\nlisten = \"{admin}\""));
+    check("", &["drain", "web"], "the server file opens no admin API");
+    check(
+        "",
+        &["status", "--server", &format!("http://{admin}")],
+        &format!("cannot reach the admin API at http://{admin}"),
+    );
+    check("", &["status", "--server", "localhost:8053"], "write a URL such as http://127.0.0.1:8053");
+    check("[admin]\ntoken-file = \"none\"", &["status"], "the token file none: No such file");
+    check(
+        "[admin]\ntoken-file = \"none\"",
+        &["serve", "--zones", ".", "--listen", &address::own_dns().to_string()],
+        "the token file none: No such file",
+    );
+    check("[admin]\nlisten = \"0.0.0.0:8053\"", &["status"], "whoever reaches 0.0.0.0:8053 could steer this server");
+}
+
+const PUSHED: &str = r#"
+[monitors.self]
+push = { lease = "3s" }
+[monitors.never]
+tcp = { port = 1 }
+interval = "1d"
+[pools.web]
+policy = "round-robin"
+monitor = "self"
+endpoints = [{ name = "a", address = "127.0.0.1" }, { name = "b", address = "127.0.0.2" }]
+[pools.probed]
+policy = "round-robin"
+monitor = "never"
+endpoints = [{ name = "p", address = "127.0.0.9" }]
+[names]
+www = { pool = "web", failover = "60s" }
+probed = "probed"
+"#;
+
+/// What endpoints report is in the answers at once, what they do not report in time counts against them, and one
+/// that is about to stop hears when it may.
+#[test]
+fn endpoints_report_by_themselves() {
+    let steered = Steered::start(&[("example.com.toml", PUSHED)], "", &[]);
+    let report = |endpoint: &str, body: &str| {
+        let path = format!("/v1/endpoints/example.com/{endpoint}/health");
+        let head = format!("PUT {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json", steered.admin);
+        http(steered.admin, &head, body)
+    };
+    let becomes = |expected: &str, why: &str| {
+        let same = || (steered.given("www.example.com", RecordType::A) == expected).then_some(());
+        await_some(why, same);
+    };
+    // Nobody has reported yet, and none is late.
+    becomes("127.0.0.1 127.0.0.2", "that both count as up");
+    let (status, reply) = report("web/b", r#"{"status": "down", "reason": "deploying"}"#);
+    assert_eq!((status, reply["good_until"].is_string()), (200, true), "{reply}");
+    becomes("127.0.0.1", "that b is out");
+    let told = steered.status();
+    let b = &told["zones"][0]["pools"].as_array().expect("pools").iter().find(|pool| pool["pool"] == "web");
+    let b = &b.expect("the pool")["endpoints"][1];
+    assert_eq!((&b["verdict"], &b["reason"]), (&"down".into(), &"it reports that it is down: deploying".into()), "{b}");
+    report("web/b", r#"{"status": "up", "load": 0.5}"#);
+    // a has said nothing for longer than its lease by then, or soon has.
+    let fresh = || {
+        report("web/b", r#"{"status": "up"}"#);
+        (steered.given("www.example.com", RecordType::A) == "127.0.0.2").then_some(())
+    };
+    await_some("that a is out for its silence and b is back", fresh);
+
+    report("web/a", r#"{"status": "up"}"#);
+    report("web/b", r#"{"status": "up"}"#);
+    let (status, reply) = report("web/a", r#"{"status": "drain", "reason": "new kernel"}"#);
+    assert_eq!((status, reply["stop"]["safe_at"].is_string()), (200, true), "{reply}");
+    assert_eq!(steered.given("www.example.com", RecordType::A), "127.0.0.2", "it is out at once");
+    assert_eq!(steered.status()["overrides"][0]["who"], "its own report");
+    report("web/a", r#"{"status": "up"}"#);
+    assert_eq!(steered.status()["overrides"], Value::Array(Vec::new()), "and back by its own word");
+
+    let check = |endpoint: &str, body: &str, status: u16, detail: &str| {
+        let (got, problem) = report(endpoint, body);
+        let said = problem["detail"].as_str().unwrap_or_default();
+        assert!(got == status && said.contains(detail), "{endpoint} {body}: {got} {problem}");
+    };
+    check("web/c", r#"{"status": "up"}"#, 404, "there is no web/c in example.com");
+    check("probed/p", r#"{"status": "up"}"#, 422, "no monitor of probed/p waits for reports");
+    check("web/a", r#"{"status": "well"}"#, 422, "unknown variant `well`");
+    check("web/a", r#"{"status": "up", "load": -1}"#, 422, "`load` must be a number from 0 to 1");
+    check("web/a", r#"{"state": "up"}"#, 422, "unknown field `state`");
+}

@@ -1,0 +1,47 @@
+//! Many endpoints that fail at once, under a running server: their verdicts wait, are told of aloud, and then stand.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::IpAddr;
+
+use hickory_proto::rr::RecordType;
+
+use crate::support::await_some;
+use crate::support::client::addresses;
+use crate::support::server::Launch;
+use crate::turning::{Endpoint, given, ips, policy};
+
+/// With all down there is nothing: what is answered shows the verdicts as they count.
+const NAMES: &str =
+    "www = { pool = \"web\", failover = \"30s\", ttl-min = \"3s\", answers = 6, when-all-down = \"nodata\" }";
+const TIMING: &str = "interval = \"1s\"\nfast = \"100ms\"\ntimeout = \"1s\"\nfall = 2\nrise = 2";
+
+#[test]
+fn a_wave_is_held_said_aloud_and_over() {
+    let endpoints: Vec<Endpoint> = (0..6).map(|_| Endpoint::start(true)).collect();
+    let all: Vec<&Endpoint> = endpoints.iter().collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("bellwether.toml");
+    fs::write(&config, "[health]\nwave-hold = \"4s\"").expect("a server file");
+    let text = policy(TIMING, ips(&all), NAMES);
+    let mut server = Launch::new().file("example.com.toml", &text).config_file(&config).start();
+    let client = server.client();
+    assert_eq!(given(&client), ips(&all));
+
+    all.iter().for_each(|endpoint| endpoint.turn(false));
+    server.process.await_line(0, "that many failed", |line| line.contains("IPv4 endpoints failed at once"));
+    // All six verdicts are in, and held: they are answered, for no longer than they must be.
+    await_some("six deaths", || (server.process.log().matches("→ down").count() == 6).then_some(()));
+    let answer = client.ask("www.example.com", RecordType::A);
+    let got: BTreeSet<IpAddr> = addresses(&answer).into_iter().collect();
+    let over = |log: &str| log.contains("no IPv4 verdicts are held any more");
+    // A machine that stood still for the whole hold has seen nothing wrong.
+    if !over(&server.process.log()) {
+        assert_eq!(got, ips(&all), "{}", server.process.log());
+        assert!(answer.answers.iter().all(|record| record.ttl == 3), "{answer}");
+    }
+    server.process.await_line(0, "that it is over", over);
+    await_some("that nothing is left", || given(&client).is_empty().then_some(()));
+    all.iter().for_each(|endpoint| endpoint.turn(true));
+    await_some("all of them", || (given(&client) == ips(&all)).then_some(()));
+}
