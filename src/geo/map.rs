@@ -79,6 +79,10 @@ impl Map {
         Found { class: ClassId(class), bits }
     }
 
+    pub(super) fn partition(&self) -> &Partition {
+        &self.partition
+    }
+
     /// The members of each class.
     pub fn classes(&self) -> &Classes {
         &self.classes

@@ -7,6 +7,7 @@
 //! address that this depended on. Everything that takes time is done when a map is compiled; a lookup is two or
 //! three reads and a short binary search.
 
+mod walk;
 mod map;
 mod rtts;
 mod latency;
@@ -40,6 +41,7 @@ pub use latency::{HYSTERESIS_US, RTT_MS_MAX, RttTable, Sample, TOLERANCE_MS};
 pub use map::{Found, Map, Otherwise, Rules};
 pub use place::{Coordinates, Country, Place, Subdivision, parse_asn};
 pub use rtts::{EXPECTED_MAX, Expected, RttMap};
+pub use walk::{Cut, walk};
 
 /// What is wrong with a word or a database, and what would be right. The reader that has the file adds the place.
 #[derive(Clone, Debug, PartialEq, Eq)]

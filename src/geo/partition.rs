@@ -7,7 +7,7 @@ use super::ranges::Ranges;
 use super::wide::Wide;
 
 /// A number for every address there is.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Partition {
     v4: Ranges<u32>,
     v6: Wide,

@@ -30,6 +30,8 @@ use std::fmt::Debug;
 pub(super) trait Key: Copy + Ord + Debug {
     /// The lowest address.
     const FIRST: Self;
+    /// The highest address.
+    const LAST: Self;
 
     /// The top `bits` of it, from 1 to 32.
     fn top(self, bits: u8) -> u32;
@@ -45,6 +47,7 @@ macro_rules! key {
     ($type:ty) => {
         impl Key for $type {
             const FIRST: Self = 0;
+            const LAST: Self = Self::MAX;
 
             fn top(self, bits: u8) -> u32 {
                 (self >> (Self::BITS - u32::from(bits))) as u32
@@ -71,7 +74,7 @@ const BUCKET_BITS_MAX: u8 = 16;
 const RANK_BITS_MAX: u8 = 16;
 
 /// The address space in ranges. Immutable.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ranges<K> {
     /// First addresses, ascending, the lowest address first.
     starts: Box<[K]>,

@@ -44,8 +44,8 @@ pub struct Expected {
     pub member: u16,
 }
 
-/// From an address to what is expected of the members. Immutable.
-#[derive(Clone, Debug)]
+/// From an address to what is expected of the members. Immutable. Two are equal when they expect the same of all.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RttMap {
     partition: Partition,
     expected: Box<[Expected]>,
@@ -95,6 +95,10 @@ impl RttMap {
     pub fn lookup(&self, address: IpAddr) -> Found {
         let (class, bits) = self.partition.lookup(address);
         Found { class: ClassId(class), bits }
+    }
+
+    pub(super) fn partition(&self) -> &Partition {
+        &self.partition
     }
 
     /// What is expected of the members for clients of a class: the fastest first, at most [`EXPECTED_MAX`]; those of

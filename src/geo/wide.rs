@@ -9,7 +9,7 @@ use super::ranges::{Builder, Ranges, prefix_within};
 const CUT: u32 = 1 << 31;
 
 /// The IPv6 address space in ranges. Immutable.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wide {
     /// By the first 64 bits.
     networks: Ranges<u64>,

@@ -17,7 +17,7 @@ use crate::random::Random;
 pub const TOLERANCE_MAX: Duration = Duration::from_secs(1);
 
 /// What a pool that goes by latency needs beside its members.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Latency {
     map: RttMap,
     tolerance_ms: u16,
@@ -54,6 +54,11 @@ impl Latency {
     pub fn expected(&self, address: IpAddr) -> (&[Expected], u8) {
         let found = self.map.lookup(address);
         (self.map.expected(found.class), found.bits)
+    }
+
+    /// What is expected of the members, by address.
+    pub const fn map(&self) -> &RttMap {
+        &self.map
     }
 
     /// How much longer than the best a member of the band may take.
@@ -93,6 +98,16 @@ impl Latency {
 }
 
 impl Band {
+    /// What part of the draws takes whom; nothing where none of them lives.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (u16, f64)> {
+        let shares = self.shares.get(..self.living as usize).unwrap_or_default();
+        let below = std::iter::once(0).chain(shares.iter().map(|(_, up_to)| *up_to));
+        shares.iter().zip(below).map(|(&(member, up_to), below)| match self.weight {
+            0 => (member, 1.0 / f64::from(self.living)),
+            weight => (member, (up_to - below) as f64 / weight as f64),
+        })
+    }
+
     /// One of the band, in proportion to weight; any of them alike where all weigh 0.
     pub(super) fn draw(&self, random: &mut Random) -> Option<u16> {
         let shares = self.shares.get(..self.living as usize)?;

@@ -14,6 +14,7 @@ mod weighted;
 mod least_load;
 mod shares;
 mod schedule;
+mod portions;
 mod random;
 mod failover;
 mod hash;
@@ -38,6 +39,7 @@ pub use forced::{Force, Forced};
 pub use given::{AliasId, Given};
 pub use judged::{JUDGES_MAX, Judged};
 pub use live::{LastGood, Live};
+pub use portions::{Portion, Portions};
 pub use ranking::{HASH_BITS, Ranking};
 pub use schedule::gcd;
 

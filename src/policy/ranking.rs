@@ -85,6 +85,21 @@ impl Ranking {
         (mix(seed) as usize & (self.slots.len() - 1), bits)
     }
 
+    /// Slots.
+    pub(super) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The ranked members of one.
+    pub(super) fn slot_ranks(&self, slot: usize) -> &[u16] {
+        self.slots.get(slot).map_or(&[], |ranks| ranks.as_slice())
+    }
+
+    /// How much of a client's address makes up its session: bits of IPv4 and of IPv6.
+    pub const fn bits(&self) -> (u8, u8) {
+        (self.v4_bits, self.v6_bits)
+    }
+
     /// Members in the order of a client's slot, the ranked ones; and what its answer depends on.
     pub(super) fn ranked(&self, address: IpAddr) -> (&[u16], usize, u8) {
         let (slot, bits) = self.slot(address);

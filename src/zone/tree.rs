@@ -220,6 +220,11 @@ impl<'z> Node<'z> {
         })
     }
 
+    /// The apex of its zone.
+    pub fn apex(self) -> &'z Name {
+        &self.zone.apex
+    }
+
     /// Which balanced name of the policy file this is.
     pub fn balanced(self) -> Option<u32> {
         (self.entry.kind == Kind::Balanced).then_some(self.entry.link)
