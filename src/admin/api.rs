@@ -3,10 +3,16 @@
 //! Fields are only ever added, so a program that reads them passes over what it does not know. Moments are RFC 3339
 //! in UTC; spans are seconds. Knows nothing of HTTP, nor of what stands behind.
 
+mod explain;
+
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use explain::{
+    ExplainQuery, Explanation, MemberConsidered, NameFound, PlaceFound, PoolConsulted, RecordGiven, TtlGiven,
+};
 
 /// `GET /v1/status`: all that is served, and how it stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::api::{Report, ReportReply, Status, SteerReply, SteerRequest, Target};
+use super::api::{ExplainQuery, Explanation, Report, ReportReply, Status, SteerReply, SteerRequest, Target};
 
 /// Requests that may wait for the keeper. As many as there may be connections: none is turned away for that.
 const WAITING_MAX: usize = super::CONNECTIONS_MAX;
@@ -19,7 +19,9 @@ const WAITING_MAX: usize = super::CONNECTIONS_MAX;
 #[derive(Debug)]
 pub enum Command {
     /// How does everything stand?
-    Look(oneshot::Sender<Picture>),
+    Look(oneshot::Sender<Picture<Status>>),
+    /// Which answer does a client get, and why?
+    Explain(ExplainQuery, oneshot::Sender<Picture<Result<Explanation, Refusal>>>),
     /// Force this, or force it no more.
     Steer {
         /// What is meant.
@@ -49,22 +51,22 @@ pub enum Selection {
     Only(Target),
 }
 
-/// How everything stood at one moment, to be put into words by whoever asked.
-pub struct Picture(Box<dyn FnOnce() -> Status + Send>);
+/// What the keeper held at one moment, to be put into words, a `T`, by whoever asked.
+pub struct Picture<T>(Box<dyn FnOnce() -> T + Send>);
 
-impl Picture {
+impl<T> Picture<T> {
     /// A picture that `develop` puts into words.
-    pub fn new(develop: impl FnOnce() -> Status + Send + 'static) -> Self {
+    pub fn new(develop: impl FnOnce() -> T + Send + 'static) -> Self {
         Self(Box::new(develop))
     }
 
     /// In words. Takes time in proportion to everything that is served.
-    pub fn develop(self) -> Status {
+    pub fn develop(self) -> T {
         (self.0)()
     }
 }
 
-impl fmt::Debug for Picture {
+impl<T> fmt::Debug for Picture<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Picture")
     }
@@ -75,6 +77,8 @@ impl fmt::Debug for Picture {
 pub enum Refusal {
     /// There is no such pool or endpoint; with near names.
     Unknown(String),
+    /// It is not put as it should be.
+    Malformed(String),
     /// It asks for what cannot be.
     Invalid(String),
     /// There is no room for more.
@@ -129,8 +133,11 @@ impl Desk {
     }
 
     pub(super) async fn look(&self) -> Result<Status, Refusal> {
-        let picture = self.ask(Command::Look).await?;
-        tokio::task::spawn_blocking(|| picture.develop()).await.map_err(|_| Refusal::Stopping)
+        develop(self.ask(Command::Look).await?).await
+    }
+
+    pub(super) async fn explain(&self, query: ExplainQuery) -> Result<Explanation, Refusal> {
+        develop(self.ask(|reply| Command::Explain(query, reply)).await?).await?
     }
 
     pub(super) async fn steer(&self, select: Selection, request: SteerRequest) -> Result<SteerReply, Refusal> {
@@ -146,4 +153,9 @@ impl Desk {
         self.commands.send(command(reply)).await.map_err(|_| Refusal::Stopping)?;
         answer.await.map_err(|_| Refusal::Stopping)
     }
+}
+
+/// Puts a picture into words on a thread that may take its time.
+async fn develop<T: Send + 'static>(picture: Picture<T>) -> Result<T, Refusal> {
+    tokio::task::spawn_blocking(|| picture.develop()).await.map_err(|_| Refusal::Stopping)
 }

@@ -1,8 +1,8 @@
 //! Which request comes to what. Handlers only take requests apart and put answers together.
 
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, PathRejection};
-use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -10,7 +10,10 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::de::DeserializeOwned;
 
-use super::api::{Force, OverrideRequest, OverrideStatus, ReportReply, Status, SteerReply, SteerRequest, Target};
+use super::api::{
+    ExplainQuery, Explanation, Force, OverrideRequest, OverrideStatus, ReportReply, Status, SteerReply, SteerRequest,
+    Target,
+};
 use super::desk::{Desk, Phase, Refusal, Selection};
 use super::{BODY_OCTETS_MAX, Problem, REQUEST_LONGEST, Token, guard};
 
@@ -22,6 +25,7 @@ pub(super) fn router(desk: Desk, token: Option<Token>) -> Router {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/v1/status", get(status))
+        .route("/v1/explain", get(explain))
         .route("/v1/steer", post(steer))
         .route("/v1/pools/{zone}/{pool}/override", put(force_pool).delete(release_pool))
         .route("/v1/endpoints/{zone}/{pool}/{endpoint}/override", put(force_endpoint).delete(release_endpoint))
@@ -61,6 +65,11 @@ async fn readyz(State(desk): State<Desk>) -> Result<&'static str, Problem> {
 
 async fn status(State(desk): State<Desk>) -> Answer<Status> {
     Ok(Json(desk.look().await?))
+}
+
+async fn explain(State(desk): State<Desk>, query: Result<Query<ExplainQuery>, QueryRejection>) -> Answer<Explanation> {
+    let Query(query) = query?;
+    Ok(Json(desk.explain(query).await?))
 }
 
 async fn steer(State(desk): State<Desk>, body: Body) -> Answer<SteerReply> {
@@ -146,10 +155,17 @@ impl From<PathRejection> for Problem {
     }
 }
 
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, rejection.body_text())
+    }
+}
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Unknown(detail) => Self::new(StatusCode::NOT_FOUND, detail),
+            Refusal::Malformed(detail) => Self::new(StatusCode::BAD_REQUEST, detail),
             Refusal::Invalid(detail) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
             Refusal::Full(detail) => Self::new(StatusCode::CONFLICT, detail),
             Refusal::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping"),

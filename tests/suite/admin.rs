@@ -390,3 +390,39 @@ fn endpoints_report_by_themselves() {
     check("web/a", r#"{"status": "up", "load": -1}"#, 422, "`load` must be a number from 0 to 1");
     check("web/a", r#"{"state": "up"}"#, 422, "unknown field `state`");
 }
+
+/// What is explained is what is given now: with what is forced, and with the verdicts of this server.
+#[test]
+fn the_server_explains_what_it_gives_now() {
+    let steered = Steered::start(&[("example.com.toml", POLICY)], "", &[]);
+    let ask = |query: &str| http(steered.admin, &format!("GET /v1/explain?{query} HTTP/1.1\r\nHost: localhost"), "");
+    let member = |told: &Value, pool: &str, member: &str| {
+        let named = |list: &Value, name: &str| {
+            list.as_array().and_then(|list| list.iter().find(|one| one["name"] == name)).cloned().unwrap_or_default()
+        };
+        let found = named(&named(&told["pools"], pool)["members"], member);
+        format!("{} {}", found["taken"], found["reason"].as_str().unwrap_or("not there"))
+    };
+    let (status, told) = ask("name=top.example.com&type=a&client=192.0.2.77");
+    assert_eq!((status, &told["type"], &told["rcode"]), (200, &"A".into(), &"No Error".into()), "{told}");
+    assert_eq!(member(&told, "top", "pool web"), "true taken");
+    assert_eq!(member(&told, "top", "pool spare"), "false down", "its monitor never finds it up");
+    assert_eq!((&told["found"][0]["finding"], &told["scope"]), (&"balanced".into(), &0.into()));
+    steered.says(&["drain", "web/a"]);
+    let (_, told) = ask("name=www.example.com.");
+    assert_eq!(member(&told, "web", "a"), "false drained");
+    assert_eq!(told["answers"][0]["data"], "192.0.2.2");
+    assert_eq!((&told["client"], &told["place"]), (&Value::Null, &Value::Null));
+    let (_, told) = ask("name=www.example.net&type=TXT&resolver=2001:db8::1");
+    assert_eq!((&told["rcode"], told["found"].as_array().map(Vec::len)), (&"Query Refused".into(), Some(0)), "{told}");
+    let refused = |query: &str, says: &str| {
+        let (status, problem) = ask(query);
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        assert!(status == 400 && detail.contains(says), "{query}: {status} {problem}");
+    };
+    refused("", "missing field `name`");
+    refused("name=a..b", "`name`: ");
+    refused("name=www.example.com&type=AAAAA", "`type`: write a record type");
+    refused("name=www.example.com&client=localhost", "invalid IP address");
+    refused("name=www.example.com&down=web/a", "unknown field `down`");
+}

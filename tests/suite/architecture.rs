@@ -14,10 +14,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "admin",
-            "answer",
             "config",
             "diagnostic",
-            "geo",
+            "explain",
             "health",
             "moment",
             "policy",
@@ -36,6 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "answer",
             "config",
             "diagnostic",
+            "explain",
             "health",
             "moment",
             "policy",
@@ -50,6 +50,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "zone",
         ],
     ),
+    ("explain", &["admin", "answer", "geo", "health", "moment", "policy", "snapshot", "wire"]),
     ("admin", &[]),
     (
         "config",

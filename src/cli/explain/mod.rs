@@ -1,33 +1,25 @@
 //! `bellwether explain`: which answer a client gets, and why, before anybody asks.
 //!
-//! The answer comes from [`crate::answer::answer`] itself, over the files as they are and with every endpoint up
-//! but those that `--down` names; a witness in the worker hears how it comes about.
+//! The files as they are, with every endpoint up but those that `--down` and `--drain` name, put before
+//! [`crate::explain`].
 
-mod hearing;
-mod report;
+mod text;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use clap::Args;
-use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
-use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsOption};
-use hickory_proto::rr::{Name as HickoryName, RecordType};
 
 use super::{DONE, FAILED, FileArguments, terminal};
-use crate::answer::{Counters, Outcome, Peer, Response, Transport, Worker, answer};
 use crate::config::{self, Atlas, Loaded};
 use crate::diagnostic::{Severity, nearest};
+use crate::explain::{self, Question, Scene};
 use crate::health::{Board, Health, ProbeId};
 use crate::moment::Moment;
-use crate::policy::{
-    Client, EndpointId, Force, Forced, Judged, Live, PoolId, Pools, SCOPE_V4_MAX, SCOPE_V6_MAX, Target,
-};
+use crate::policy::{Client, EndpointId, Force, Forced, Judged, Live, PoolId, Pools, Target};
 use crate::snapshot::{Served, Snapshot, Steering};
 use crate::wire::name::Name;
 use crate::wire::rtype::Rtype;
-use hearing::Hearing;
-use report::Report;
 
 pub(super) const HELP: &str = "\
 Nothing is probed: every endpoint counts as up but those that --down and --drain name. The client's network is told as a \
@@ -39,10 +31,10 @@ Exit codes: 0 explained · 1 faulty files, or an endpoint that there is not · 2
 #[derive(Args, Debug)]
 pub(super) struct ExplainArguments {
     /// The name that is asked for, absolute with or without its final dot
-    #[arg(value_parser = name)]
+    #[arg(value_parser = explain::name)]
     name: Name,
     /// The type that is asked for
-    #[arg(default_value = "A", value_parser = rtype)]
+    #[arg(default_value = "A", value_parser = explain::rtype)]
     rtype: Rtype,
     /// The client's address; without one, a client of whom nothing is known
     #[arg(long, value_name = "IP")]
@@ -63,16 +55,8 @@ pub(super) struct ExplainArguments {
     files: FileArguments,
 }
 
-fn name(text: &str) -> Result<Name, String> {
-    Name::from_host(text).map_err(|error| error.to_string())
-}
-
-fn rtype(text: &str) -> Result<Rtype, String> {
-    text.to_ascii_uppercase().parse().map_err(|_| "write a record type, such as A, AAAA, MX or TYPE65".to_owned())
-}
-
 pub(super) fn run(arguments: &ExplainArguments) -> u8 {
-    match explain(arguments) {
+    match explained(arguments) {
         Ok(text) => match terminal::print(format_args!("{text}")) {
             Ok(()) => DONE,
             Err(error) => terminal::unprinted(&error),
@@ -84,7 +68,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> u8 {
     }
 }
 
-fn explain(arguments: &ExplainArguments) -> Result<String, String> {
+fn explained(arguments: &ExplainArguments) -> Result<String, String> {
     let faulty = || "the files have faults; `bellwether check` lists them".to_owned();
     let server = arguments.files.server().ok_or_else(faulty)?;
     let atlas = Atlas::read(&server.databases, server.latency.as_deref()).map_err(|faults| {
@@ -98,29 +82,17 @@ fn explain(arguments: &ExplainArguments) -> Result<String, String> {
     let board = board(&mut loaded, &arguments.down)?;
     let snapshot = snapshot(loaded, &board, &arguments.drain)?;
 
-    let mut worker = Worker::with_witness(Arc::<Counters>::default(), 0, Hearing::default());
-    worker.adopt(&snapshot);
-    let request = request(arguments).map_err(|error| format!("the question cannot be put: {error}"))?;
-    let mut octets = vec![0; usize::from(u16::MAX)];
-    let mut response = Response::new(&mut octets);
-    let address = arguments.resolver.or(arguments.client).unwrap_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
-    let peer = Peer { address, transport: Transport::Tcp };
-    let outcome = answer(&snapshot, &mut worker, peer, Moment::START, &request, &mut response);
-    let Outcome::Answered(_) = outcome else { return Err("the question was not answered".to_owned()) };
-    let message =
-        Message::from_vec(response.octets()).map_err(|error| format!("the answer cannot be read: {error}"))?;
+    let ExplainArguments { name, rtype, client, resolver, .. } = arguments;
+    let question = Question { name: name.clone(), rtype: *rtype, client: *client, resolver: *resolver };
     let place = |client: Client| atlas.places().lookup(client.address()).0;
-    let report = Report {
-        name: &arguments.name,
-        rtype: arguments.rtype,
-        client: arguments.client.map(|client| (client, place(Client::within(client)))),
-        resolver: arguments.resolver.map(|resolver| (resolver, place(Client::asking_from(resolver)))),
-        snapshot: &snapshot,
-        board: &board,
-        hearing: worker.witness(),
-        message: &message,
-    };
-    Ok(if arguments.json { report.json() } else { report.text() })
+    let scene = Scene { snapshot: &snapshot, board: &board, place: &place, now: Moment::START };
+    let told = explain::explain(&question, &scene)?;
+    if !arguments.json {
+        return Ok(text::text(&told));
+    }
+    let json =
+        serde_json::to_string_pretty(&told).map_err(|error| format!("the explanation cannot be written: {error}"))?;
+    Ok(json + "\n")
 }
 
 /// The board on which everything is up but what `down` names.
@@ -220,19 +192,4 @@ fn targets(pools: &Pools, wanted: &str) -> Vec<Target> {
             called.map(|(id, _)| Target::Pool(PoolId(id))).collect()
         }
     }
-}
-
-/// The question as a resolver would put it.
-fn request(arguments: &ExplainArguments) -> Result<Vec<u8>, hickory_proto::ProtoError> {
-    let name = HickoryName::from_ascii(arguments.name.to_string())?;
-    let mut message = Message::new(0, MessageType::Query, OpCode::Query);
-    message.add_query(Query::query(name, RecordType::from(arguments.rtype.0)));
-    let mut edns = Edns::new();
-    if let Some(client) = arguments.client {
-        let bits = if client.is_ipv4() { SCOPE_V4_MAX } else { SCOPE_V6_MAX };
-        let subnet = ClientSubnet::new(Client::within(client).address(), bits, 0);
-        edns.options_mut().insert(EdnsOption::Subnet(subnet));
-    }
-    message.edns = Some(edns);
-    message.to_vec()
 }

@@ -21,6 +21,7 @@ impl Keeper {
     pub(super) fn obey(&mut self, command: Command) {
         match command {
             Command::Look(reply) => drop(reply.send(self.picture())),
+            Command::Explain(query, reply) => drop(reply.send(self.explaining(query))),
             Command::Steer { select, request, reply } => drop(reply.send(self.steer(select, request))),
             Command::Report { target, report, reply } => drop(reply.send(self.report(target, report))),
         }
@@ -44,7 +45,7 @@ impl Keeper {
     }
 
     /// What is held, for a thread of its own to put into words.
-    fn picture(&self) -> Picture {
+    fn picture(&self) -> Picture<api::Status> {
         let seen = status::Seen {
             snapshot: self.snapshots.load_full(),
             catalog: self.catalog.clone(),

@@ -1,13 +1,13 @@
-//! What was heard, put into words: text for a ticket, JSON for a program.
+//! What was heard, put into words.
 
-use std::fmt::Write;
 use std::net::IpAddr;
 
 use hickory_proto::op::Message;
+use hickory_proto::rr::Record;
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
-use serde_json::{Value, json};
 
 use super::hearing::{Consulted, Hearing};
+use crate::admin::api::{Explanation, MemberConsidered, NameFound, PlaceFound, PoolConsulted, RecordGiven, TtlGiven};
 use crate::answer::{Finding, Steered};
 use crate::geo::Place;
 use crate::health::Board;
@@ -29,131 +29,47 @@ pub(super) struct Report<'a> {
     pub(super) message: &'a Message,
 }
 
-/// A member of a pool that was consulted.
-struct Judged {
-    name: String,
-    address: Option<IpAddr>,
-    taken: bool,
-    reason: String,
-}
-
 impl Report<'_> {
-    pub(super) fn text(&self) -> String {
-        let mut text = String::new();
-        let mut line = |head: &str, tail: &str| {
-            let _ = writeln!(text, "{head:9}{tail}");
-        };
-        line("question", &format!("{} {}", self.name, self.rtype));
-        match (self.client, self.resolver) {
-            (Some((client, place)), _) => line("client", &format!("{client}: {place}")),
-            (None, Some(_)) => line("client", "nobody in particular: the resolver tells no subnet"),
-            (None, None) => line("client", "nobody in particular (name one with --client IP)"),
-        }
-        if let Some((resolver, place)) = self.resolver {
-            line("resolver", &format!("{resolver}: {place}"));
-        }
-        for (name, zone, finding) in &self.hearing.found {
-            line("zone", &format!("{zone} {}", self.finding(name, *finding)));
-        }
-        if self.hearing.found.is_empty() {
-            line("zone", "none: the name lies in no zone that is served here");
-        }
-        if let (Some(steered), Some((_, name))) = (self.hearing.steered, self.balanced()) {
-            self.pools_text(&mut text, steered);
-            let mut line = |head: &str, tail: &str| {
-                let _ = writeln!(text, "{head:9}{tail}");
-            };
-            let seconds = self.seconds(steered);
-            line("ttl", &format!("{seconds} s: {}", ttl_reason(seconds, steered, name)));
-            line("scope", &self.scope_text());
-        }
-        let _ = writeln!(text, "{:9}{}", "answer", self.message.metadata.response_code);
-        for record in self.message.answers.iter().chain(&self.message.authorities) {
-            let _ = writeln!(text, "{:9}{record}", "");
-        }
-        text
-    }
-
-    fn pools_text(&self, text: &mut String, steered: Steered) {
-        for consulted in &self.hearing.pools {
-            let Some(pool) = self.pool(consulted) else { continue };
-            let hints = consulted.hints.map_or_else(String::new, |family| format!(" for {}", hint_word(family)));
-            let _ = writeln!(text, "pool     {} ({}){hints}: {}", pool.name, pool.policy.name(), how(consulted.how));
-            let members = self.members(consulted, pool, steered);
-            let width = members.iter().map(|member| member.name.chars().count()).max().unwrap_or(0);
-            for member in &members {
-                let mark = if member.taken { "→" } else { " " };
-                let address =
-                    member.address.map(|address| address.to_string()).filter(|address| *address != member.name);
-                let address = address.map_or_else(String::new, |address| format!("{address}  "));
-                let _ = writeln!(text, "       {mark} {:width$}  {address}{}", member.name, member.reason);
-            }
-        }
-    }
-
-    pub(super) fn json(&self) -> String {
-        let found: Vec<Value> = self.hearing.found.iter().map(|(name, zone, finding)| {
-            json!({ "name": name.to_string(), "zone": zone.to_string(), "finding": word(*finding) })
-        }).collect();
-        let records = |records: &[hickory_proto::rr::Record]| -> Vec<Value> {
-            records
-                .iter()
-                .map(|record| {
-                    json!({
-                        "name": record.name.to_string(),
-                        "type": record.record_type().to_string(),
-                        "ttl": record.ttl,
-                        "data": record.data.to_string(),
-                    })
-                })
-                .collect()
-        };
-        let value = json!({
-            "name": self.name.to_string(),
-            "type": self.rtype.to_string(),
-            "client": self.client.map(|(client, _)| client),
-            "resolver": self.resolver.map(|(resolver, _)| resolver),
-            "place": self.client.or(self.resolver).map(|(_, place)| place_json(&place)),
-            "found": found,
-            "pools": self.pools_json(),
-            "ttl": self.hearing.steered.zip(self.balanced()).map(|(steered, (_, name))| json!({
-                "seconds": self.seconds(steered),
-                "min": name.ttl.min,
-                "max": name.ttl.max,
-                "reason": ttl_reason(self.seconds(steered), steered, name),
-            })),
-            "scope": self.scope(),
-            "rcode": self.message.metadata.response_code.to_string(),
-            "answers": records(&self.message.answers),
-            "authorities": records(&self.message.authorities),
+    pub(super) fn explanation(&self) -> Explanation {
+        let found = self.hearing.found.iter().map(|(name, zone, finding)| NameFound {
+            name: name.to_string(),
+            zone: zone.to_string(),
+            finding: word(*finding).to_owned(),
+            words: self.finding(name, *finding),
         });
-        format!("{value:#}\n")
+        let ttl = self.hearing.steered.zip(self.balanced()).map(|(steered, (_, name))| TtlGiven {
+            seconds: self.seconds(steered),
+            min: name.ttl.min,
+            max: name.ttl.max,
+            reason: ttl_reason(self.seconds(steered), steered, name),
+        });
+        Explanation {
+            name: self.name.to_string(),
+            rtype: self.rtype.to_string(),
+            client: self.client.map(|(client, _)| client),
+            resolver: self.resolver.map(|(resolver, _)| resolver),
+            place: self.client.or(self.resolver).map(|(_, place)| place_found(&place)),
+            resolver_place: self.resolver.map(|(_, place)| place_found(&place)),
+            found: found.collect(),
+            pools: self.pools(),
+            ttl,
+            scope: self.scope(),
+            rcode: self.message.metadata.response_code.to_string(),
+            answers: self.message.answers.iter().map(record).collect(),
+            authorities: self.message.authorities.iter().map(record).collect(),
+        }
     }
 
-    fn pools_json(&self) -> Vec<Value> {
+    fn pools(&self) -> Vec<PoolConsulted> {
         let Some(steered) = self.hearing.steered else { return Vec::new() };
         let consulted = self.hearing.pools.iter().filter_map(|consulted| Some((consulted, self.pool(consulted)?)));
         consulted
-            .map(|(consulted, pool)| {
-                let members: Vec<Value> = self
-                    .members(consulted, pool, steered)
-                    .into_iter()
-                    .map(|member| {
-                        json!({
-                            "name": member.name,
-                            "address": member.address,
-                            "taken": member.taken,
-                            "reason": member.reason,
-                        })
-                    })
-                    .collect();
-                json!({
-                    "name": &*pool.name,
-                    "policy": pool.policy.name().to_string(),
-                    "how": how(consulted.how),
-                    "hints": consulted.hints.map(hint_word),
-                    "members": members,
-                })
+            .map(|(consulted, pool)| PoolConsulted {
+                name: pool.name.to_string(),
+                policy: pool.policy.name().to_string(),
+                how: how(consulted.how),
+                hints: consulted.hints.map(|family| hint_word(family).to_owned()),
+                members: self.members(consulted, pool, steered),
             })
             .collect()
     }
@@ -199,7 +115,7 @@ impl Report<'_> {
         }
     }
 
-    fn members(&self, consulted: &Consulted, pool: &Pool, steered: Steered) -> Vec<Judged> {
+    fn members(&self, consulted: &Consulted, pool: &Pool, steered: Steered) -> Vec<MemberConsidered> {
         let steered = Steered { family: consulted.hints.unwrap_or(steered.family), ..steered };
         let members = (0..).zip(&pool.members);
         members.filter_map(|(number, member)| self.judge(consulted, pool, steered, number, member)).collect()
@@ -212,7 +128,7 @@ impl Report<'_> {
         steered: Steered,
         number: u16,
         member: &Member,
-    ) -> Option<Judged> {
+    ) -> Option<MemberConsidered> {
         let (served, _) = self.balanced()?;
         let pools = &served.steering.pools;
         let taken = consulted.took.contains(&member.target);
@@ -250,7 +166,7 @@ impl Report<'_> {
             (_, true, true) => format!("taken{}", self.rank(consulted, pool, number, "")),
             (_, true, false) => format!("up, not taken{}", self.rank(consulted, pool, number, why_not(pool, member))),
         };
-        Some(Judged { name, address, taken: taken && present, reason })
+        Some(MemberConsidered { name, address, taken: taken && present, reason })
     }
 
     /// Where a member stands in the client's class, for the policies that have classes; else what is said without.
@@ -275,25 +191,27 @@ impl Report<'_> {
             _ => None,
         }
     }
+}
 
-    fn scope_text(&self) -> String {
-        match self.scope() {
-            None => "none: no client subnet was told".to_owned(),
-            Some(0) => "/0: the same for every client".to_owned(),
-            Some(bits) => format!("/{bits}: the answer depended on so many bits of the client's address"),
-        }
+fn place_found(place: &Place) -> PlaceFound {
+    PlaceFound {
+        continent: place.continent.map(|continent| continent.code().to_owned()),
+        country: place.country.map(|country| country.code().to_owned()),
+        subdivision: place.subdivision.map(|subdivision| subdivision.to_string()),
+        latitude: place.coordinates.map(|coordinates| coordinates.latitude()),
+        longitude: place.coordinates.map(|coordinates| coordinates.longitude()),
+        asn: place.asn,
+        words: place.to_string(),
     }
 }
 
-fn place_json(place: &Place) -> Value {
-    json!({
-        "continent": place.continent.map(|continent| continent.code()),
-        "country": place.country.map(|country| country.code()),
-        "subdivision": place.subdivision.map(|subdivision| subdivision.to_string()),
-        "latitude": place.coordinates.map(|coordinates| coordinates.latitude()),
-        "longitude": place.coordinates.map(|coordinates| coordinates.longitude()),
-        "asn": place.asn,
-    })
+fn record(record: &Record) -> RecordGiven {
+    RecordGiven {
+        name: record.name.to_string(),
+        rtype: record.record_type().to_string(),
+        ttl: record.ttl,
+        data: record.data.to_string(),
+    }
 }
 
 fn why_not(pool: &Pool, member: &Member) -> &'static str {
