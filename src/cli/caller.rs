@@ -52,6 +52,18 @@ pub(super) struct Caller {
     token: Option<Token>,
 }
 
+impl ServerArguments {
+    /// The server file that they name.
+    pub(super) fn config(&self) -> &Option<PathBuf> {
+        &self.config
+    }
+
+    /// Whether they name a server.
+    pub(super) fn is_named(&self) -> bool {
+        self.server.is_some()
+    }
+}
+
 impl Caller {
     /// A caller of the server that the arguments mean.
     pub(super) fn of(arguments: &ServerArguments) -> Result<Self, String> {

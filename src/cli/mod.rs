@@ -3,10 +3,12 @@
 mod caller;
 mod check;
 mod demo;
+mod diff;
 mod explain;
 mod serve;
 mod status;
 mod steer;
+mod supposed;
 mod terminal;
 
 use std::net::{SocketAddr, UdpSocket};
@@ -30,6 +32,7 @@ pub fn run() -> ExitCode {
         Command::Serve(serve) => serve::run(&serve),
         Command::Check(check) => check::run(&check),
         Command::Explain(explain) => explain::run(&explain),
+        Command::Diff(diff) => diff::run(&diff),
         Command::Status(status) => status::run(&status),
         Command::Up(steer) => steer::run(&steer, Some(Force::Up)),
         Command::Down(steer) => steer::run(&steer, Some(Force::Down)),
@@ -69,6 +72,9 @@ enum Command {
     /// Say which answer a client gets, and why
     #[command(after_help = explain::HELP)]
     Explain(explain::ExplainArguments),
+    /// Say what would change for clients if one zones folder took the place of another
+    #[command(after_help = diff::HELP)]
+    Diff(diff::DiffArguments),
     /// Show how a running server stands: names, pools, endpoints, and what is forced
     #[command(after_help = status::HELP)]
     Status(status::StatusArguments),

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::caller::{Caller, ServerArguments};
 use super::steer::when;
-use super::terminal::{note, print, span, unprinted, width};
+use super::terminal::{cut, note, print, span, unprinted, width};
 use super::{DONE, FAILED};
 use crate::admin::api::{EndpointStatus, Families, Force, Forced, NameStatus, PoolStatus, Status, Target, ZoneStatus};
 
@@ -229,15 +229,6 @@ fn rows(text: &mut String, rows: &[Row], width: Option<usize>) {
         let [a, b, c, d] = longest;
         let line = format!("  {what:a$}  {gives:b$}  {stands:c$}  {age:>d$}  {why}");
         let _ = writeln!(text, "{}", cut(line.trim_end(), width));
-    }
-}
-
-fn cut(line: &str, width: Option<usize>) -> String {
-    match width {
-        Some(width) if line.chars().count() > width => {
-            line.chars().take(width.saturating_sub(1)).chain(['…']).collect()
-        }
-        _ => line.to_owned(),
     }
 }
 

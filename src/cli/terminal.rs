@@ -67,6 +67,16 @@ pub(super) fn width() -> Option<usize> {
     terminal_size::terminal_size_of(io::stdout()).map(|(terminal_size::Width(width), _)| usize::from(width))
 }
 
+/// `line` in at most `width` characters, where there is such a width.
+pub(super) fn cut(line: &str, width: Option<usize>) -> String {
+    match width {
+        Some(width) if line.chars().count() > width => {
+            line.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+        }
+        _ => line.to_owned(),
+    }
+}
+
 /// A span as a policy file would state it: `500ms`, `13s`, `1m30s`, `2h`.
 pub(super) fn span(span: Duration) -> String {
     let (seconds, milliseconds) = (span.as_secs(), span.subsec_millis());

@@ -1,7 +1,7 @@
 //! What is known of clients: the databases of places and the latency table that the server file names, read once and
 //! again when one of them is replaced.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -11,7 +11,7 @@ use super::faults::suggestion;
 use super::latency_file::{Latency, read_latency};
 use super::text_file::read_text;
 use crate::diagnostic::{Diagnostic, Place};
-use crate::geo::{Map, Places, RttTable, Rules};
+use crate::geo::{self, Claim, Country, Map, Places, RttTable, Rules};
 
 /// The files, as they were when they were read.
 #[derive(Clone, Debug, Default)]
@@ -119,6 +119,29 @@ impl Atlas {
         let map = Arc::new(Map::compile(&self.places, &rules));
         maps.push((rules, Arc::downgrade(&map)));
         map
+    }
+
+    /// The same with made-up places in place of databases: every country, and every AS and subdivision that the rules
+    /// of maps in use, or the latency table, name. With them the maps of the same files tell apart what those files do.
+    #[must_use]
+    pub fn made_up(&self) -> Self {
+        let maps = self.maps.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let claimed = maps.iter().flat_map(|(rules, _)| rules.claims.iter().map(|(claim, _)| *claim));
+        let measured = self.rtts().into_iter().flat_map(|table| table.samples().iter().map(|sample| sample.clients));
+        let claims: BTreeSet<Claim> =
+            claimed.chain(measured).filter(|claim| matches!(claim, Claim::Asn(_) | Claim::Subdivision(_))).collect();
+        let country = |country: Country| geo::Place {
+            continent: Some(country.continent()),
+            country: Some(country),
+            ..geo::Place::default()
+        };
+        let claimed = claims.into_iter().map(|claim| match claim {
+            Claim::Asn(asn) => geo::Place { asn: Some(asn), ..geo::Place::default() },
+            Claim::Subdivision(part) => geo::Place { subdivision: Some(part), ..country(part.country()) },
+            _ => geo::Place::default(),
+        });
+        let places = Places::made_up(Country::all().map(country).chain(claimed));
+        Self { databases: Vec::new(), places: Arc::new(places), maps: Arc::default(), latency: self.latency.clone() }
     }
 
     /// Whether there is no database at all.

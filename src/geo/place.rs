@@ -68,6 +68,12 @@ impl fmt::Display for Place {
 pub struct Country(u8);
 
 impl Country {
+    /// All there are.
+    pub fn all() -> impl Iterator<Item = Self> {
+        // Fewer than 256.
+        (0..COUNTRIES.len()).filter_map(|row| u8::try_from(row).ok().map(Self))
+    }
+
     /// The country with this code, if it is one.
     pub fn of_code(code: &str) -> Option<Self> {
         let row = COUNTRIES.binary_search_by_key(&code, |&(code, ..)| code).ok()?;

@@ -1,0 +1,84 @@
+//! Who judges which endpoints, and what pools depend on: what two folders say otherwise of that.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use crate::config::Loaded;
+use crate::health::ProbeId;
+use crate::policy::Target;
+use crate::preview::{Setting, Subject};
+use crate::probe::Monitor;
+
+/// Monitors and what they ask, without the address.
+type Judges = Vec<(Arc<Monitor>, String)>;
+
+/// What pools of both folders are judged by otherwise. An endpoint that is new, or gone, says nothing here.
+pub(super) fn changes(old: &Loaded, new: &Loaded) -> Vec<Setting> {
+    let (before, after) = (judged(old), judged(new));
+    let mut settings: Vec<Setting> = Vec::new();
+    for (key, now) in &after {
+        let Some(was) = before.get(key).filter(|was| !is_same(was, now)) else { continue };
+        let (zone, pool, of) = key;
+        let what = if of.is_some() { "monitor" } else { "depends" };
+        let (mut old, mut new) = (words(was), words(now));
+        if old == new {
+            new.push_str(", otherwise");
+        }
+        let subject = Subject::Pool(pool.clone());
+        // Endpoints of a pool are nearly always judged alike.
+        if settings.iter().any(|known| known.of == subject && (known.what, &known.old, &known.new) == (what, &old, &new)) {
+            continue;
+        }
+        let apex = new_apex(zone);
+        settings.extend(apex.map(|zone| Setting { zone, of: subject, what, old: std::mem::take(&mut old), new }));
+    }
+    settings
+}
+
+fn new_apex(zone: &str) -> Option<crate::wire::name::Name> {
+    crate::wire::name::Name::from_host(zone).ok()
+}
+
+/// By zone, pool and endpoint, and by pool for what it depends on.
+type ByEndpoint = BTreeMap<(String, Box<str>, Option<Box<str>>), Judges>;
+
+fn judged(loaded: &Loaded) -> ByEndpoint {
+    let mut judged = ByEndpoint::new();
+    let judges = |probes: &[ProbeId]| -> Judges {
+        let targets = probes.iter().filter_map(|probe| loaded.targets.get(probe.0 as usize));
+        let text = |target: &crate::probe::Target| target.to_string().replace(&target.address.to_string(), "*");
+        targets.map(|target| (Arc::clone(&target.monitor), text(target))).collect()
+    };
+    for zone in &loaded.zones {
+        let apex = zone.zone.apex().to_string();
+        for pool in &zone.pools.pools {
+            judged.insert((apex.clone(), pool.name.clone(), None), judges(&pool.depends));
+            for member in &pool.members {
+                let Target::Endpoint(id) = member.target else { continue };
+                let Some(endpoint) = zone.pools.endpoints.get(id.0 as usize) else { continue };
+                let key = (apex.clone(), pool.name.clone(), Some(endpoint.name.clone()));
+                judged.insert(key, judges(&endpoint.judged.probes));
+            }
+        }
+    }
+    judged
+}
+
+fn is_same(was: &Judges, now: &Judges) -> bool {
+    was.len() == now.len() && was.iter().zip(now).all(|((was, _), (now, _))| was == now)
+}
+
+fn words(judges: &Judges) -> String {
+    let mut words = String::new();
+    for (monitor, asks) in judges {
+        let between = if words.is_empty() { "" } else { " and " };
+        let timing = &monitor.timing;
+        let _ = write!(
+            words,
+            "{between}{asks} every {:?}, fast {:?}, timeout {:?}, fall {}, rise {}",
+            timing.interval, timing.fast, timing.timeout, timing.fall, timing.rise
+        );
+    }
+    if words.is_empty() { "none".to_owned() } else { words }
+}
