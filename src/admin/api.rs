@@ -172,6 +172,9 @@ pub struct ProbeStatus {
     /// Days until the certificate ends that it showed, negative once it has; absent where it shows none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub certificate_days: Option<f64>,
+    /// It ends so soon that its monitor warns of it (`expires`).
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub certificate_ends_soon: bool,
     /// Probes so far, over restarts where state is kept.
     pub count: u64,
     /// Those that failed.

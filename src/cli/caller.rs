@@ -53,6 +53,11 @@ pub(super) struct Caller {
 }
 
 impl ServerArguments {
+    /// The server at `url`, or the one that the server file opens where there is none.
+    pub(super) fn named(url: Option<String>, token_file: Option<PathBuf>, config: Option<PathBuf>) -> Self {
+        Self { server: url, token_file, config }
+    }
+
     /// The server file that they name.
     pub(super) fn config(&self) -> &Option<PathBuf> {
         &self.config

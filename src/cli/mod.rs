@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod diff;
 mod explain;
+mod manual;
 mod serve;
 mod status;
 mod steer;
@@ -15,7 +16,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::admin::api::Force;
 use crate::config::{self, Server};
@@ -38,6 +39,8 @@ pub fn run() -> ExitCode {
         Command::Down(steer) => steer::run(&steer, Some(Force::Down)),
         Command::Drain(drain) => steer::drain(&drain),
         Command::Auto(steer) => steer::run(&steer, None),
+        Command::Completions(shell) => manual::completions(&shell, Arguments::command()),
+        Command::Man(man) => manual::man(&man, Arguments::command()),
         Command::Demo => demo::run(),
     };
     ExitCode::from(code)
@@ -90,6 +93,12 @@ enum Command {
     /// Let monitors decide again
     #[command(after_help = steer::HELP)]
     Auto(steer::SteerArguments),
+    /// Print completions for a shell
+    #[command(after_help = manual::COMPLETIONS_HELP)]
+    Completions(manual::CompletionsArguments),
+    /// Write the manual pages
+    #[command(after_help = manual::MAN_HELP)]
+    Man(manual::ManArguments),
     /// Show it work: a sample zone over a few tiny endpoints on loopback, one of which dies and comes back
     Demo,
 }

@@ -35,13 +35,21 @@ pub(super) struct SteerArguments {
     #[arg(long)]
     zone: Option<String>,
     /// Who asks [default: who you are]
-    #[arg(long = "as", value_name = "NAME")]
+    #[arg(long = "as", value_name = "NAME", value_parser = somebody)]
     who: Option<String>,
     /// Why, for whoever wonders
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]
     server: ServerArguments,
+}
+
+/// Characters of a name, as the server takes them.
+const WHO_MAX: usize = 64;
+
+fn somebody(text: &str) -> Result<String, String> {
+    let fits = (1..=WHO_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    fits.then(|| text.to_owned()).ok_or_else(|| format!("write a name of 1 to {WHO_MAX} characters, in one line"))
 }
 
 #[derive(Args, Debug)]

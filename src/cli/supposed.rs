@@ -43,7 +43,8 @@ pub(super) fn take_down(
     let judges = loaded.zones.iter().flat_map(|zone| zone.pools.probes()).map(|probe| probe.0 + 1).max().unwrap_or(0);
     let mut next = judges.max(loaded.targets.len() as u32);
     let zones = loaded.zones.iter_mut();
-    let zones = zones.filter(|known| zone.is_none_or(|zone| known.zone.apex().to_string().trim_end_matches('.') == zone));
+    let zones =
+        zones.filter(|known| zone.is_none_or(|zone| known.zone.apex().to_string().trim_end_matches('.') == zone));
     for pools in zones.map(|zone| &mut zone.pools) {
         for at in endpoints(pools, pool, endpoint) {
             let judged = &mut pools.endpoints[at].judged;

@@ -77,6 +77,11 @@ pub(super) fn cut(line: &str, width: Option<usize>) -> String {
     }
 }
 
+/// How many lines the terminal has that stdout is; `None` where it is none.
+pub(super) fn height() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(_, terminal_size::Height(height))| usize::from(height))
+}
+
 /// A span as a policy file would state it: `500ms`, `13s`, `1m30s`, `2h`.
 pub(super) fn span(span: Duration) -> String {
     let (seconds, milliseconds) = (span.as_secs(), span.subsec_millis());

@@ -47,6 +47,14 @@ impl DurationError {
     }
 }
 
+/// Reads a span of time that somebody wrote outside the files.
+///
+/// # Errors
+/// What is wrong, and what would be right.
+pub fn read(text: &str) -> Result<Duration, String> {
+    parse(text).map_err(|error| format!("{error}: {}", error.help(text)))
+}
+
 /// Reads a span of time.
 ///
 /// # Errors

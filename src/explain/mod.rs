@@ -18,7 +18,7 @@ use hickory_proto::rr::{Name as HickoryName, RecordType};
 use crate::admin::api::Explanation;
 use crate::answer::{Counters, Outcome, Peer, Response, Transport, Worker, answer};
 use crate::geo::Place;
-use crate::health::Board;
+use crate::health::{Board, ProbeId};
 use crate::moment::Moment;
 use crate::policy::{Client, SCOPE_V4_MAX, SCOPE_V6_MAX};
 use crate::snapshot::Snapshot;
@@ -48,6 +48,8 @@ pub struct Scene<'a> {
     pub board: &'a Board,
     /// What is known of a client's network.
     pub place: &'a dyn Fn(Client) -> Place,
+    /// What a probe asks, in words; `None` for one that nobody knows.
+    pub probe: &'a dyn Fn(ProbeId) -> Option<String>,
     /// When it is asked.
     pub now: Moment,
 }
@@ -93,6 +95,7 @@ pub fn explain(question: &Question, scene: &Scene<'_>) -> Result<Explanation, St
         resolver: resolver.map(|resolver| (resolver, (scene.place)(Client::asking_from(resolver)))),
         snapshot: scene.snapshot,
         board: scene.board,
+        probe: scene.probe,
         hearing: worker.witness(),
         message: &message,
     };

@@ -10,9 +10,9 @@ use super::hearing::{Consulted, Hearing};
 use crate::admin::api::{Explanation, MemberConsidered, NameFound, PlaceFound, PoolConsulted, RecordGiven, TtlGiven};
 use crate::answer::{Finding, Steered};
 use crate::geo::Place;
-use crate::health::Board;
+use crate::health::{Board, ProbeId};
 use crate::moment::Moment;
-use crate::policy::{Family, Force, How, Member, Policy, PolicyName, Pool, Target};
+use crate::policy::{Family, Force, How, Member, Policy, PolicyName, Pool, Pools, Target};
 use crate::snapshot::{Balanced, Served, Snapshot};
 use crate::wire::name::Name;
 use crate::wire::rtype::Rtype;
@@ -25,6 +25,7 @@ pub(super) struct Report<'a> {
     pub(super) resolver: Option<(IpAddr, Place)>,
     pub(super) snapshot: &'a Snapshot,
     pub(super) board: &'a Board,
+    pub(super) probe: &'a dyn Fn(ProbeId) -> Option<String>,
     pub(super) hearing: &'a Hearing,
     pub(super) message: &'a Message,
 }
@@ -67,7 +68,7 @@ impl Report<'_> {
             .map(|(consulted, pool)| PoolConsulted {
                 name: pool.name.to_string(),
                 policy: pool.policy.name().to_string(),
-                how: how(consulted.how),
+                how: how(consulted.how) + &self.missing(pool),
                 hints: consulted.hints.map(|family| hint_word(family).to_owned()),
                 members: self.members(consulted, pool, steered),
             })
@@ -166,7 +167,35 @@ impl Report<'_> {
             (_, true, true) => format!("taken{}", self.rank(consulted, pool, number, "")),
             (_, true, false) => format!("up, not taken{}", self.rank(consulted, pool, number, why_not(pool, member))),
         };
+        let reason = if present { reason + &self.judges(pools, member.target) } else { reason };
         Some(MemberConsidered { name, address, taken: taken && present, reason })
+    }
+
+    /// Which of several monitors say that an endpoint is down, and what of that on which a pool depends is.
+    fn judges(&self, pools: &Pools, target: Target) -> String {
+        match target {
+            Target::Pool(id) => pools.pools.get(id.0 as usize).map(|pool| self.missing(pool)).unwrap_or_default(),
+            Target::Endpoint(id) => {
+                let Some(endpoint) = pools.endpoints.get(id.0 as usize) else { return String::new() };
+                let (probes, down) = (&endpoint.judged.probes, self.down(&endpoint.judged.probes));
+                if probes.len() < 2 || down.is_empty() {
+                    return String::new();
+                }
+                format!(" (down by {} of {} monitors: {})", down.len(), probes.len(), down.join(", "))
+            }
+        }
+    }
+
+    /// What a pool depends on and is down.
+    fn missing(&self, pool: &Pool) -> String {
+        let down = self.down(&pool.depends);
+        if down.is_empty() { String::new() } else { format!(" (it depends on {}: down)", down.join(", ")) }
+    }
+
+    /// Those of `probes` that are down, in words.
+    fn down(&self, probes: &[ProbeId]) -> Vec<String> {
+        let is_down = |probe: &&ProbeId| self.board.get(**probe).is_some_and(|health| !health.alive);
+        probes.iter().filter(is_down).filter_map(|&probe| (self.probe)(probe)).collect()
     }
 
     /// Where a member stands in the client's class, for the policies that have classes; else what is said without.

@@ -4,15 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use super::place::{Extent, Locality, words};
+use super::place::{CLIENTS_END, Extent, Locality, words};
 use super::shares::{Sharer, Shares, WHOLE, is_same, moved};
 use super::{Clients, Given, Weighing};
 use crate::geo::{Cut, Places, Span, walk};
 use crate::policy::{Family, PoolId};
 use crate::snapshot::{Balanced, Served};
-
-/// The first address of IPv4 that is no client's: multicast, and what is reserved.
-const CLIENTS_END: u32 = 224 << 24;
 
 /// Localities to whose words one row comes, at most; the rest is counted.
 pub(super) const WORDS_MAX: usize = 4_096;

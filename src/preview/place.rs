@@ -48,6 +48,9 @@ impl fmt::Display for Locality {
     }
 }
 
+/// The first address of IPv4 that is no client's: multicast, and what is reserved.
+pub(super) const CLIENTS_END: u32 = 224 << 24;
+
 /// Stretches that are said one by one, at most: what an operator wrote as a network or two.
 const STRETCHES_MAX: usize = 4;
 
@@ -119,7 +122,9 @@ impl Extent {
         if self.v4 == whole.v4 && self.v6 == whole.v6 {
             return vec![locality.to_string()];
         }
-        if self.count <= STRETCHES_MAX {
+        // What no client has was made up for a place, and says nothing.
+        let real = |span: &Span| !matches!(span, Span::V4(first, _) if *first >= CLIENTS_END);
+        if self.count <= STRETCHES_MAX && self.stretches.iter().all(real) {
             let texts: Option<Vec<String>> = self.stretches.iter().map(|&span| network(span)).collect();
             if let Some(texts) = texts {
                 return texts;
@@ -171,7 +176,10 @@ pub(super) fn words(extents: &BTreeMap<Locality, Extent>, all: &HashMap<Locality
         .collect();
     let mut words: Vec<String> = continents.iter().map(|continent| continent.code().to_owned()).collect();
     let mut seen: BTreeSet<String> = words.iter().cloned().collect();
-    for (&locality, extent) in extents {
+    let mut rest: Vec<(&Locality, &Extent)> = extents.iter().collect();
+    // The greatest first; of equal ones in their order.
+    rest.sort_by_key(|(_, extent)| std::cmp::Reverse((extent.v4, extent.v6)));
+    for (&locality, extent) in rest {
         if locality.continent().is_some_and(|continent| continents.contains(&continent)) {
             continue;
         }

@@ -110,6 +110,11 @@ impl Target {
         }
     }
 
+    /// How long before the end of the certificate that it shows somebody should be told; `None` where it shows none.
+    pub fn warn_before(&self) -> Option<Duration> {
+        self.tls().map(|check| check.warn_before)
+    }
+
     /// What of its certificate must hold, where it shows one.
     fn tls(&self) -> Option<&TlsCheck> {
         match &self.monitor.probe {

@@ -190,7 +190,10 @@ fn patterns_name_what_there_is_or_nothing_is_done() {
     refused(&["up", "x*"], "there is no pool x* (there are spare, top, web)");
     refused(&["up", "web", "--zone", "example.net"], "there is no zone example.net (did you mean example.");
     refused(&["up", "spare", "--zone", "example.org"], "there is no pool spare (there are web)");
-    refused(&["up", "web", "--as", ""], "`who` must have 1 to 64 characters");
+    let nameless = steered.command(&["up", "web", "--as", ""]);
+    assert_eq!(nameless.status.code(), Some(2), "wrong usage");
+    let said = text(&nameless.stderr);
+    assert!(said.contains("'--as <NAME>'") && said.contains("write a name of 1 to 64 characters"), "{said}");
     refused(&["up", "web", "--reason", &"x".repeat(201)], "200 characters at the most");
     let forced = |arguments: &[&str]| {
         steered.says(arguments);

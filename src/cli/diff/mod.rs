@@ -135,8 +135,7 @@ fn suppose(arguments: &DiffArguments, old: &mut Reading, new: &mut Reading) -> R
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start the runtime: {error}"))?;
-    let status: Status =
-        runtime.block_on(async { Caller::of(&arguments.server)?.get("/v1/status").await })?;
+    let status: Status = runtime.block_on(async { Caller::of(&arguments.server)?.get("/v1/status").await })?;
     for zone in &status.zones {
         for pool in &zone.pools {
             for endpoint in &pool.endpoints {
@@ -181,10 +180,11 @@ struct Compiled {
 
 impl Compiled {
     fn side(&self) -> Side<'_> {
-        let zones = self.snapshot.served().iter().zip(&self.names).map(|(served, names)| Zone {
-            served,
-            names: names.iter().map(|(owner, plan)| (owner, plan)).collect(),
-        });
+        let zones =
+            self.snapshot.served().iter().zip(&self.names).map(|(served, names)| Zone {
+                served,
+                names: names.iter().map(|(owner, plan)| (owner, plan)).collect(),
+            });
         Side { zones: zones.collect() }
     }
 }

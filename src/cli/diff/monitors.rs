@@ -27,7 +27,10 @@ pub(super) fn changes(old: &Loaded, new: &Loaded) -> Vec<Setting> {
         }
         let subject = Subject::Pool(pool.clone());
         // Endpoints of a pool are nearly always judged alike.
-        if settings.iter().any(|known| known.of == subject && (known.what, &known.old, &known.new) == (what, &old, &new)) {
+        if settings
+            .iter()
+            .any(|known| known.of == subject && (known.what, &known.old, &known.new) == (what, &old, &new))
+        {
             continue;
         }
         let apex = new_apex(zone);
@@ -47,7 +50,10 @@ fn judged(loaded: &Loaded) -> ByEndpoint {
     let mut judged = ByEndpoint::new();
     let judges = |probes: &[ProbeId]| -> Judges {
         let targets = probes.iter().filter_map(|probe| loaded.targets.get(probe.0 as usize));
-        let text = |target: &crate::probe::Target| target.to_string().replace(&target.address.to_string(), "*");
+        let text = |target: &crate::probe::Target| {
+            let address = target.address.to_string();
+            target.to_string().replace(&format!("[{address}]"), "*").replace(&address, "*")
+        };
         targets.map(|target| (Arc::clone(&target.monitor), text(target))).collect()
     };
     for zone in &loaded.zones {

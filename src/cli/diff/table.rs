@@ -49,7 +49,12 @@ fn summary(moves: &Moves) -> String {
     };
     if let Some(Asked { all, balanced, moved }) = moves.queries {
         let part = |count: f64| percent(count / (all as f64).max(1.0));
-        let _ = write!(words, "; of {all} queries {} go elsewhere, {} were for these names", part(moved), part(balanced as f64));
+        let _ = write!(
+            words,
+            "; of {all} queries {} go elsewhere, {} were for these names",
+            part(moved),
+            part(balanced as f64)
+        );
     }
     words
 }

@@ -6,12 +6,16 @@
 mod text;
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use clap::Args;
 
+use super::caller::{Caller, ServerArguments};
 use super::{DONE, FAILED, FileArguments, supposed, terminal};
+use crate::admin::api::Explanation;
 use crate::config::Atlas;
 use crate::explain::{self, Question, Scene};
+use crate::health::ProbeId;
 use crate::moment::Moment;
 use crate::policy::Client;
 use crate::wire::name::Name;
@@ -22,7 +26,9 @@ Nothing is probed: every endpoint counts as up but those that --down and --drain
 resolver would tell it: /24 or /56 of its address, by ECS. A resolver that tells nothing is known to the last bit, and so \
 is one for names with ecs = false. Turns begin at their first step, so a weighted pool shows the first answer of its turn.
 
-Exit codes: 0 explained · 1 faulty files, or an endpoint that there is not · 2 wrong usage";
+With --server the running server says it, as it stands: its files, its verdicts, what is forced.
+
+Exit codes: 0 explained · 1 faulty files, an endpoint that there is not, or no server to be reached · 2 wrong usage";
 
 #[derive(Args, Debug)]
 pub(super) struct ExplainArguments {
@@ -44,6 +50,18 @@ pub(super) struct ExplainArguments {
     /// A pool or an endpoint to count as drained; may be repeated
     #[arg(long, value_name = "POOL[/ENDPOINT]")]
     drain: Vec<String>,
+    // Not a doc comment: rustdoc would look for a link in the address.
+    #[arg(
+        long,
+        value_name = "URL",
+        num_args = 0..=1,
+        conflicts_with_all = ["down", "drain", "zones"],
+        help = "Ask the running server instead, with the verdicts of now; without a URL the one that the server file opens"
+    )]
+    server: Option<Option<String>>,
+    /// The file with the token of the server that --server names
+    #[arg(long, value_name = "FILE", requires = "server")]
+    token_file: Option<PathBuf>,
     /// Print JSON, for programs
     #[arg(long)]
     json: bool,
@@ -65,6 +83,34 @@ pub(super) fn run(arguments: &ExplainArguments) -> u8 {
 }
 
 fn explained(arguments: &ExplainArguments) -> Result<String, String> {
+    let told = match &arguments.server {
+        Some(url) => asked(arguments, url.clone())?,
+        None => foreseen(arguments)?,
+    };
+    if !arguments.json {
+        return Ok(text::text(&told));
+    }
+    let json =
+        serde_json::to_string_pretty(&told).map_err(|error| format!("the explanation cannot be written: {error}"))?;
+    Ok(json + "\n")
+}
+
+/// What the running server says.
+fn asked(arguments: &ExplainArguments, url: Option<String>) -> Result<Explanation, String> {
+    let ExplainArguments { name, rtype, client, resolver, token_file, files, .. } = arguments;
+    let mut query = form_urlencoded::Serializer::new("/v1/explain?".to_owned());
+    query.append_pair("name", &name.to_string()).append_pair("type", &rtype.to_string());
+    for (key, address) in [("client", client), ("resolver", resolver)] {
+        query.extend_pairs(address.map(|address| (key, address.to_string())));
+    }
+    let server = ServerArguments::named(url, token_file.clone(), files.config.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("cannot start the runtime: {error}"))?;
+    runtime.block_on(async { Caller::of(&server)?.get(&query.finish()).await })
+}
+
+/// What the files come to.
+fn foreseen(arguments: &ExplainArguments) -> Result<Explanation, String> {
     let faulty = || "the files have faults; `bellwether check` lists them".to_owned();
     let server = arguments.files.server().ok_or_else(faulty)?;
     let atlas = Atlas::read(&server.databases, server.latency.as_deref()).map_err(|faults| {
@@ -72,6 +118,7 @@ fn explained(arguments: &ExplainArguments) -> Result<String, String> {
         faulty()
     })?;
     let mut loaded = supposed::load(&arguments.files.zones(&server), &atlas).ok_or_else(faulty)?;
+    let targets: Vec<String> = loaded.targets.iter().map(ToString::to_string).collect();
     let mut board = supposed::all_up(&loaded);
     for wanted in &arguments.down {
         if !supposed::take_down(&mut loaded, &mut board, None, supposed::endpoint(wanted)?) {
@@ -83,12 +130,7 @@ fn explained(arguments: &ExplainArguments) -> Result<String, String> {
     let ExplainArguments { name, rtype, client, resolver, .. } = arguments;
     let question = Question { name: name.clone(), rtype: *rtype, client: *client, resolver: *resolver };
     let place = |client: Client| atlas.places().lookup(client.address()).0;
-    let scene = Scene { snapshot: &snapshot, board: &board, place: &place, now: Moment::START };
-    let told = explain::explain(&question, &scene)?;
-    if !arguments.json {
-        return Ok(text::text(&told));
-    }
-    let json =
-        serde_json::to_string_pretty(&told).map_err(|error| format!("the explanation cannot be written: {error}"))?;
-    Ok(json + "\n")
+    let probe = |probe: ProbeId| targets.get(probe.0 as usize).cloned();
+    let scene = Scene { snapshot: &snapshot, board: &board, place: &place, probe: &probe, now: Moment::START };
+    explain::explain(&question, &scene)
 }

@@ -10,9 +10,15 @@ impl Keeper {
     pub(super) fn explaining(&self, query: ExplainQuery) -> Picture<Result<Explanation, Refusal>> {
         let (snapshot, board) = (self.snapshots.load_full(), self.board.clone());
         let (atlas, now) = (self.atlas.clone(), self.clock.now());
+        let ledger = self.prober.ledger();
         Picture::new(move || {
             let place = |client: crate::policy::Client| atlas.places().lookup(client.address()).0;
-            let scene = Scene { snapshot: &snapshot, board: &board, place: &place, now };
+            let reports = ledger.reports();
+            let probe = |wanted| {
+                let report = reports.iter().find(|report| report.probe == wanted);
+                report.map(|report| report.target.to_string())
+            };
+            let scene = Scene { snapshot: &snapshot, board: &board, place: &place, probe: &probe, now };
             explain::explain(&question(query)?, &scene).map_err(Refusal::Invalid)
         })
     }

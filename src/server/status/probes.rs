@@ -48,6 +48,8 @@ impl Probes {
         let held = report.condition.held_until(&report.target.monitor.comeback).since(self.now);
         let now_ms = self.clock.unix_ms(self.now);
         let certificate_days = report.certificate_ends.map(|ends| (ends as f64 - unix_now() as f64) / DAY);
+        let warn_days =
+            report.target.warn_before().filter(|before| !before.is_zero()).map(|before| before.as_secs_f64() / DAY);
         Some(ProbeStatus {
             probe: report.target.to_string(),
             state: state.word().to_owned(),
@@ -59,6 +61,7 @@ impl Probes {
             held: (!held.is_zero()).then_some(held.as_secs_f64()),
             deaths: record.deaths,
             certificate_days,
+            certificate_ends_soon: certificate_days.zip(warn_days).is_some_and(|(days, warn)| days < warn),
             count: report.tally.probes,
             failures: report.tally.failures,
             turns: report.tally.turns,

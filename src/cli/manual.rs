@@ -1,0 +1,67 @@
+//! `bellwether completions` and `bellwether man`: what shells and `man` are to know of the commands, made from the
+//! commands themselves.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Command};
+use clap_complete::Shell;
+
+use super::terminal::{note, print, unprinted};
+use super::{DONE, FAILED};
+
+pub(super) const COMPLETIONS_HELP: &str = "\
+For bash: bellwether completions bash > /etc/bash_completion.d/bellwether
+For zsh:  bellwether completions zsh > /usr/local/share/zsh/site-functions/_bellwether
+For fish: bellwether completions fish > ~/.config/fish/completions/bellwether.fish";
+
+pub(super) const MAN_HELP: &str = "\
+One page for the program and one for each command: bellwether man /usr/local/share/man/man1
+
+Exit codes: 0 written · 1 they cannot be · 2 wrong usage";
+
+#[derive(Args, Debug)]
+pub(super) struct CompletionsArguments {
+    /// For which shell
+    shell: Shell,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ManArguments {
+    /// The folder to write them into; made where it is missing
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+/// Prints the completions of `command`.
+pub(super) fn completions(arguments: &CompletionsArguments, mut command: Command) -> u8 {
+    let name = command.get_name().to_owned();
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut command, name, &mut script);
+    print(format_args!("{}", String::from_utf8_lossy(&script))).map_or_else(|error| unprinted(&error), |()| DONE)
+}
+
+/// Writes the pages of `command` and of those below it.
+pub(super) fn man(arguments: &ManArguments, command: Command) -> u8 {
+    let folder = &arguments.folder;
+    match fs::create_dir_all(folder).and_then(|()| pages(command, folder)) {
+        Ok(()) => DONE,
+        Err(error) => {
+            note(format_args!("error: {}: {error}", folder.display()));
+            FAILED
+        }
+    }
+}
+
+fn pages(command: Command, folder: &Path) -> io::Result<()> {
+    let mut command = command.disable_help_subcommand(true);
+    command.build();
+    for page in command.get_subcommands().cloned().chain([command.clone()]) {
+        let mut text = Vec::new();
+        let man = clap_mangen::Man::new(page).manual("Bellwether");
+        man.render(&mut text)?;
+        fs::write(folder.join(man.get_filename()), text)?;
+    }
+    Ok(())
+}
