@@ -3,10 +3,14 @@
 //! Fields are only ever added, so a program that reads them passes over what it does not know. Moments are RFC 3339
 //! in UTC; spans are seconds. Knows nothing of HTTP, nor of what stands behind.
 
+mod reload;
+
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use reload::{FAULTS_TOLD, FaultReport, ReloadOutcome, ReloadReport, ReloadRequest, ZONES_TOLD, ZonesReport};
 
 /// `GET /v1/status`: all that is served, and how it stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +26,9 @@ pub struct Status {
     /// How far the probes are behind.
     #[serde(default)]
     pub lag: LagStatus,
+    /// What the last reload came to, or the start; absent before that.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reload: Option<ReloadReport>,
     /// The zones, by name.
     pub zones: Vec<ZoneStatus>,
     /// Everything that is forced.
