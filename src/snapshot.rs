@@ -1,7 +1,7 @@
 //! Everything that an answer is made from: immutable, swapped whole.
 //!
-//! A reload makes a new generation: other zones, other names, other cursors. A verdict that turns only swaps the
-//! [`Live`] pools of the zones that it touches; the rest is shared with the snapshot before.
+//! A reload makes a new generation: zones that were read anew beside those that were not, which are shared with the
+//! snapshot before, turns and all. A verdict that turns only swaps the [`Live`] pools of the zones that it touches.
 
 mod identity;
 
@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub use identity::{Identity, NSID_OCTETS_MAX, TEXT_OCTETS_MAX};
 
 use crate::moment::Moment;
-use crate::policy::{Answers, Ecs, Family, Live, PoolId, Pools, WhenAllDown};
+use crate::policy::{Answers, Dependents, Ecs, Family, Live, PoolId, Pools, WhenAllDown};
 use crate::ttl::{Horizon, TtlRange};
 use crate::wire::name::Name;
 use crate::wire::qname::{Qname, hash_name};
@@ -22,6 +22,8 @@ pub struct Snapshot {
     generation: u64,
     served: Box<[Served]>,
     index: Arc<Index>,
+    /// Which layout of cursors this is: where another begins, all turns begin anew.
+    layout: u64,
     cursors: usize,
     identity: Arc<Identity>,
     horizon: Arc<Horizon>,
@@ -50,6 +52,8 @@ pub struct Steering {
     pub aliases: Box<[Name]>,
     /// The pools as if everything lived: what `serve-all` answers from, unless operators took something out.
     pub all: Live,
+    /// Which pools the verdict of each probe touches.
+    pub dependents: Dependents,
     /// Cursors that a worker keeps for this zone.
     cursors: usize,
 }
@@ -118,14 +122,22 @@ impl Steering {
             name.cursors_at = cursors;
             cursors += 2 * name.span() * if name.is_hint { 2 } else { 1 };
         }
-        Self { names: names.into(), all: Live::all_alive(&pools), pools, aliases, cursors }
+        let (all, dependents) = (Live::all_alive(&pools), Dependents::of(&pools));
+        Self { names: names.into(), all, dependents, pools, aliases, cursors }
     }
 }
+
+/// Where the cursors of a zone are that has none yet.
+const UNPLACED: usize = usize::MAX;
+
+/// Cursors that may lie idle, of zones that are gone or were read anew, before all are laid out afresh: as many as are
+/// in use, but some always, so that the turns of small folders go on over many changes.
+const IDLE_CURSORS_LEAST: usize = 4_096;
 
 impl Served {
     /// A zone with its balanced names and their pools of now.
     pub fn new(zone: Arc<Zone>, steering: Arc<Steering>, live: Arc<Live>) -> Self {
-        Self { zone, steering, live, cursors_at: 0 }
+        Self { zone, steering, live, cursors_at: UNPLACED }
     }
 
     /// Where a worker keeps the cursors of `name` for one family.
@@ -145,15 +157,38 @@ impl Served {
 }
 
 impl Snapshot {
-    /// A snapshot of `served`, one entry a zone. Workers set up anew when `generation` differs from their own.
+    /// A snapshot of `served`, one entry a zone. Workers begin all turns anew when they come to it.
     pub fn new(generation: u64, mut served: Vec<Served>) -> Self {
         let mut cursors = 0;
         for zone in &mut served {
             zone.cursors_at = cursors;
             cursors += zone.steering.cursors;
         }
+        Self::laid_out(generation, served, generation, cursors)
+    }
+
+    /// The next generation: `served`, of which those that were taken from this one keep their turns.
+    #[must_use]
+    pub fn followed_by(&self, mut served: Vec<Served>) -> Self {
+        let generation = self.generation + 1;
+        let (mut end, mut used) = (self.cursors, 0);
+        for zone in &mut served {
+            used += zone.steering.cursors;
+            if zone.cursors_at == UNPLACED {
+                zone.cursors_at = end;
+                end += zone.steering.cursors;
+            }
+        }
+        if end - used > used.max(IDLE_CURSORS_LEAST) {
+            return Self::new(generation, served);
+        }
+        Self::laid_out(generation, served, self.layout, end)
+    }
+
+    fn laid_out(generation: u64, served: Vec<Served>, layout: u64, cursors: usize) -> Self {
         let index = Arc::new(Index::of(&served));
-        Self { generation, served: served.into(), index, cursors, identity: Arc::default(), horizon: Arc::default() }
+        let (identity, horizon) = (Arc::default(), Arc::default());
+        Self { generation, served: served.into(), index, layout, cursors, identity, horizon }
     }
 
     /// The same, by a server that says this of itself.
@@ -198,6 +233,11 @@ impl Snapshot {
     /// Which load this is.
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// Which layout of cursors this is: a worker keeps its turns while it is the same, though there may be more.
+    pub fn layout(&self) -> u64 {
+        self.layout
     }
 
     /// Cursors that a worker must hold for this generation.

@@ -4,6 +4,7 @@
 //! in UTC; spans are seconds. Knows nothing of HTTP, nor of what stands behind.
 
 mod explain;
+mod reload;
 
 use std::fmt;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use explain::{
     ExplainQuery, Explanation, MemberConsidered, NameFound, PlaceFound, PoolConsulted, RecordGiven, TtlGiven,
 };
+pub use reload::{FAULTS_TOLD, FaultReport, ReloadOutcome, ReloadReport, ReloadRequest, ZONES_TOLD, ZonesReport};
 
 /// `GET /v1/status`: all that is served, and how it stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +30,9 @@ pub struct Status {
     /// How far the probes are behind.
     #[serde(default)]
     pub lag: LagStatus,
+    /// What the last reload came to, or the start; absent before that.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reload: Option<ReloadReport>,
     /// The zones, by name.
     pub zones: Vec<ZoneStatus>,
     /// Everything that is forced.

@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::api::{ExplainQuery, Explanation, Report, ReportReply, Status, SteerReply, SteerRequest, Target};
+use super::api::{
+    ExplainQuery, Explanation, ReloadReport, ReloadRequest, Report, ReportReply, Status, SteerReply, SteerRequest, Target,
+};
 
 /// Requests that may wait for the keeper. As many as there may be connections: none is turned away for that.
 const WAITING_MAX: usize = super::CONNECTIONS_MAX;
@@ -39,6 +41,13 @@ pub enum Command {
         report: Report,
         /// What became of it.
         reply: oneshot::Sender<Result<ReportReply, Refusal>>,
+    },
+    /// Read what changed.
+    Reload {
+        /// How.
+        request: ReloadRequest,
+        /// What became of it, once it has.
+        reply: oneshot::Sender<ReloadReport>,
     },
 }
 
@@ -146,6 +155,10 @@ impl Desk {
 
     pub(super) async fn report(&self, target: Target, report: Report) -> Result<ReportReply, Refusal> {
         self.ask(|reply| Command::Report { target, report, reply }).await?
+    }
+
+    pub(super) async fn reload(&self, request: ReloadRequest) -> Result<ReloadReport, Refusal> {
+        self.ask(|reply| Command::Reload { request, reply }).await
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Refusal> {

@@ -6,6 +6,7 @@
 //! | `GET /readyz` | queries should come here: all sockets are bound, the first round is in, and it is not stopping |
 //! | `GET /v1/status` | how everything stands |
 //! | `GET /v1/explain` | which answer a client gets now, and why |
+//! | `POST /v1/reload` | reads what changed; answers once that is served, or refused |
 //! | `POST /v1/steer` | forces all that some patterns match, or takes that back, in one swap |
 //! | `PUT`, `DELETE /v1/endpoints/{zone}/{pool}/{endpoint}/override` | forces one endpoint, or takes that back |
 //! | `PUT`, `DELETE /v1/pools/{zone}/{pool}/override` | the same for a pool as a whole |
@@ -48,7 +49,11 @@ const HEAD_LONGEST: Duration = Duration::from_secs(5);
 /// How long a request may take from its head on. The keeper never waits for anything, so seconds are plenty.
 pub const REQUEST_LONGEST: Duration = Duration::from_secs(10);
 
-/// How long a connection may last, which is for one request: that, and as long again to send a large status.
+/// How long a reload may take whose end is waited for: a million names are read within seconds, but what is new is
+/// probed first, for as long as its monitor's timeout. It goes on when nobody waits for it any more.
+pub const RELOAD_LONGEST: Duration = Duration::from_secs(50);
+
+/// How long a connection may last, which is for one request: the longest of those, and time to send what it came to.
 const CONNECTION_LONGEST: Duration = Duration::from_secs(60);
 
 /// After a connection could not be accepted, for want of file descriptors say: trying at once would only spin.

@@ -1,5 +1,7 @@
 //! Which request comes to what. Handlers only take requests apart and put answers together.
 
+mod reload;
+
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
@@ -31,10 +33,11 @@ pub(super) fn router(desk: Desk, token: Option<Token>) -> Router {
         .route("/v1/endpoints/{zone}/{pool}/{endpoint}/override", put(force_endpoint).delete(release_endpoint))
         .route("/v1/endpoints/{zone}/{pool}/{endpoint}/health", put(report))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is no such path; /v1/status is one"))
+        .layer(middleware::from_fn(in_time))
+        .route("/v1/reload", post(reload::reload))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method")
         })
-        .layer(middleware::from_fn(in_time))
         .layer(middleware::from_fn_with_state(token, guard::check))
         .layer(DefaultBodyLimit::max(BODY_OCTETS_MAX))
         .with_state(desk)

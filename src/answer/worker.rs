@@ -28,7 +28,7 @@ pub struct Worker<W = ()> {
     pub(super) cursors: Vec<Cursor>,
     pub(super) random: Random,
     rotations: Box<[u32]>,
-    generation: Option<u64>,
+    layout: Option<u64>,
     pub(super) counters: Arc<Counters>,
     /// How long its streams may be idle, in units of 100 ms.
     pub(super) keepalive: Option<u16>,
@@ -55,7 +55,7 @@ impl<W> Worker<W> {
             cursors: Vec::new(),
             random: Random::new(seed),
             rotations: vec![0; ROTATIONS].into(),
-            generation: None,
+            layout: None,
             counters,
             keepalive: None,
             limiter: None,
@@ -86,11 +86,13 @@ impl<W> Worker<W> {
     }
 
     /// Makes room for what `snapshot` needs. To be called whenever the snapshot is another one, between queries:
-    /// this is where a worker allocates. Turns go on over a change of verdicts and begin anew with a reload.
+    /// this is where a worker allocates. Turns go on over a change of verdicts and over a reload of other zones.
     pub fn adopt(&mut self, snapshot: &Snapshot) {
-        if self.generation != Some(snapshot.generation()) {
-            self.generation = Some(snapshot.generation());
+        if self.layout != Some(snapshot.layout()) {
+            self.layout = Some(snapshot.layout());
             self.cursors.clear();
+        }
+        if self.cursors.len() < snapshot.cursors() {
             self.cursors.resize(snapshot.cursors(), Cursor::default());
         }
     }

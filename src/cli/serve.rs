@@ -58,6 +58,14 @@ impl Audience for Terminal {
                 "not reloaded: the zone files have {}; the last good state keeps serving",
                 plural(*errors, "error")
             )),
+            Reload::Guarded { reasons } => {
+                for reason in reasons {
+                    note(format_args!("refused: {reason}"));
+                }
+                note(format_args!(
+                    "not reloaded: the last good state keeps serving; `bellwether reload --force` takes it up all the same"
+                ));
+            }
         }
     }
 }

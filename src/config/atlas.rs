@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::SystemTime;
 
 use super::faults::suggestion;
 use super::latency_file::{Latency, read_latency};
+use super::stamp::Stamp;
 use super::text_file::read_text;
 use crate::diagnostic::{Diagnostic, Place};
 use crate::geo::{self, Claim, Country, Map, Places, RttTable, Rules};
@@ -34,20 +34,6 @@ struct Measured {
     stamp: Option<Stamp>,
     latency: Latency,
     warnings: Vec<Diagnostic>,
-}
-
-/// Tells one state of a file from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    saved: SystemTime,
-    octets: u64,
-}
-
-impl Stamp {
-    fn of(file: &Path) -> Option<Self> {
-        let metadata = fs::metadata(file).ok()?;
-        Some(Self { saved: metadata.modified().ok()?, octets: metadata.len() })
-    }
 }
 
 impl Atlas {
@@ -102,6 +88,16 @@ impl Atlas {
             }
         }
         (atlas, faults)
+    }
+
+    /// Whether its databases say what those of `other` say, being the same.
+    pub(super) fn has_places_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.places, &other.places)
+    }
+
+    /// Whether its latency table says what that of `other` says, being the same.
+    pub(super) fn has_rtts_of(&self, other: &Self) -> bool {
+        self.latency.as_ref().map(Arc::as_ptr) == other.latency.as_ref().map(Arc::as_ptr)
     }
 
     /// What the databases say of addresses.

@@ -70,6 +70,8 @@ pub(super) struct Faults<'a> {
     source: Source<'a>,
     errors: Listed,
     warnings: Listed,
+    /// The files that this one names and that were read with it.
+    named: Vec<PathBuf>,
 }
 
 /// Faults of one severity: the first [`FAULTS_MAX`], and how many more there were.
@@ -88,12 +90,20 @@ pub(super) struct Note<'n, 'a> {
 impl<'a> Faults<'a> {
     pub(super) fn new(file: &'a Path, text: &'a str) -> Self {
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { source: Source { file, text, line_starts }, errors: Listed::default(), warnings: Listed::default() }
+        let source = Source { file, text, line_starts };
+        Self { source, errors: Listed::default(), warnings: Listed::default(), named: Vec::new() }
     }
 
-    /// `file`, as the file that this is names it: relative to the folder in which this one is.
-    pub(super) fn beside(&self, file: &str) -> PathBuf {
-        self.source.file.parent().unwrap_or(Path::new("")).join(file)
+    /// `file`, as the file that this is names it: relative to the folder in which this one is. It is noted as read.
+    pub(super) fn beside(&mut self, file: &str) -> PathBuf {
+        let file = self.source.file.parent().unwrap_or(Path::new("")).join(file);
+        self.named.push(file.clone());
+        file
+    }
+
+    /// The files that this one names and that were read with it, some maybe more than once.
+    pub(super) fn take_named(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.named)
     }
 
     /// The place of `span`, for what outlives the text.

@@ -1,6 +1,6 @@
-//! A zones folder → every zone in it, or every fault in it.
+//! The files of one zone → that zone, or every fault in them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -10,31 +10,17 @@ use std::time::{Duration, SystemTime};
 use super::names::Hints;
 use super::serials::{Serials, is_ahead};
 use super::slack::slacks;
+use super::stamp::Source;
 use super::text_file::{read_named_text, read_text};
-use super::{
-    Apex, Atlas, Balanced, Policies, Server, ZoneFiles, ZoneTable, list_zones, read_policies, read_server_file,
-};
+use super::{Apex, Atlas, Balanced, Policies, Server, ZoneFiles, ZoneTable, read_policies, read_server_file};
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::health::ProbeId;
-use crate::policy::{PolicyName, Pools, Target};
+use crate::policy::Pools;
 use crate::probe;
+use crate::system::unix_now;
 use crate::wire::name::Name;
-use crate::wire::qname::Qname;
 use crate::wire::rtype::Rtype;
-use crate::zone::{Builder, Fault, Found, Origin, Zone, master};
-
-/// What a zones folder says.
-#[derive(Debug)]
-pub struct Loaded {
-    /// The serials of those zones whose own move by themselves, for the next time.
-    pub serials: Serials,
-    /// In the order of their names.
-    pub zones: Vec<LoadedZone>,
-    /// Everything that is probed, once; the pools' probes are numbers of this list.
-    pub targets: Vec<probe::Target>,
-    /// For each of them how long a down verdict may be held without breaking any name's promise.
-    pub slacks: Vec<Duration>,
-}
+use crate::zone::{Builder, Fault, Origin, Zone, master};
 
 /// One zone.
 #[derive(Debug)]
@@ -49,90 +35,57 @@ pub struct LoadedZone {
     pub aliases: Box<[Name]>,
 }
 
-/// Reads every zone of `folder`. `None` when any of it is at fault: a folder is served whole or not at all.
-pub fn load(folder: &Path, atlas: &Atlas) -> (Option<Loaded>, Vec<Diagnostic>) {
-    load_after(folder, atlas, &Serials::default())
+/// One zone by itself, with what it has probed.
+#[derive(Debug)]
+pub struct ZoneRead {
+    /// The zone; the probes of its pools are numbers of `targets`.
+    pub zone: LoadedZone,
+    /// Everything that is probed for it, once.
+    pub targets: Vec<probe::Target>,
+    /// For each of them how long a down verdict may be held without breaking the promise of any name here.
+    pub slacks: Vec<Duration>,
 }
 
-/// As [`load`], after zones with these serials were.
-pub fn load_after(folder: &Path, atlas: &Atlas, before: &Serials) -> (Option<Loaded>, Vec<Diagnostic>) {
-    let (files, mut faults) = list_zones(folder);
-    if files.is_empty() && faults.is_empty() {
-        let help = "a zone's files are named after it, such as example.com.zone and example.com.toml";
-        let nothing = "the zones folder holds no zone: there is nothing to serve";
-        faults.push(Diagnostic::error(Place::of_file(folder), nothing).help(help));
-    }
-    let (mut targets, mut serials) = (Targets::default(), Serials::default());
-    let mut zones = Vec::with_capacity(files.len());
-    for files in &files {
-        let (zone, found) = load_zone(folder, files, (atlas, before), (&mut targets, &mut serials));
-        faults.extend(found);
-        zones.extend(zone);
-    }
-    faults.extend(undelegated(&zones, &files));
-    let valid = faults.iter().all(|fault| fault.severity != Severity::Error);
-    if valid {
-        faults.extend(atlas.latency_warnings(&going_by_latency(&zones)));
-    }
-    let slacks = slacks(zones.iter().map(|zone| (&*zone.names, &zone.pools)), targets.list.len());
-    (valid.then_some(Loaded { serials, zones, targets: targets.list, slacks }), faults)
-}
-
-/// What the members of pools that go by latency are called, in all zones.
-fn going_by_latency(zones: &[LoadedZone]) -> HashSet<&str> {
-    let mut names = HashSet::new();
-    for pools in zones.iter().map(|zone| &zone.pools) {
-        let by_latency = pools.pools.iter().filter(|pool| pool.policy.name() == PolicyName::Latency);
-        for member in by_latency.flat_map(|pool| &pool.members) {
-            names.extend(match member.target {
-                Target::Endpoint(endpoint) => pools.endpoints.get(endpoint.0 as usize).map(|endpoint| &*endpoint.name),
-                Target::Pool(pool) => pools.pools.get(pool.0 as usize).map(|pool| &*pool.name),
-            });
-        }
-    }
-    names
-}
-
-/// Zones within other zones of the folder that those do not delegate: resolvers that ask the outer zone, for the
-/// DS record or by QNAME minimisation, are told that there is no such name.
-fn undelegated(zones: &[LoadedZone], files: &[ZoneFiles]) -> Vec<Diagnostic> {
-    let by_apex: HashMap<&Name, &LoadedZone> = zones.iter().map(|zone| (zone.zone.apex(), zone)).collect();
-    let mut qname = Qname::default();
-    let mut warnings = Vec::new();
-    for files in files.iter().filter(|files| by_apex.contains_key(&files.apex)) {
-        let mut above = files.apex.parent();
-        while let Some(name) = &above {
-            if let Some(outer) = by_apex.get(name) {
-                let delegated = qname.read(files.apex.as_wire()).is_ok()
-                    && matches!(outer.zone.find(&qname, Rtype::NS), Found::Cut(_));
-                if let (false, Some(file)) = (delegated, files.master.as_ref().or(files.policy.as_ref())) {
-                    let message = format!("zone {name} does not delegate {}, which is served here too", files.apex);
-                    let help = format!("give {name} NS records at {}", files.apex);
-                    warnings.push(Diagnostic::warning(Place::of_file(file), message).help(help));
-                }
-                break;
-            }
-            above = name.parent();
-        }
-    }
-    warnings
+/// What the reading of one zone came to.
+pub(super) struct Outcome {
+    /// The zone, if nothing but warnings was found.
+    pub(super) read: Option<ZoneRead>,
+    /// What it was read from.
+    pub(super) sources: Vec<Source>,
+    /// Its serial, if that moves by itself.
+    pub(super) serials: Serials,
+    pub(super) faults: Vec<Diagnostic>,
 }
 
 /// Gives equal targets one number.
 #[derive(Default)]
-struct Targets {
+pub(super) struct Targets {
     ids: HashMap<probe::Target, ProbeId>,
-    list: Vec<probe::Target>,
+    pub(super) list: Vec<probe::Target>,
 }
 
 impl Targets {
-    fn register(&mut self, target: probe::Target) -> ProbeId {
+    pub(super) fn register(&mut self, target: probe::Target) -> ProbeId {
         let next = ProbeId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
         *self.ids.entry(target).or_insert_with_key(|target| {
             self.list.push(target.clone());
             next
         })
     }
+}
+
+/// Reads one zone, which had one of these serials `before`.
+pub(super) fn read_zone(folder: &Path, files: &ZoneFiles, atlas: &Atlas, before: &Serials) -> Outcome {
+    let begun = unix_now();
+    let mut sources: Vec<Source> = files.all().map(Source::before).collect();
+    let (mut targets, mut serials, mut beside) = (Targets::default(), Serials::default(), Vec::new());
+    let (zone, faults) = load_zone(folder, files, (atlas, before), (&mut targets, &mut serials, &mut beside));
+    sources.extend(beside.iter().map(|file| Source::after(file, begun)));
+    let read = zone.map(|zone| {
+        let slacks = slacks(&zone.names, &zone.pools, targets.list.len());
+        ZoneRead { zone, targets: targets.list, slacks }
+    });
+    Outcome { read, sources, serials, faults }
 }
 
 /// The number of the policy file among a zone's files; an origin's line there is the number of a balanced name.
@@ -145,7 +98,7 @@ fn load_zone(
     folder: &Path,
     files: &ZoneFiles,
     (atlas, before): (&Atlas, &Serials),
-    (targets, serials): (&mut Targets, &mut Serials),
+    (targets, serials, beside): (&mut Targets, &mut Serials, &mut Vec<PathBuf>),
 ) -> (Option<LoadedZone>, Vec<Diagnostic>) {
     let mut builder = Builder::new(&files.apex);
     let mut faults = Vec::new();
@@ -169,6 +122,7 @@ fn load_zone(
         whole = outcome.diagnostics.iter().all(|fault| fault.severity != Severity::Error);
         faults.extend(outcome.diagnostics);
         sources = outcome.files;
+        beside.extend(sources.iter().skip(1).cloned());
     }
     let policies = match &files.policy {
         Some(file) => {
@@ -179,6 +133,7 @@ fn load_zone(
         None => Some(Policies::default()),
     };
     let Some(policies) = policies else { return (None, faults) };
+    beside.extend_from_slice(&policies.files);
     let policy_file = files.policy.as_deref().unwrap_or(folder);
     match (&files.master, &policies.apex) {
         (None, Some(ZoneTable::Apex(apex))) => {

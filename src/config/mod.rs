@@ -14,10 +14,13 @@
 //! | `atlas` | what is known of clients: databases of places and the latency table |
 //! | `serials` | serials that move by themselves |
 //! | `slack` | how long the names of an endpoint could bear to wait for its verdict |
-//! | `load` | a whole zones folder: master files and policy files put together, checked as zones |
+//! | `stamp` | whether a file is still what it was when it was read |
+//! | `load` | one zone: its master file and its policy file put together, checked as a zone |
+//! | `shelf` | a whole zones folder: what is new in it read, on all cores, the rest kept as it is |
+//! | `parallel` | does many small things on all cores |
 //!
-//! The text goes in and meaning comes out, with every fault listed; only `load`, `atlas`, `dns`, `text_file` and
-//! `zones_folder` touch the file system; of what reads text, only `monitors` has files of certificates read.
+//! The text goes in and meaning comes out, with every fault listed; only `load`, `atlas`, `dns`, `stamp`,
+//! `text_file` and `zones_folder` touch the file system; of what reads text, only `monitors` has files of certificates read.
 //! Knows neither sockets nor octets of messages.
 
 mod aliases;
@@ -33,6 +36,7 @@ mod load;
 mod monitors;
 mod names;
 mod nesting;
+mod parallel;
 mod policy_file;
 mod budgets;
 mod judges;
@@ -40,7 +44,9 @@ mod pools;
 mod rates;
 mod serials;
 mod server_file;
+mod shelf;
 mod slack;
+mod stamp;
 mod table;
 mod text_file;
 mod transfer_table;
@@ -55,11 +61,11 @@ pub use atlas::Atlas;
 pub use dns::Dns;
 pub use doors::{Doors, Encrypted};
 pub use duration::read as read_duration;
-pub use load::{Loaded, LoadedZone, load, load_after, load_server_file};
+pub use load::{LoadedZone, ZoneRead, load_server_file};
 pub use names::{Balanced, Hints};
 pub use policy_file::{Policies, read_policies};
-pub use serials::Serials;
 pub use server_file::{Admin, Server, StateFile, WORKERS_MAX, read_server_file};
+pub use shelf::{Loaded, Part, Reading, Shelf, load, read_after};
 pub use transfer_table::{Secondary, Transfers};
 pub use zones_folder::{ZoneFiles, list_zones};
 

@@ -1,7 +1,7 @@
 //! `zones/ZONE.toml`: what one policy file says, as a whole.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use toml::de::DeTable;
@@ -40,6 +40,8 @@ pub struct Policies {
     pub aliases: Box<[Name]>,
     /// The balanced names, in the order of the file; no owner twice.
     pub names: Vec<Balanced>,
+    /// The files that it names and that were read with it: certificates.
+    pub files: Vec<PathBuf>,
 }
 
 const FILE: Keys = Keys::only(&["ecs", "zone", "monitors", "pools", "names"]);
@@ -100,7 +102,7 @@ fn policies(
     }
     warn_of_unused(&monitors, &drafts, &nesting, &names, faults);
     let (pools, aliases) = build(&drafts, &by_name, &nesting, atlas, register)?;
-    Some(Policies { apex: zone, pools, aliases, names })
+    Some(Policies { apex: zone, pools, aliases, names, files: faults.take_named() })
 }
 
 /// What stands in the file but matters to no name is probably a slip. Only told of a file without errors: a

@@ -13,7 +13,7 @@ use crate::wire::name::Name;
 
 /// The serials of the zones that were loaded before, of those that move by themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Serials(HashMap<Name, Given>);
+pub(super) struct Serials(HashMap<Name, Given>);
 
 /// The serial that a zone was given, and when its files had been saved: as many times as there are files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,18 @@ impl Serials {
         };
         self.0.insert(zone.clone(), Given { saved: saved.into(), serial });
         serial
+    }
+
+    /// Keeps what `before` had of `zone`, whose files were not saved since.
+    pub(super) fn carry(&mut self, before: &Self, zone: &Name) {
+        if let Some(given) = before.0.get(zone) {
+            self.0.insert(zone.clone(), given.clone());
+        }
+    }
+
+    /// Keeps what `other` has too.
+    pub(super) fn join(&mut self, other: Self) {
+        self.0.extend(other.0);
     }
 }
 

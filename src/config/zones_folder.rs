@@ -22,6 +22,13 @@ pub struct ZoneFiles {
     pub policy: Option<PathBuf>,
 }
 
+impl ZoneFiles {
+    /// Those that there are.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Path> {
+        self.master.iter().chain(&self.policy).map(PathBuf::as_path)
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Kind {
     Master,

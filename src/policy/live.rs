@@ -34,7 +34,8 @@ impl Live {
     /// The pools under the verdicts of `board` and what operators `forced` over them. An endpoint of which nothing is
     /// known yet counts as alive: the first round is awaited before anything is served, so that only a test sees it.
     pub fn compile(pools: &Pools, board: &Board, forced: &Forced, previous: Option<&Self>) -> Self {
-        let mut live = Self::of(pools, forced, previous, |need, probes| combined(need, probes, board));
+        let after = After { previous, turned: None };
+        let (mut live, _) = Self::of(pools, forced, after, |need, probes| combined(need, probes, board));
         if forced.any_out() {
             live.rest = Some(Arc::new(Self::rest(pools, forced)));
         }
@@ -42,9 +43,18 @@ impl Live {
         live
     }
 
+    /// The same pools once verdicts turned that touch `turned` by themselves: only those are compiled, and what nests
+    /// them where they came to something else. The rest is shared. Comes with how many were compiled, each family by
+    /// itself.
+    pub fn turned(&self, pools: &Pools, board: &Board, turned: &[PoolId]) -> (Self, usize) {
+        let after = After { previous: Some(self), turned: Some(turned) };
+        let (live, compiled) = Self::of(pools, &self.forced, after, |need, probes| combined(need, probes, board));
+        (Self { forced: self.forced.clone(), rest: self.rest.clone(), ..live }, compiled)
+    }
+
     /// The pools as if everything lived.
     pub fn all_alive(pools: &Pools) -> Self {
-        Self::of(pools, &Forced::default(), None, |_, _| Health::UP)
+        Self::of(pools, &Forced::default(), After { previous: None, turned: None }, |_, _| Health::UP).0
     }
 
     /// What operators forced.
@@ -58,16 +68,25 @@ impl Live {
         self.rest.as_deref()
     }
 
+    /// The pools, and how many of them were compiled.
     fn of(
         pools: &Pools,
         forced: &Forced,
-        previous: Option<&Self>,
+        After { previous, turned }: After<'_>,
         health: impl Fn(usize, &[ProbeId]) -> Health,
-    ) -> Self {
+    ) -> (Self, usize) {
+        let mut compilations = 0;
         let families = Family::BOTH.map(|family| {
             let out = if forced.any_out() { forced.pools_out(pools, family) } else { Vec::new() };
             let mut live: Vec<Arc<LivePool>> = Vec::with_capacity(pools.pools.len());
+            let mut stale = Stale::of(turned, pools.pools.len());
             for (id, pool) in pools.pools.iter().enumerate() {
+                let previous = previous.and_then(|previous| previous.families[family as usize].get(id));
+                if let Some(previous) = previous.filter(|_| !stale.includes(id, pool)) {
+                    live.push(Arc::clone(previous));
+                    continue;
+                }
+                compilations += 1;
                 let judged = |id, endpoint: &Endpoint| {
                     let judged = &endpoint.judged;
                     forced.health(id, health(usize::from(judged.need), &judged.probes))
@@ -80,7 +99,7 @@ impl Live {
                     // No verdict brings it back.
                     Some(Force::Down | Force::Drain) => LivePool::dead(!members.is_empty(), Moment::NEVER),
                 };
-                let mut compiled = match previous.and_then(|previous| previous.families[family as usize].get(id)) {
+                let mut compiled = match previous {
                     Some(previous) => compiled.follow(previous),
                     None => Arc::new(compiled),
                 };
@@ -90,11 +109,14 @@ impl Live {
                         compile_those(pool, members, |target| lived(target) && !forced.is_out(target, &out))
                     });
                 }
+                if previous.is_none_or(|previous| !Arc::ptr_eq(previous, &compiled)) {
+                    stale.changed(id);
+                }
                 live.push(compiled);
             }
             live.into()
         });
-        Self { families, ..Self::default() }
+        (Self { families, ..Self::default() }, compilations)
     }
 
     /// The pools as if everything lived but what is out; of a pool of which everything is out, all of it.
@@ -114,6 +136,52 @@ impl Live {
     /// One pool in one family.
     pub fn pool(&self, family: Family, pool: PoolId) -> Option<&LivePool> {
         self.families[family as usize].get(pool.0 as usize).map(|pool| &**pool)
+    }
+}
+
+/// What pools are compiled after.
+#[derive(Clone, Copy)]
+struct After<'a> {
+    previous: Option<&'a Live>,
+    /// The pools that verdicts touched since, by themselves; `None` where anything may be another.
+    turned: Option<&'a [PoolId]>,
+}
+
+/// Which pools of one family cannot be taken over as they are.
+enum Stale {
+    All,
+    /// By number: those that verdicts touched, and those that came to something else.
+    These {
+        touched: Vec<bool>,
+        changed: Vec<bool>,
+    },
+}
+
+impl Stale {
+    fn of(turned: Option<&[PoolId]>, pools: usize) -> Self {
+        let Some(turned) = turned else { return Self::All };
+        let mut touched = vec![false; pools];
+        for id in turned {
+            if let Some(touched) = touched.get_mut(id.0 as usize) {
+                *touched = true;
+            }
+        }
+        Self::These { touched, changed: vec![false; pools] }
+    }
+
+    /// Whether the pool must be compiled; what it nests has been by now.
+    fn includes(&self, id: usize, pool: &Pool) -> bool {
+        let Self::These { touched, changed } = self else { return true };
+        let is_changed = |target| matches!(target, Target::Pool(child) if changed.get(child.0 as usize) == Some(&true));
+        touched.get(id) == Some(&true) || pool.members.iter().any(|member| is_changed(member.target))
+    }
+
+    fn changed(&mut self, id: usize) {
+        if let Self::These { changed, .. } = self
+            && let Some(changed) = changed.get_mut(id)
+        {
+            *changed = true;
+        }
     }
 }
 

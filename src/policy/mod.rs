@@ -4,6 +4,7 @@
 //! what that comes to under the verdicts of one moment, recomputed when one turns; a query only walks it.
 
 mod choose;
+mod dependents;
 mod given;
 mod forced;
 mod judged;
@@ -34,6 +35,7 @@ pub use band::{Band, Latency, TOLERANCE_MAX};
 pub use choose::{Cursor, EACH_MEMBER_MAX, Hand, Picks, View, Want, choose};
 pub use client::{Client, SCOPE_V4_MAX, SCOPE_V6_MAX, carried};
 pub use compiled::LivePool;
+pub use dependents::Dependents;
 pub use family::Family;
 pub use forced::{Force, Forced};
 pub use given::{AliasId, Given};

@@ -1,35 +1,43 @@
 //! Keeps the snapshot true: verdicts into live pools, files into zones, both into the swap.
 
 mod explaining;
+mod guard;
+mod holdings;
+mod reading;
+mod reloading;
 mod reports;
+mod retired;
 mod steering;
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::sleep_until;
 
 use super::overrides::Overrides;
 use super::state::State;
-use super::status::{Catalog, Known};
-use super::{Audience, Ready, Reload, Settings, StartError};
+use super::status::Catalog;
+use super::{Audience, Ready, Settings, StartError};
 use crate::admin::Command;
-use crate::config::{self, Atlas, Dns, Loaded, Serials};
+use crate::admin::api::ReloadReport;
+use crate::config::{Atlas, Dns};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::health::{Board, News, ProbeId, Register, Watched, Wave};
 use crate::moment::Moment;
-use crate::policy::Live;
+use crate::policy::PoolId;
 use crate::probe::{Change, Changes, Prober};
-use crate::snapshot::{Identity, Served, Snapshot, Steering};
+use crate::snapshot::{Identity, Snapshot};
 use crate::system::{Clock, seed};
 use crate::wire::cookie::Secret;
-use crate::zone::Zone;
+use holdings::Holdings;
+use reading::{Asked, Reader};
+use reloading::Pending;
+use retired::Retired;
 
 /// The one writer of the snapshot.
 pub(super) struct Keeper {
@@ -46,48 +54,37 @@ pub(super) struct Keeper {
     board: Board,
     state: Option<State>,
     snapshots: Arc<ArcSwap<Snapshot>>,
+    /// Snapshots of before, until nobody reads them.
+    retired: Retired,
+    /// What is served is made of these.
+    holdings: Arc<Holdings>,
+    /// Every probe of that.
+    watched: HashMap<ProbeId, Watched>,
     /// Which zones, by their place in the snapshot, a probe's verdict touches.
     touched: HashMap<ProbeId, Vec<usize>>,
-    reading: Option<JoinHandle<Read>>,
-    /// The files changed again while they were being read.
-    read_again: bool,
+    reader: Reader,
+    /// What the next reading is for, if there is to be one when this one is over.
+    asked: Option<Asked>,
     pending: Option<Pending>,
+    /// What the last reload came to.
+    last_reload: Option<ReloadReport>,
     /// What the admin API asks.
     commands: mpsc::Receiver<Command>,
     /// What operators forced.
     overrides: Overrides,
-    /// Serials that move by themselves, as they are now.
-    serials: Serials,
     /// The balanced names of what is served.
     catalog: Catalog,
     /// When each probe's verdict last turned in answers, which is later than it turned where a wave held it.
     turned: HashMap<ProbeId, Moment>,
     /// Until when answers live in caches that had longer TTLs, before a reload: by zone and what was given.
     earlier: HashMap<(String, String), Moment>,
-    /// Zones, by their place, whose pools changed in their load or shares alone; published once [`LOADS_GAP`] is over.
-    later: HashSet<usize>,
+    /// Probes that changed in their load or shares alone; published once [`LOADS_GAP`] is over.
+    later: HashSet<ProbeId>,
     loads_due: Moment,
 }
 
 /// Between two publications of loads: they move slowly, and each costs the pools concerned a compilation.
 const LOADS_GAP: Duration = Duration::from_secs(1);
-
-/// What reading all files came to.
-struct Read {
-    atlas: Atlas,
-    identity: Identity,
-    loaded: Option<Loaded>,
-    faults: Vec<Diagnostic>,
-}
-
-/// Zones that were read and wait for the first round of their new probes.
-struct Pending {
-    zones: Vec<(Arc<Zone>, Steering)>,
-    catalog: Catalog,
-    probes: HashSet<ProbeId>,
-    watched: Vec<(ProbeId, Watched)>,
-    deadline: Moment,
-}
 
 impl Keeper {
     /// Reads the zones and waits for the first probe round.
@@ -120,13 +117,16 @@ impl Keeper {
             board: Board::new(),
             state: state.map(|settings| State::open(settings, clock.now())),
             snapshots: Arc::new(ArcSwap::from_pointee(Snapshot::new(0, Vec::new()))),
+            retired: Retired::default(),
+            holdings: Arc::default(),
+            watched: HashMap::new(),
             touched: HashMap::new(),
-            reading: None,
-            read_again: false,
+            reader: Reader::default(),
+            asked: None,
             pending: None,
+            last_reload: None,
             commands,
             overrides: Overrides::default(),
-            serials: Serials::default(),
             catalog: Catalog::default(),
             turned: HashMap::new(),
             earlier: HashMap::new(),
@@ -136,10 +136,7 @@ impl Keeper {
         if let Some(overrides) = keeper.state.as_mut().map(State::take_overrides) {
             keeper.restore_overrides(overrides);
         }
-        let (loaded, faults) = config::load(&keeper.folder, &keeper.atlas);
-        keeper.audience.faults(&faults);
-        let Some(loaded) = loaded else { return Err(StartError::Faults { errors: errors(&faults) }) };
-        keeper.adopt(loaded);
+        keeper.read_first()?;
         while keeper.pending.is_some() {
             keeper.attend().await;
         }
@@ -154,27 +151,14 @@ impl Keeper {
     /// What is served now.
     pub(super) fn ready(&self, listen: Vec<SocketAddr>, workers: usize) -> Ready {
         let snapshot = self.snapshots.load();
-        let names = names(&snapshot);
         Ready {
             zones: snapshot.served().len(),
-            names,
+            names: self.holdings.names(),
             probes: self.touched.len(),
             workers,
             listen,
             encrypted: Vec::new(),
         }
-    }
-
-    /// Reads all files anew, off the runtime's own threads; [`Keeper::attend`] takes it from there.
-    pub(super) fn reload(&mut self, why: &str) {
-        tracing::info!("reloading: {why}");
-        if self.reading.is_some() {
-            self.read_again = true;
-            return;
-        }
-        let (folder, before) = (self.folder.clone(), (self.atlas.clone(), self.identity.clone()));
-        let (dns, serials) = (self.dns.clone(), self.serials.clone());
-        self.reading = Some(tokio::task::spawn_blocking(move || read(&folder, &before, &dns, &serials)));
     }
 
     /// Waits for one thing to do and does it. May be dropped while it waits without losing anything.
@@ -192,25 +176,13 @@ impl Keeper {
                 None => std::future::pending().await,
             }
         };
-        let read = async {
-            match &mut self.reading {
-                Some(reading) => reading.await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             change = self.changes.recv() => {
                 if let Some(change) = change {
                     self.take(change);
                 }
             }
-            read = read => {
-                self.reading = None;
-                match read {
-                    Ok(read) => self.have_read(read),
-                    Err(error) => tracing::error!(%error, "reading the zone files was broken off; the last good state keeps serving"),
-                }
-            }
+            read = self.reader.read() => self.have_read(read),
             () = wrote => {}
             () = due => {}
             Some(command) = self.commands.recv() => self.obey(command),
@@ -218,6 +190,7 @@ impl Keeper {
         self.settle();
         self.keep_state();
         self.publish_pending();
+        self.retired.look(self.clock.now());
     }
 
     /// When there is something to do though nothing came.
@@ -225,7 +198,7 @@ impl Keeper {
         let loads = if self.later.is_empty() { Moment::NEVER } else { self.loads_due };
         let pending = self.pending.as_ref().map_or(Moment::NEVER, |pending| pending.deadline);
         let state = self.kept().map_or(Moment::NEVER, State::due);
-        self.register.next().min(loads).min(pending).min(state)
+        self.register.next().min(loads).min(pending).min(state).min(self.retired.due())
     }
 
     /// Enters `change` and all others that wait.
@@ -250,29 +223,49 @@ impl Keeper {
             say(news);
         }
         self.turned.extend(settled.turned.iter().map(|&probe| (probe, now)));
-        let places = |probes: &[ProbeId]| -> HashSet<usize> {
-            probes.iter().filter_map(|probe| self.touched.get(probe)).flatten().copied().collect()
-        };
-        let (mut touched, loads) = (places(&settled.verdicts), places(&settled.loads));
-        self.later.extend(loads);
+        let mut turned = settled.verdicts;
+        self.later.extend(settled.loads);
         if !self.later.is_empty() && self.loads_due <= now {
-            touched.extend(self.later.drain());
+            turned.extend(self.later.drain());
             self.loads_due = now + LOADS_GAP;
         }
-        if touched.is_empty() {
+        if turned.is_empty() {
             return;
         }
-        self.later.retain(|place| !touched.contains(place));
-        let snapshot = self.snapshots.load();
-        let mut place = 0..;
-        let next = snapshot.with_live(|served| {
-            let touched = place.next().is_some_and(|place| touched.contains(&place));
-            touched.then(|| {
-                Arc::new(Live::compile(&served.steering.pools, &self.board, served.live.forced(), Some(&served.live)))
-            })
-        });
-        self.snapshots.store(Arc::new(next));
+        self.compile_turned(&turned);
         self.watch_what_is_out();
+    }
+
+    /// Compiles the pools that the verdicts of these probes touch and publishes them in one swap. What is due
+    /// later of the same probes is done with it.
+    fn compile_turned(&mut self, turned: &[ProbeId]) {
+        let mut pools: HashMap<usize, Vec<PoolId>> = HashMap::new();
+        let snapshot = self.snapshots.load_full();
+        for &probe in turned {
+            self.later.remove(&probe);
+            for &place in self.touched.get(&probe).into_iter().flatten() {
+                let Some(served) = snapshot.served().get(place) else { continue };
+                pools.entry(place).or_default().extend(served.steering.dependents.of_probe(probe));
+            }
+        }
+        if pools.is_empty() {
+            return;
+        }
+        let (mut place, mut compiled) = (0.., 0);
+        let next = snapshot.with_live(|served| {
+            let turned = place.next().and_then(|place| pools.get(&place))?;
+            let (live, count) = served.live.turned(&served.steering.pools, &self.board, turned);
+            compiled += count;
+            Some(Arc::new(live))
+        });
+        tracing::debug!("{} probes turned: compiled {compiled} pools in {} zones", turned.len(), pools.len());
+        self.publish(next);
+    }
+
+    /// Puts `next` where the workers read. What they read until now is freed once they have let it go.
+    fn publish(&mut self, next: Snapshot) {
+        let old = self.snapshots.swap(Arc::new(next));
+        self.retired.add(old, self.clock.now());
     }
 
     /// The state, once anything is served: what was read of it is not written over before it is in use.
@@ -299,126 +292,6 @@ impl Keeper {
             state.finish(self.prober.ledger(), self.snapshots.load_full(), overrides, self.clock.now()).await;
         }
     }
-
-    fn have_read(&mut self, Read { atlas, identity, loaded, faults }: Read) {
-        (self.atlas, self.identity) = (atlas, identity);
-        if std::mem::take(&mut self.read_again) {
-            // What was read is already old.
-            self.reload("the zones folder changed while it was being read");
-            return;
-        }
-        self.audience.faults(&faults);
-        match loaded {
-            Some(loaded) => self.adopt(loaded),
-            None => self.audience.reloaded(&Reload::Refused { errors: errors(&faults) }),
-        }
-    }
-
-    /// Begins to probe what is new; what was read is published once those probes have their first result.
-    fn adopt(&mut self, loaded: Loaded) {
-        self.serials = loaded.serials;
-        let catalog = loaded.zones.iter().map(|zone| zone.names.iter().map(Known::of).collect()).collect();
-        let mut watched = Vec::with_capacity(loaded.targets.len());
-        for (target, slack) in loaded.targets.into_iter().zip(loaded.slacks) {
-            let restored = self.state.as_ref().and_then(|state| state.verdict(&target));
-            let watch = Watched::new(target.address, &target.monitor.timing, slack);
-            let probe = self.prober.watch(target, restored);
-            // What is watched already keeps to the names that are served until those are.
-            if !self.register.watches(probe) {
-                self.register.watch(probe, watch);
-            }
-            watched.push((probe, watch));
-        }
-        let ids: Vec<ProbeId> = watched.iter().map(|&(probe, _)| probe).collect();
-        let zones = loaded.zones.into_iter().map(|zone| {
-            let mut pools = zone.pools;
-            // The reader of the files has numbered the very targets that are watched.
-            pools.renumber(|local| ids.get(local.0 as usize).copied().unwrap_or(local));
-            let names = zone.names.into_iter().map(config::Balanced::served);
-            (zone.zone, Steering::new(names.collect(), pools, zone.aliases))
-        });
-        self.pending = Some(Pending {
-            zones: zones.collect(),
-            catalog,
-            probes: ids.into_iter().collect(),
-            watched,
-            deadline: self.prober.first_round_end(),
-        });
-        self.publish_pending();
-    }
-
-    /// What the pools of a zone last were before the start, at the start.
-    fn recalled(&self, zone: &Zone, steering: &Steering) -> Option<Live> {
-        let kept = self.state.as_ref()?.last_good(zone.apex(), &steering.pools);
-        (!kept.is_empty()).then(|| Live::recalled(&steering.pools, &kept))
-    }
-
-    /// Publishes what was read, if all its probes have a result or their time is up.
-    fn publish_pending(&mut self) {
-        let waiting = self.pending.as_ref().is_none_or(|pending| {
-            let known = |&probe: &ProbeId| self.board.get(probe).is_some() || self.prober.is_pushed(probe);
-            pending.deadline > self.clock.now() && !pending.probes.iter().all(known)
-        });
-        let Some(pending) = (if waiting { None } else { self.pending.take() }) else { return };
-        let before = self.snapshots.load_full();
-        let served = pending.zones.into_iter().map(|(zone, steering)| {
-            // Pools that stayed as they were go on where they are, with what they last were when they lived.
-            let is_same = |old: &&Served| old.zone.apex() == zone.apex() && old.steering.pools == steering.pools;
-            let same = before.served().iter().find(is_same);
-            let recalled = self.recalled(&zone, &steering);
-            let last = same.map(|old| &*old.live).or(recalled.as_ref());
-            let forced = self.overrides.forced(zone.apex(), &steering.pools);
-            let live = Live::compile(&steering.pools, &self.board, &forced, last);
-            Served::new(zone, Arc::new(steering), Arc::new(live))
-        });
-        let identity = Identity { unix_start: self.clock.unix_start(), ..self.identity.clone() };
-        let snapshot = Snapshot::new(before.generation() + 1, served.collect())
-            .identified(Arc::new(identity))
-            .within(self.prober.horizon());
-        self.touched = touched(&snapshot);
-        let unheard = |probe: &&ProbeId| self.board.get(**probe).is_none() && !self.prober.is_pushed(**probe);
-        for &probe in self.touched.keys().filter(unheard) {
-            tracing::error!(probe = probe.0, "a first probe could not be sent in time; its endpoint counts as up");
-        }
-        self.prober.keep_only(&pending.probes);
-        self.board.keep_only(&pending.probes);
-        self.turned.retain(|probe, _| pending.probes.contains(probe));
-        self.register.keep_only(|probe| pending.probes.contains(&probe));
-        for (probe, watched) in pending.watched {
-            self.register.watch(probe, watched);
-        }
-        if let Some(state) = &mut self.state {
-            state.taken_up();
-        }
-        // All pools are new.
-        self.later.clear();
-        let first = before.generation() == 0;
-        let (zones, names) = (snapshot.served().len(), names(&snapshot));
-        let snapshot = Arc::new(snapshot);
-        self.snapshots.store(Arc::clone(&snapshot));
-        self.catalog = pending.catalog;
-        self.after_reload(&before, &snapshot);
-        if !first {
-            self.audience.reloaded(&Reload::Done { zones, names });
-        }
-    }
-}
-
-/// Reads all files: a database or the latency table only if it was replaced, and one that is faulty then leaves what
-/// it was before in place, as a faulty file of cookie secrets does.
-fn read(folder: &Path, (atlas, identity): &(Atlas, Identity), (dns, own): &(Dns, Secret), serials: &Serials) -> Read {
-    let (atlas, mut faults) = atlas.refreshed();
-    let identity = dns.identity(*own).unwrap_or_else(|found| {
-        faults.extend(found);
-        identity.clone()
-    });
-    for fault in &mut faults {
-        fault.severity = Severity::Warning;
-        fault.message.push_str("; what it said before stays in use");
-    }
-    let (loaded, found) = config::load_after(folder, &atlas, serials);
-    faults.extend(found);
-    Read { atlas, identity, loaded, faults }
 }
 
 fn say(news: &News) {
@@ -435,24 +308,6 @@ fn say(news: &News) {
             wave.until.since(wave.since)
         ),
     }
-}
-
-/// Which zones each probe's verdict touches.
-fn touched(snapshot: &Snapshot) -> HashMap<ProbeId, Vec<usize>> {
-    let mut touched: HashMap<ProbeId, Vec<usize>> = HashMap::new();
-    for (place, served) in snapshot.served().iter().enumerate() {
-        for probe in served.steering.pools.probes() {
-            let places = touched.entry(probe).or_default();
-            if places.last() != Some(&place) {
-                places.push(place);
-            }
-        }
-    }
-    touched
-}
-
-fn names(snapshot: &Snapshot) -> usize {
-    snapshot.served().iter().map(|served| served.steering.names.len()).sum()
 }
 
 fn errors(faults: &[Diagnostic]) -> usize {

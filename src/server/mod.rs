@@ -99,9 +99,9 @@ pub struct Ready {
 /// What a reload came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reload {
-    /// So many zones and balanced names are served now.
+    /// What was read is served now.
     Done {
-        /// Zones.
+        /// Zones in all.
         zones: usize,
         /// Balanced names in them.
         names: usize,
@@ -110,6 +110,11 @@ pub enum Reload {
     Refused {
         /// How many of the faults are errors.
         errors: usize,
+    },
+    /// The guard refused it; what was served before still is.
+    Guarded {
+        /// Why, each in words.
+        reasons: Vec<String>,
     },
 }
 

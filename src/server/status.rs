@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use super::drain;
 use super::overrides::{Overrides, zone_text};
 use crate::admin::api::{
-    self, EndpointStatus, Families, NameStatus, OverrideStatus, PoolStatus, ProbeStatus, Status, Verdict, ZoneStatus,
+    self, EndpointStatus, Families, NameStatus, OverrideStatus, PoolStatus, ProbeStatus, ReloadReport, Status, Verdict,
+    ZoneStatus,
 };
 use crate::config;
 use crate::health::{Board, PerMille, Wave};
@@ -26,7 +27,7 @@ use crate::wire::name::Name;
 use probes::Probes;
 
 /// What was read of each zone that queries need not: its balanced names, in the order of the snapshot.
-pub(super) type Catalog = Arc<[Box<[Known]>]>;
+pub(super) type Catalog = Arc<[Arc<[Known]>]>;
 
 /// A balanced name as it was read.
 #[derive(Clone, Debug)]
@@ -55,6 +56,7 @@ pub(super) struct Seen {
     pub(super) waves: Vec<Wave>,
     pub(super) overrides: Overrides,
     pub(super) told: Vec<OverrideStatus>,
+    pub(super) last_reload: Option<ReloadReport>,
     pub(super) now: Moment,
     pub(super) clock: Clock,
 }
@@ -92,6 +94,7 @@ pub(super) fn status(seen: &Seen) -> Status {
         generation: seen.snapshot.generation(),
         alarms: probes::alarms(seen),
         lag: probes::lag(seen.ledger.lag()),
+        reload: seen.last_reload.clone(),
         zones,
         overrides: seen.told.clone(),
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, SystemTime};
 
 use super::check_fault;
-use crate::config::{Loaded, Serials, load, load_after};
+use crate::config::{Atlas, Loaded, Shelf, load, read_after};
 use crate::diagnostic::Severity;
 use crate::health::ProbeId;
 
@@ -30,7 +30,7 @@ pub(super) fn check(files: &[(&str, &str)], expected: &[&str]) -> Option<Loaded>
     for (name, text) in files {
         fs::write(folder.path().join(name), text).expect("a file");
     }
-    let (loaded, faults) = load(folder.path(), &crate::config::Atlas::default());
+    let (loaded, faults) = load(folder.path(), &Atlas::default());
     let severity = if loaded.is_some() { Severity::Warning } else { Severity::Error };
     let faults: Vec<_> = faults.into_iter().filter(|fault| fault.severity == severity).collect();
     let listed: Vec<_> = faults.iter().map(ToString::to_string).collect();
@@ -90,16 +90,16 @@ fn a_serial_moves_with_all_the_files_of_its_zone() {
         let file = fs::File::options().write(true).open(path).expect("a file");
         file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(saved)).expect("a time");
     };
-    let mut before = Serials::default();
+    let mut before = Shelf::default();
     let mut check = |expected: u32, warning: Option<&str>| {
-        let (loaded, faults) = load_after(folder.path(), &crate::config::Atlas::default(), &before);
-        let loaded = loaded.unwrap_or_else(|| panic!("{faults:?}"));
-        let serials: Vec<u32> = loaded.zones.iter().map(|zone| zone.zone.serial()).collect();
+        let (found, faults) = read_after(folder.path(), &Atlas::default(), &before);
+        let shelf = found.unwrap_or_else(|| panic!("{faults:?}")).shelf;
+        let serials: Vec<u32> = shelf.zones().map(|zone| zone.serial()).collect();
         assert_eq!(serials, [expected]);
         let told: Vec<_> = faults.iter().map(ToString::to_string).filter(|told| told.contains("serial")).collect();
         assert_eq!(told.len(), usize::from(warning.is_some()), "{told:?}");
         assert!(warning.is_none_or(|warning| told[0].contains(warning)), "{told:?}");
-        before = loaded.serials;
+        before = shelf;
     };
     write("example.com.zone", &master("$INCLUDE more\n"), 1_000);
     write("more", "a A 192.0.2.1\n", 900);
@@ -131,7 +131,7 @@ fn a_file_that_cannot_be_read_to_its_end_lacks_nothing_else() {
     let folder = tempfile::tempdir().expect("a folder");
     std::os::unix::fs::symlink("nowhere", folder.path().join("example.com.zone")).expect("a link");
     std::os::unix::fs::symlink("/dev/zero", folder.path().join("example.com.toml")).expect("a link");
-    let (loaded, faults) = load(folder.path(), &crate::config::Atlas::default());
+    let (loaded, faults) = load(folder.path(), &Atlas::default());
     let faults: Vec<_> = faults.iter().map(|fault| fault.message.split(':').next().unwrap_or_default()).collect();
     assert_eq!((loaded.is_none(), &*faults), (true, &["cannot be read", "is not a file"][..]));
 }
@@ -228,7 +228,7 @@ fn an_endpoint_has_the_slack_of_its_tightest_name() {
     // Nothing answers with the fourth, so nothing is promised of it.
     let other = text.replace("[names]", "[pools.d]\npolicy = \"random\"\nmonitor = \"web\"\nendpoints = [\"192.0.2.1\"]\n[names]\nx = { pool = \"d\", failover = \"40s\" }");
     fs::write(folder.path().join("example.org.toml"), other).expect("written");
-    let (loaded, faults) = load(folder.path(), &crate::config::Atlas::default());
+    let (loaded, faults) = load(folder.path(), &Atlas::default());
     let loaded = loaded.unwrap_or_else(|| panic!("{faults:?}"));
     let mut slacks: Vec<(String, u64)> = loaded
         .targets

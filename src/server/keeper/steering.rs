@@ -1,6 +1,7 @@
 //! What the admin API asks of the keeper: to force and to tell.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::super::drain::{self, Past, StillGiven};
 use super::super::overrides::{Kept, Override, Overrides, force_of, served, zone_text};
@@ -12,6 +13,7 @@ use crate::health::ProbeId;
 use crate::moment::Moment;
 use crate::policy::{EndpointId, Force, Live, Target};
 use crate::snapshot::{Served, Snapshot};
+use crate::wire::name::Name;
 
 /// Names that an answer lists.
 const NAMES_LISTED: usize = 10;
@@ -24,6 +26,7 @@ impl Keeper {
             Command::Explain(query, reply) => drop(reply.send(self.explaining(query))),
             Command::Steer { select, request, reply } => drop(reply.send(self.steer(select, request))),
             Command::Report { target, report, reply } => drop(reply.send(self.report(target, report))),
+            Command::Reload { request, reply } => self.reload_asked(request, reply),
         }
     }
 
@@ -54,6 +57,7 @@ impl Keeper {
             waves: self.register.waves().collect(),
             overrides: self.overrides.clone(),
             told: self.overrides.iter().map(|(target, entry)| self.told(target, entry)).collect(),
+            last_reload: self.last_reload.clone(),
             now: self.clock.now(),
             clock: self.clock,
         };
@@ -185,7 +189,7 @@ impl Keeper {
             zones.contains(&*zone_text(apex)).then(|| compile().into())
         });
         drop(snapshot);
-        self.snapshots.store(next.into());
+        self.publish(next);
         self.watch_what_is_out();
     }
 
@@ -286,7 +290,7 @@ impl Keeper {
         self.earlier.retain(|_, until| *until > now);
         let greatest = |served: &Served| {
             let ceilings = drain::ceilings(&served.steering);
-            let mut greatest = std::collections::HashMap::new();
+            let mut greatest = HashMap::new();
             for (id, ceiling) in (0..).zip(ceilings) {
                 let Some(gives) = drain::gives(&served.steering, EndpointId(id)) else { continue };
                 let known: &mut u32 = greatest.entry(gives).or_default();
@@ -294,9 +298,15 @@ impl Keeper {
             }
             greatest
         };
+        let after: HashMap<&Name, &Served> = after.served().iter().map(|served| (served.zone.apex(), served)).collect();
         for old in before.served() {
+            let new = after.get(old.zone.apex()).copied();
+            // What was not read says what it said.
+            if new.is_some_and(|new| Arc::ptr_eq(&new.steering, &old.steering)) {
+                continue;
+            }
             let zone = zone_text(old.zone.apex());
-            let now_says = served(after, &zone).map(greatest).unwrap_or_default();
+            let now_says = new.map(greatest).unwrap_or_default();
             for (gives, seconds) in greatest(old) {
                 if now_says.get(&gives).is_none_or(|&says| says < seconds) {
                     let until = drain::forgotten(drain::Ceiling { max: seconds, min: 0 }, Past::Given, now);

@@ -1,0 +1,139 @@
+//! Reads the files, on a thread that gets out of the way of those that answer.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+use rustix::process::setpriority_process;
+use tokio::sync::oneshot;
+
+use super::holdings::Holdings;
+use crate::admin::api::ReloadReport;
+use crate::config::{self, Atlas, Dns, Reading};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::moment::Moment;
+use crate::snapshot::Identity;
+use crate::wire::cookie::Secret;
+
+/// How nice the reading thread is, and those that it starts: at 10 it weighs a ninth of a thread that answers, where
+/// both want one core.
+const NICE: i32 = 10;
+
+/// What a reload is for, and who waits for it.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) cause: &'static str,
+    /// The guard is not asked.
+    pub(super) forced: bool,
+    pub(super) waiting: Vec<oneshot::Sender<ReloadReport>>,
+}
+
+impl Asked {
+    /// By nobody who waits.
+    pub(super) fn new(cause: &'static str) -> Self {
+        Self { cause, forced: false, waiting: Vec::new() }
+    }
+
+    /// Both: what was asked later says what it is for.
+    pub(super) fn and(mut self, earlier: Self) -> Self {
+        self.waiting.extend(earlier.waiting);
+        Self { forced: self.forced || earlier.forced, ..self }
+    }
+}
+
+/// What is read, and what it is compared with.
+pub(super) struct Task {
+    pub(super) folder: PathBuf,
+    pub(super) atlas: Atlas,
+    pub(super) identity: Identity,
+    pub(super) dns: (Dns, Secret),
+    /// What is served, or about to be.
+    pub(super) base: Arc<Holdings>,
+}
+
+/// What reading the files came to.
+pub(super) struct Read {
+    pub(super) atlas: Atlas,
+    pub(super) identity: Identity,
+    /// What it was compared with.
+    pub(super) base: Arc<Holdings>,
+    /// The zones, unless any of it is at fault.
+    pub(super) found: Option<Reading>,
+    pub(super) faults: Vec<Diagnostic>,
+}
+
+/// What a reading was for, and what came of it; nothing where it was broken off.
+pub(super) struct HasRead {
+    pub(super) asked: Asked,
+    pub(super) begun: Moment,
+    pub(super) read: Option<Read>,
+}
+
+/// One reading at a time.
+#[derive(Default)]
+pub(super) struct Reader {
+    under_way: Option<(Asked, Moment, oneshot::Receiver<Read>)>,
+}
+
+impl Reader {
+    /// Whether a reading is under way.
+    pub(super) fn is_busy(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    /// Begins to read at `now`, for what was asked. There must be no reading under way.
+    ///
+    /// # Errors
+    /// When the system has no thread for it; what was asked comes back.
+    pub(super) fn begin(&mut self, task: Task, asked: Asked, now: Moment) -> Result<(), (Asked, io::Error)> {
+        let (sender, read) = oneshot::channel();
+        let thread = thread::Builder::new().name("reader".to_owned()).spawn(move || {
+            // Of the calling thread alone, on Linux; threads that it starts inherit it.
+            if let Err(error) = setpriority_process(None, NICE) {
+                tracing::debug!(%error, "reading at no lower priority");
+            }
+            // Nobody waits for it any more once the server stops.
+            let _ = sender.send(task.read());
+        });
+        match thread {
+            Ok(_) => {
+                self.under_way = Some((asked, now, read));
+                Ok(())
+            }
+            Err(error) => Err((asked, error)),
+        }
+    }
+
+    /// Waits for the end of a reading; for ever while there is none. May be dropped while it waits.
+    pub(super) async fn read(&mut self) -> HasRead {
+        let read = match &mut self.under_way {
+            Some((_, _, reading)) => reading.await.ok(),
+            None => std::future::pending().await,
+        };
+        match self.under_way.take() {
+            Some((asked, begun, _)) => HasRead { asked, begun, read },
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Task {
+    /// Reads what changed: a database or the latency table only if it was replaced, and one that is faulty then leaves
+    /// what it was before in place, as a faulty file of cookie secrets does.
+    pub(super) fn read(self) -> Read {
+        let Self { folder, atlas, identity, dns: (dns, own), base } = self;
+        let (atlas, mut faults) = atlas.refreshed();
+        let identity = dns.identity(own).unwrap_or_else(|found| {
+            faults.extend(found);
+            identity
+        });
+        for fault in &mut faults {
+            fault.severity = Severity::Warning;
+            fault.message.push_str("; what it said before stays in use");
+        }
+        let (found, more) = config::read_after(&folder, &atlas, &base.shelf);
+        faults.extend(more);
+        Read { atlas, identity, base, found, faults }
+    }
+}
