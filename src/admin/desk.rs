@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
 use super::api::{
-    ExplainQuery, Explanation, ReloadReport, ReloadRequest, Report, ReportReply, Status, SteerReply, SteerRequest, Target,
+    ExplainQuery, Explanation, ReloadReport, ReloadRequest, Report, ReportReply, Status, SteerReply, SteerRequest,
+    Target,
 };
 
 /// Requests that may wait for the keeper. As many as there may be connections: none is turned away for that.

@@ -189,6 +189,7 @@ impl ServeArguments {
             dns: server.dns,
             transfers: server.transfers,
             wave: server.wave,
+            guard: server.guard,
             state: server.state,
         }
     }

@@ -1,6 +1,7 @@
 //! `bellwether.toml`: where the zones are and where to listen.
 
 mod health;
+mod reload;
 mod state;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -15,6 +16,7 @@ use super::transfer_table::{self, Transfers};
 use super::words::{path, socket, sockets};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::health::WaveSettings;
+use crate::preview::Guard;
 
 pub use state::StateFile;
 
@@ -40,6 +42,8 @@ pub struct Server {
     pub dns: Dns,
     /// When so many endpoints fail at once that our own way to them is doubted.
     pub wave: WaveSettings,
+    /// What of a reload is refused unless somebody insists.
+    pub guard: Guard,
     /// Where verdicts are kept over a restart, if they are.
     pub state: Option<StateFile>,
     /// Zone transfers: keys, who may have zones, who is told.
@@ -70,7 +74,7 @@ const PORT: u16 = 5_300;
 const FILE: Keys = Keys {
     known: &[
         "zones", "listen", "workers", "geo", "latency", "health", "state", "admin", "dns", "tls", "proxy", "limits",
-        "transfer",
+        "transfer", "reload",
     ],
     later: &[],
     later_is: "table",
@@ -97,6 +101,7 @@ impl Default for Server {
             doors: Doors::default(),
             dns: Dns::default(),
             wave: WaveSettings::default(),
+            guard: Guard::default(),
             state: None,
             transfers: Transfers::default(),
         }
@@ -126,6 +131,7 @@ pub fn read_server_file(file: &Path, text: &str) -> (Option<Server>, Vec<Diagnos
     let doors = doors::doors(&table, listen.as_deref().unwrap_or_default(), folder, &mut faults);
     let dns = table.get("dns").map_or(Some(Dns::default()), |item| dns::read(item, folder, &mut faults));
     let wave = table.get("health").and_then(|item| health::read(item, &mut faults)).unwrap_or_default();
+    let guard = table.get("reload").and_then(|item| reload::read(item, &mut faults)).unwrap_or_default();
     let state = table.get("state").and_then(|item| state::read(item, folder, &mut faults));
     let transfers = table.get("transfer").and_then(|item| transfer_table::read(item, &mut faults)).unwrap_or_default();
     let read = zones.zip(listen).zip(workers).zip(databases).zip(dns);
@@ -139,6 +145,7 @@ pub fn read_server_file(file: &Path, text: &str) -> (Option<Server>, Vec<Diagnos
         doors,
         dns,
         wave,
+        guard,
         state,
         transfers,
     });

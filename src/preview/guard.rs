@@ -7,19 +7,18 @@ use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
-use super::{Change, Clients, Side, compare_names, zone_pairs};
-use super::{Moves, text};
+use super::{Change, Clients, Moves, Side, compare_names, is_shared, text, zone_pairs};
 use crate::policy::{Family, LivePool};
 use crate::snapshot::{Balanced, Served};
 use crate::wire::name::Name;
 
 /// What is refused.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guard {
     /// Names that would be left without anything alive, where something is.
     pub alive: KeepAlive,
-    /// Names of whose answers more than this part would move, over 0 and below 1; `None` for none.
-    pub max_moved: Option<f64>,
+    /// Names of whose answers more than so many percent would move, 1 to 99; `None` for none.
+    pub max_moved: Option<u8>,
 }
 
 /// Whether a name must keep something alive.
@@ -88,35 +87,39 @@ impl fmt::Display for Offence {
 }
 
 impl Guard {
-    /// The names that stand against `new` in the place of `old`, in their order; none where it may be.
-    pub fn offences(&self, old: &Side<'_>, new: &Side<'_>, clients: &Clients<'_>) -> Vec<Offence> {
+    /// Names that `new` would leave without anything alive, under the verdicts that both sides were compiled with.
+    pub fn left_alone(&self, old: &Side<'_>, new: &Side<'_>) -> Vec<Offence> {
         let mut offences = Vec::new();
-        let mut moves = Moves::default();
-        let pairs = zone_pairs(old, new, &mut moves);
-        if self.alive == KeepAlive::Kept {
-            for (old, new) in &pairs {
-                let before: HashMap<&Name, &Balanced> = old.balanced().map(|(owner, _, name)| (owner, name)).collect();
-                for (owner, _, name) in new.balanced() {
-                    let Some(was) = before.get(owner) else { continue };
-                    let families = left_alone((old.served, was), (new.served, name));
-                    if !families.is_empty() {
-                        let pool = new.served.steering.pools.pools.get(name.root.0 as usize);
-                        let pool = pool.map(|pool| pool.name.clone()).unwrap_or_default();
-                        offences.push(Offence { name: owner.clone(), wrong: Wrong::NothingAlive { pool, families } });
-                    }
+        if self.alive == KeepAlive::Ignored {
+            return offences;
+        }
+        for (old, new) in zone_pairs(old, new, &mut Moves::default()) {
+            if is_shared(old, new) {
+                continue;
+            }
+            let before: HashMap<&Name, &Balanced> = old.balanced().map(|(owner, _, name)| (owner, name)).collect();
+            for (owner, _, name) in new.balanced() {
+                let Some(was) = before.get(owner) else { continue };
+                let families = left_alone((old.served, was), (new.served, name));
+                if !families.is_empty() {
+                    let pool = new.served.steering.pools.pools.get(name.root.0 as usize);
+                    let pool = pool.map(|pool| pool.name.clone()).unwrap_or_default();
+                    offences.push(Offence { name: owner.clone(), wrong: Wrong::NothingAlive { pool, families } });
                 }
             }
         }
-        if let Some(most) = self.max_moved {
-            compare_names(&pairs, clients, &mut moves);
-            for moved in &moves.moved {
-                let part = moved.change.lost;
-                let too_much = moved.names.iter().filter(|_| part > most);
-                offences.extend(too_much.map(|name| Offence {
-                    name: name.clone(),
-                    wrong: Wrong::Moves { part, most, change: Rc::clone(&moved.change) },
-                }));
-            }
+        offences
+    }
+
+    /// Names of whose answers `new` would move more than may be. Costs what [`compare`](super::compare) costs.
+    pub fn moving(&self, old: &Side<'_>, new: &Side<'_>, clients: &Clients<'_>) -> Vec<Offence> {
+        let mut offences = Vec::new();
+        let Some(most) = self.max_moved.map(|percent| f64::from(percent) / 100.0) else { return offences };
+        let mut moves = Moves::default();
+        compare_names(&zone_pairs(old, new, &mut moves), clients, &mut moves);
+        for moved in moves.moved.iter().filter(|moved| moved.change.lost > most) {
+            let wrong = || Wrong::Moves { part: moved.change.lost, most, change: Rc::clone(&moved.change) };
+            offences.extend(moved.names.iter().map(|name| Offence { name: name.clone(), wrong: wrong() }));
         }
         offences
     }

@@ -28,6 +28,7 @@ pub mod text;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 pub use change::{Change, Move, Weight};
 pub use guard::{Guard, KeepAlive, Offence, Wrong};
@@ -183,6 +184,11 @@ fn zone_pairs<'s, 'a>(old: &'s Side<'a>, new: &'s Side<'a>, moves: &mut Moves) -
     }
     moves.zones_removed.extend(before.values().map(|zone| zone.apex().clone()));
     pairs
+}
+
+/// Whether both are answered from one and the same: a reload takes over what it finds as it was.
+fn is_shared(old: &Zone<'_>, new: &Zone<'_>) -> bool {
+    Arc::ptr_eq(&old.served.steering, &new.served.steering) && Arc::ptr_eq(&old.served.live, &new.served.live)
 }
 
 /// Compares the balanced names of all pairs; those that come to one and the same change stand together.

@@ -30,6 +30,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::health::{Board, News, ProbeId, Register, Watched, Wave};
 use crate::moment::Moment;
 use crate::policy::PoolId;
+use crate::preview::Guard;
 use crate::probe::{Change, Changes, Prober};
 use crate::snapshot::{Identity, Snapshot};
 use crate::system::{Clock, seed};
@@ -46,6 +47,8 @@ pub(super) struct Keeper {
     /// What the server says of itself, and the secret that it draws for itself.
     dns: (Dns, Secret),
     identity: Identity,
+    /// What of a reload is refused.
+    guard: Guard,
     clock: Clock,
     audience: Arc<dyn Audience>,
     prober: Prober,
@@ -95,7 +98,7 @@ impl Keeper {
         audience: Arc<dyn Audience>,
         commands: mpsc::Receiver<Command>,
     ) -> Result<Self, StartError> {
-        let Settings { zones: folder, databases, latency, dns, wave, state, .. } = settings;
+        let Settings { zones: folder, databases, latency, dns, wave, guard, state, .. } = settings;
         let dns = (dns, own);
         let faulty = |faults: Vec<Diagnostic>| {
             audience.faults(&faults);
@@ -109,6 +112,7 @@ impl Keeper {
             atlas,
             dns,
             identity,
+            guard,
             clock,
             audience,
             prober,

@@ -27,6 +27,7 @@ use crate::answer::{Counters, Worker};
 use crate::config::{Admin, Dns, Doors, StateFile, Transfers};
 use crate::diagnostic::Diagnostic;
 use crate::health::WaveSettings;
+use crate::preview::Guard;
 use crate::system::{Clock, secret, seed};
 use crate::transfer::{Grants, Keys};
 use crate::transport::secondaries::Secondaries;
@@ -63,6 +64,8 @@ pub struct Settings {
     pub transfers: Transfers,
     /// When so many endpoints fail at once that our own way to them is doubted.
     pub wave: WaveSettings,
+    /// What of a reload is refused unless somebody insists.
+    pub guard: Guard,
     /// Where verdicts are kept over a restart, if they are.
     pub state: Option<StateFile>,
 }

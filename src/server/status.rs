@@ -41,6 +41,11 @@ impl Known {
         Self { owner: name.owner.clone(), plan: name.plan }
     }
 
+    /// Its owner, and what it promises.
+    pub(super) fn promise(&self) -> (&Name, &Plan) {
+        (&self.owner, &self.plan)
+    }
+
     /// As operators write it: without the final dot.
     pub(super) fn owner_text(&self) -> String {
         zone_text(&self.owner)

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::super::steer::when;
 use super::super::terminal::{cut, span};
 use crate::admin::api::{
-    EndpointStatus, Families, Force, Forced, NameStatus, PoolStatus, Status, Target, Verdict, ZoneStatus,
+    EndpointStatus, Families, Force, Forced, NameStatus, PoolStatus, ReloadOutcome, ReloadReport, Status, Target,
+    Verdict, ZoneStatus,
 };
 
 /// Whether there are colours.
@@ -60,6 +61,9 @@ pub(super) fn table(status: &Status, width: Option<usize>, paint: Paint) -> Stri
     for alarm in &status.alarms {
         let _ = writeln!(text, "{}", look.painted(&format!("! {alarm}"), 0..usize::MAX, Mood::Bad));
     }
+    for refused in status.reload.iter().filter(|reload| reload.outcome != ReloadOutcome::Done) {
+        let _ = writeln!(text, "{}", look.painted(&format!("! {}", not_reloaded(refused)), 0..usize::MAX, Mood::Bad));
+    }
     let mut zones: Vec<(bool, &ZoneStatus)> = status.zones.iter().map(|zone| (is_well(zone), zone)).collect();
     // What is bad comes first, else all stays in its order.
     zones.sort_by_key(|(well, _)| *well);
@@ -90,6 +94,17 @@ pub(super) fn table(status: &Status, width: Option<usize>, paint: Paint) -> Stri
         rows(&mut text, &unmatched, look);
     }
     text
+}
+
+/// That the files are not what is served, and what to do.
+fn not_reloaded(reload: &ReloadReport) -> String {
+    match reload.outcome {
+        ReloadOutcome::Guarded => {
+            let first = reload.refused_for.first().map_or("", String::as_str);
+            format!("the last reload was refused (`bellwether reload --force` takes it up all the same): {first}")
+        }
+        _ => format!("the last reload found {} errors (`bellwether check` lists them)", reload.errors),
+    }
 }
 
 /// Whether nothing of a zone bears a mark.

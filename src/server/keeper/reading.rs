@@ -8,11 +8,13 @@ use std::thread;
 use rustix::process::setpriority_process;
 use tokio::sync::oneshot;
 
+use super::guard;
 use super::holdings::Holdings;
 use crate::admin::api::ReloadReport;
 use crate::config::{self, Atlas, Dns, Reading};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::moment::Moment;
+use crate::preview::Guard;
 use crate::snapshot::Identity;
 use crate::wire::cookie::Secret;
 
@@ -48,7 +50,11 @@ pub(super) struct Task {
     pub(super) atlas: Atlas,
     pub(super) identity: Identity,
     pub(super) dns: (Dns, Secret),
-    /// What is served, or about to be.
+    /// What of a reload is refused; `None` where nothing is.
+    pub(super) guard: Option<Guard>,
+    /// What is served.
+    pub(super) served: Arc<Holdings>,
+    /// The same, or what is about to be.
     pub(super) base: Arc<Holdings>,
 }
 
@@ -60,6 +66,8 @@ pub(super) struct Read {
     pub(super) base: Arc<Holdings>,
     /// The zones, unless any of it is at fault.
     pub(super) found: Option<Reading>,
+    /// Why too much would move, in words; empty where it does not.
+    pub(super) moving: Vec<String>,
     pub(super) faults: Vec<Diagnostic>,
 }
 
@@ -122,7 +130,7 @@ impl Task {
     /// Reads what changed: a database or the latency table only if it was replaced, and one that is faulty then leaves
     /// what it was before in place, as a faulty file of cookie secrets does.
     pub(super) fn read(self) -> Read {
-        let Self { folder, atlas, identity, dns: (dns, own), base } = self;
+        let Self { folder, atlas, identity, dns: (dns, own), guard, served, base } = self;
         let (atlas, mut faults) = atlas.refreshed();
         let identity = dns.identity(own).unwrap_or_else(|found| {
             faults.extend(found);
@@ -134,6 +142,10 @@ impl Task {
         }
         let (found, more) = config::read_after(&folder, &atlas, &base.shelf);
         faults.extend(more);
-        Read { atlas, identity, base, found, faults }
+        let moving = guard.zip(found.as_ref());
+        let moving = moving
+            .map(|(guard, found)| guard::moving(&guard, (&served, &base), found, atlas.places()))
+            .unwrap_or_default();
+        Read { atlas, identity, base, found, moving, faults }
     }
 }

@@ -34,16 +34,18 @@ pub(super) struct Pending {
     asked: Asked,
     begun: Moment,
     faults: Vec<Diagnostic>,
+    /// Why too much would move, in words; empty where it does not.
+    moving: Vec<String>,
 }
 
 impl Keeper {
     /// Reads the files for the first time; it is waited for.
     pub(super) fn read_first(&mut self) -> Result<(), StartError> {
         let begun = self.clock.now();
-        let Read { found, faults, base, .. } = self.task().read();
+        let Read { found, faults, base, moving, .. } = self.task(Insistence::Forced).read();
         self.audience.faults(&faults);
         let Some(found) = found else { return Err(StartError::Faults { errors: errors(&faults) }) };
-        self.adopt(found, &base, Asked::new("start"), begun, faults);
+        self.adopt((found, moving), &base, Asked::new("start"), begun, faults);
         Ok(())
     }
 
@@ -70,25 +72,27 @@ impl Keeper {
             return;
         }
         let now = self.clock.now();
-        if let Err((asked, error)) = self.reader.begin(self.task(), asked, now) {
+        if let Err((asked, error)) = self.reader.begin(self.task(Insistence::of(&asked)), asked, now) {
             tracing::error!(%error, "no thread to read the files: the last good state keeps serving");
             self.conclude(asked, now, &[], Outcome::Faulty);
         }
     }
 
-    fn task(&self) -> Task {
+    fn task(&self, insistence: Insistence) -> Task {
         let base = self.pending.as_ref().map_or(&self.holdings, |pending| &pending.holdings);
         Task {
             folder: self.folder.clone(),
             atlas: self.atlas.clone(),
             identity: self.identity.clone(),
             dns: self.dns.clone(),
+            guard: (insistence == Insistence::Guarded).then_some(self.guard),
+            served: Arc::clone(&self.holdings),
             base: Arc::clone(base),
         }
     }
 
     pub(super) fn have_read(&mut self, HasRead { asked, begun, read }: HasRead) {
-        let Some(Read { atlas, identity, base, found, faults }) = read else {
+        let Some(Read { atlas, identity, base, found, moving, faults }) = read else {
             tracing::error!("reading the files was broken off; the last good state keeps serving");
             self.conclude(asked, begun, &[], Outcome::Faulty);
             return;
@@ -101,13 +105,20 @@ impl Keeper {
         }
         self.audience.faults(&faults);
         match found {
-            Some(found) => self.adopt(found, &base, asked, begun, faults),
+            Some(found) => self.adopt((found, moving), &base, asked, begun, faults),
             None => self.conclude(asked, begun, &faults, Outcome::Faulty),
         }
     }
 
     /// Begins to probe what is new; what was read is published once those probes have their first result.
-    fn adopt(&mut self, found: Reading, base: &Holdings, asked: Asked, begun: Moment, faults: Vec<Diagnostic>) {
+    fn adopt(
+        &mut self,
+        (found, moving): (Reading, Vec<String>),
+        base: &Holdings,
+        asked: Asked,
+        begun: Moment,
+        faults: Vec<Diagnostic>,
+    ) {
         let (state, prober) = (&self.state, &mut self.prober);
         let holdings = Holdings::of(found, base, |target| {
             let restored = state.as_ref().and_then(|state| state.verdict(&target));
@@ -133,6 +144,7 @@ impl Keeper {
             asked,
             begun,
             faults,
+            moving,
         });
         self.publish_pending();
     }
@@ -153,10 +165,13 @@ impl Keeper {
         let after = self.proposed(&before, &pending.holdings);
         let catalog = pending.holdings.catalog();
         let proposal = Proposal { before: &before, names_before: &self.catalog, after: &after, names_after: &catalog };
-        let guarded = before.is_ready() && !pending.asked.forced;
-        if let Err(reasons) = if guarded { guard::admit(&proposal) } else { Ok(()) } {
-            self.refuse(pending, reasons);
-            return;
+        if before.is_ready() && !pending.asked.forced {
+            let mut reasons = guard::left_alone(&self.guard, &proposal);
+            reasons.extend(pending.moving.iter().cloned());
+            if !reasons.is_empty() {
+                self.refuse(pending, reasons);
+                return;
+            }
         }
         self.take_up(pending, &before, after, catalog);
     }
@@ -273,6 +288,19 @@ impl Keeper {
             let _ = waiting.send(report.clone());
         }
         self.last_reload = Some(report);
+    }
+}
+
+/// Whether the guard is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Insistence {
+    Guarded,
+    Forced,
+}
+
+impl Insistence {
+    fn of(asked: &Asked) -> Self {
+        if asked.forced { Self::Forced } else { Self::Guarded }
     }
 }
 
