@@ -4,6 +4,7 @@ mod caller;
 mod check;
 mod demo;
 mod explain;
+mod reload;
 mod serve;
 mod status;
 mod steer;
@@ -17,6 +18,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::admin::api::Force;
 use crate::config::{self, Server};
+use crate::diagnostic::Diagnostic;
 use crate::server::Settings;
 
 /// Everything is valid and was done.
@@ -31,6 +33,7 @@ pub fn run() -> ExitCode {
         Command::Check(check) => check::run(&check),
         Command::Explain(explain) => explain::run(&explain),
         Command::Status(status) => status::run(&status),
+        Command::Reload(reload) => reload::run(&reload),
         Command::Up(steer) => steer::run(&steer, Some(Force::Up)),
         Command::Down(steer) => steer::run(&steer, Some(Force::Down)),
         Command::Drain(drain) => steer::drain(&drain),
@@ -72,6 +75,9 @@ enum Command {
     /// Show how a running server stands: names, pools, endpoints, and what is forced
     #[command(after_help = status::HELP)]
     Status(status::StatusArguments),
+    /// Have a running server read what changed, and wait for what becomes of it
+    #[command(after_help = reload::HELP)]
+    Reload(reload::ReloadArguments),
     /// Force pools or endpoints up, whatever their monitors say
     #[command(after_help = steer::HELP)]
     Up(steer::SteerArguments),
@@ -102,7 +108,7 @@ until it is gone from every honest cache. Faults go to stderr, the rest to stdou
 
 Exit codes: 0 valid · 1 faults, all of them listed · 2 wrong usage";
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 struct FileArguments {
     /// The server file [default: bellwether.toml, if there is one here]
     #[arg(long, value_name = "FILE")]
@@ -112,7 +118,7 @@ struct FileArguments {
     zones: Option<PathBuf>,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 struct ServeArguments {
     #[command(flatten)]
     files: FileArguments,
@@ -139,14 +145,19 @@ const CONFIG: &str = "bellwether.toml";
 impl FileArguments {
     /// The server file, or what goes without one; its faults are printed. `None` when one of them is an error.
     fn server(&self) -> Option<Server> {
+        let (server, faults) = self.read_server();
+        terminal::print_faults(&faults);
+        server
+    }
+
+    /// The same, its faults for somebody else to print.
+    fn read_server(&self) -> (Option<Server>, Vec<Diagnostic>) {
         let file = match &self.config {
             Some(file) => file.clone(),
             None if Path::new(CONFIG).is_file() => CONFIG.into(),
-            None => return Some(Server::default()),
+            None => return (Some(Server::default()), Vec::new()),
         };
-        let (server, faults) = config::load_server_file(&file);
-        terminal::print_faults(&faults);
-        server
+        config::load_server_file(&file)
     }
 
     /// Whether there is a server file to read.

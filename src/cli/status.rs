@@ -4,12 +4,16 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use clap::Args;
+use jiff::tz::TimeZone;
 
 use super::caller::{Caller, ServerArguments};
+use super::reload::outcome;
 use super::steer::when;
 use super::terminal::{note, print, span, unprinted, width};
 use super::{DONE, FAILED};
-use crate::admin::api::{EndpointStatus, Families, Force, Forced, NameStatus, PoolStatus, Status, Target, ZoneStatus};
+use crate::admin::api::{
+    EndpointStatus, Families, Force, Forced, NameStatus, PoolStatus, ReloadOutcome, Status, Target, ZoneStatus,
+};
 
 pub(super) const HELP: &str = "\
 Of each name its pool, TTLs and budget; of each pool and endpoint how it stands, for how long, and why. What operators \
@@ -60,11 +64,19 @@ const HEADS: [&str; 5] = ["pool/endpoint", "gives", "stands", "for", "why"];
 /// Fewer days of a certificate than these are told, as the log tells them.
 const CERTIFICATE_DAYS: f64 = 14.0;
 
+/// What a server gives as the cause of its first load, of which nothing is to be said.
+const START: &str = "start";
+
 /// All of it, in lines of at most `width` characters, where there is such a width.
 fn table(status: &Status, width: Option<usize>) -> String {
     let mut text = String::new();
     for alarm in &status.alarms {
         let _ = writeln!(text, "! {alarm}");
+    }
+    if let Some(last) = status.reload.as_ref().filter(|last| last.outcome == ReloadOutcome::Done && last.cause != START)
+    {
+        let at = last.at.to_zoned(TimeZone::system()).strftime("%F %T").to_string();
+        let _ = writeln!(text, "{at} {}, by: {}\n", outcome(last), last.cause);
     }
     for zone in &status.zones {
         let _ = writeln!(text, "zone {}", zone.zone);
