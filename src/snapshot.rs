@@ -279,3 +279,71 @@ impl Index {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::policy::{Endpoint, EndpointId, Given, Judged, Member, MinAlive, Policy, Pool, Target};
+    use crate::wire::rtype::Rtype;
+    use crate::zone::{Builder, Origin};
+
+    /// A zone of so many balanced names over one pool.
+    fn zone(apex: &str, names: usize) -> Served {
+        let apex = Name::from_host(apex).expect("a name");
+        let mut builder = Builder::new(&apex);
+        let soa = [apex.as_wire(), apex.as_wire(), &[0; 20]].concat();
+        let origin = Origin { file: 0, line: 1 };
+        builder.add(apex.as_wire(), Rtype::SOA, 60, &soa, origin);
+        builder.add(apex.as_wire(), Rtype::NS, 60, apex.as_wire(), origin);
+        let (zone, faults) = builder.finish();
+        let zone = zone.unwrap_or_else(|| panic!("{faults:?}"));
+        let address: IpAddr = "192.0.2.1".parse().expect("an address");
+        let endpoint = Endpoint { name: "a".into(), given: Given::Address(address), judged: Judged::default() };
+        let member = Member { target: Target::Endpoint(EndpointId(0)), weight: 1 };
+        let pool = Pool {
+            name: "p".into(),
+            policy: Policy::RoundRobin,
+            members: [member].into(),
+            min_alive: MinAlive::Count(1),
+            depends: Box::default(),
+        };
+        let pools = Pools { pools: [pool].into(), endpoints: [endpoint].into() };
+        let ttl = TtlRange { min: 5, max: 60 };
+        let name = Balanced::new(PoolId(0), Answers::Best(1), ttl, WhenAllDown::ServeAll, Ecs::Heeded);
+        let steering = Steering::new(vec![name; names], pools, Box::default());
+        let live = Live::all_alive(&steering.pools);
+        Served::new(Arc::new(zone), Arc::new(steering), Arc::new(live))
+    }
+
+    fn cursors(snapshot: &Snapshot, apex: &str) -> std::ops::Range<usize> {
+        let served = snapshot.served().iter().find(|served| served.zone.apex().to_string() == apex).expect("a zone");
+        let names = &served.steering.names;
+        let (first, last) = (&names[0], &names[names.len() - 1]);
+        served.cursors(first, Family::V4).start..served.cursors(last, Family::V6).end
+    }
+
+    #[test]
+    fn a_zone_that_is_taken_over_keeps_its_turns() {
+        let first = Snapshot::new(0, Vec::new()).followed_by(vec![zone("a.test", 3), zone("b.test", 5)]);
+        assert_eq!((cursors(&first, "a.test."), cursors(&first, "b.test."), first.cursors()), (0..6, 6..16, 16));
+        // One is read anew, one is taken over, one comes.
+        let kept = first.served()[1].clone();
+        let second = first.followed_by(vec![zone("a.test", 4), kept, zone("c.test", 1)]);
+        assert_eq!((cursors(&second, "b.test."), second.layout()), (6..16, first.layout()));
+        let (a, c) = (cursors(&second, "a.test."), cursors(&second, "c.test."));
+        assert_eq!((a, c, second.cursors()), (16..24, 24..26, 26), "none that somebody had");
+        assert_eq!((first.generation(), second.generation()), (1, 2));
+        // What lies idle is laid out afresh before it is more than is in use.
+        let mut last = second;
+        for _ in 0..2_000 {
+            let kept = last.served()[1].clone();
+            last = last.followed_by(vec![zone("a.test", 4), kept]);
+            assert!(last.cursors() <= 18 + IDLE_CURSORS_LEAST, "{}", last.cursors());
+            let (a, b) = (cursors(&last, "a.test."), cursors(&last, "b.test."));
+            assert!(a.end <= last.cursors() && b.end <= last.cursors() && (a.end <= b.start || b.end <= a.start));
+        }
+        assert_ne!(last.layout(), first.layout());
+    }
+}

@@ -16,11 +16,15 @@ use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 
 use super::FileArguments;
-use crate::admin::{Problem, REQUEST_LONGEST, Token};
+use crate::admin::api::{ReloadReport, ReloadRequest};
+use crate::admin::{Problem, RELOAD_LONGEST, REQUEST_LONGEST, Token};
 use crate::config::Admin;
 
 /// How long an answer is waited for: longer than the server takes at the most.
 const LONGEST: Duration = REQUEST_LONGEST.saturating_add(Duration::from_secs(5));
+
+/// The same of a reload.
+const RELOAD_PATIENCE: Duration = RELOAD_LONGEST.saturating_add(Duration::from_secs(5));
 
 /// Octets of an answer: a million endpoints' status, and a bound on what something else could send.
 const ANSWER_OCTETS_MAX: usize = 1 << 30;
@@ -116,19 +120,42 @@ impl Caller {
         self.ask(Method::POST, path, Some(body)).await
     }
 
+    /// Has the server read what changed. That it was refused is an answer too.
+    pub(super) async fn reload(&self, request: &ReloadRequest) -> Result<ReloadReport, String> {
+        let body = serde_json::to_vec(request).map_err(|error| error.to_string())?;
+        let (status, octets) = self.call(Method::POST, "/v1/reload", Some(body), RELOAD_PATIENCE).await?;
+        // Any other problem bears no report.
+        let refused = matches!(status, StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY);
+        let report = serde_json::from_slice(&octets).ok().filter(|_| refused);
+        report.map_or_else(|| self.read(status, &octets), Ok)
+    }
+
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<T, String> {
-        let asked = tokio::time::timeout(LONGEST, self.exchange(method, path, body)).await;
-        let (status, octets) = asked.unwrap_or_else(|_| Err("no answer in time".to_owned())).map_err(|why| {
+        let (status, octets) = self.call(method, path, body, LONGEST).await?;
+        self.read(status, &octets)
+    }
+
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+        patience: Duration,
+    ) -> Result<(StatusCode, Bytes), String> {
+        let asked = tokio::time::timeout(patience, self.exchange(method, path, body)).await;
+        asked.unwrap_or_else(|_| Err("no answer in time".to_owned())).map_err(|why| {
             let listen = format!("{}:{}", self.host, self.port).parse().unwrap_or(Admin::LISTEN);
             let open = how_to_open(listen);
             format!("cannot reach the admin API at {}: {why}; is the server running? {open}", self.base)
-        })?;
+        })
+    }
+
+    fn read<T: DeserializeOwned>(&self, status: StatusCode, octets: &[u8]) -> Result<T, String> {
         if !status.is_success() {
-            let detail = serde_json::from_slice::<Problem>(&octets).map(|problem| problem.detail);
+            let detail = serde_json::from_slice::<Problem>(octets).map(|problem| problem.detail);
             return Err(detail.unwrap_or_else(|_| format!("{} answers {status}: is that the admin API?", self.base)));
         }
-        serde_json::from_slice(&octets)
-            .map_err(|error| format!("what {} answers is not understood: {error}", self.base))
+        serde_json::from_slice(octets).map_err(|error| format!("what {} answers is not understood: {error}", self.base))
     }
 
     /// One request on a connection of its own, as the server has it.

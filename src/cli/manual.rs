@@ -34,6 +34,9 @@ pub(super) struct ManArguments {
     folder: PathBuf,
 }
 
+/// When what the pages say was last revised.
+const REVISED: &str = "2026-11-21";
+
 /// Prints the completions of `command`.
 pub(super) fn completions(arguments: &CompletionsArguments, mut command: Command) -> u8 {
     let name = command.get_name().to_owned();
@@ -59,7 +62,8 @@ fn pages(command: Command, folder: &Path) -> io::Result<()> {
     command.build();
     for page in command.get_subcommands().cloned().chain([command.clone()]) {
         let mut text = Vec::new();
-        let man = clap_mangen::Man::new(page).manual("Bellwether");
+        let title = page.get_display_name().unwrap_or_else(|| page.get_name()).to_uppercase();
+        let man = clap_mangen::Man::new(page).title(title).manual("Bellwether").date(REVISED);
         man.render(&mut text)?;
         fs::write(folder.join(man.get_filename()), text)?;
     }

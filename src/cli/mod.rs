@@ -6,6 +6,7 @@ mod demo;
 mod diff;
 mod explain;
 mod manual;
+mod reload;
 mod serve;
 mod status;
 mod steer;
@@ -20,6 +21,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::admin::api::Force;
 use crate::config::{self, Server};
+use crate::diagnostic::Diagnostic;
 use crate::server::Settings;
 
 /// Everything is valid and was done.
@@ -35,6 +37,7 @@ pub fn run() -> ExitCode {
         Command::Explain(explain) => explain::run(&explain),
         Command::Diff(diff) => diff::run(&diff),
         Command::Status(status) => status::run(&status),
+        Command::Reload(reload) => reload::run(&reload),
         Command::Up(steer) => steer::run(&steer, Some(Force::Up)),
         Command::Down(steer) => steer::run(&steer, Some(Force::Down)),
         Command::Drain(drain) => steer::drain(&drain),
@@ -81,6 +84,9 @@ enum Command {
     /// Show how a running server stands: names, pools, endpoints, and what is forced
     #[command(after_help = status::HELP)]
     Status(status::StatusArguments),
+    /// Have a running server read what changed, and wait for what becomes of it
+    #[command(after_help = reload::HELP)]
+    Reload(reload::ReloadArguments),
     /// Force pools or endpoints up, whatever their monitors say
     #[command(after_help = steer::HELP)]
     Up(steer::SteerArguments),
@@ -117,7 +123,7 @@ until it is gone from every honest cache. Faults go to stderr, the rest to stdou
 
 Exit codes: 0 valid · 1 faults, all of them listed · 2 wrong usage";
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 struct FileArguments {
     /// The server file [default: bellwether.toml, if there is one here]
     #[arg(long, value_name = "FILE")]
@@ -127,7 +133,7 @@ struct FileArguments {
     zones: Option<PathBuf>,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 struct ServeArguments {
     #[command(flatten)]
     files: FileArguments,
@@ -154,14 +160,19 @@ const CONFIG: &str = "bellwether.toml";
 impl FileArguments {
     /// The server file, or what goes without one; its faults are printed. `None` when one of them is an error.
     fn server(&self) -> Option<Server> {
+        let (server, faults) = self.read_server();
+        terminal::print_faults(&faults);
+        server
+    }
+
+    /// The same, its faults for somebody else to print.
+    fn read_server(&self) -> (Option<Server>, Vec<Diagnostic>) {
         let file = match &self.config {
             Some(file) => file.clone(),
             None if Path::new(CONFIG).is_file() => CONFIG.into(),
-            None => return Some(Server::default()),
+            None => return (Some(Server::default()), Vec::new()),
         };
-        let (server, faults) = config::load_server_file(&file);
-        terminal::print_faults(&faults);
-        server
+        config::load_server_file(&file)
     }
 
     /// Whether there is a server file to read.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::terminal::{self, note, plural};
 use super::{DONE, FAILED, ServeArguments};
 use crate::diagnostic::Diagnostic;
-use crate::server::{self, Audience, Ready, Reload, StartError};
+use crate::server::{self, Audience, Ready, Reload, Settings, StartError};
 
 pub(super) fn run(arguments: &ServeArguments) -> u8 {
     let Some(server) = arguments.files.server() else { return FAILED };
@@ -17,7 +17,8 @@ pub(super) fn run(arguments: &ServeArguments) -> u8 {
             return FAILED;
         }
     };
-    match runtime.block_on(server::run(arguments.settings(server), Arc::new(Terminal), std::future::pending())) {
+    let audience = Arc::new(Terminal { arguments: arguments.clone() });
+    match runtime.block_on(server::run(arguments.settings(server), audience, std::future::pending())) {
         Ok(()) => DONE,
         // A lone fault has said it all.
         Err(StartError::Faults { errors: 1 }) => FAILED,
@@ -28,8 +29,10 @@ pub(super) fn run(arguments: &ServeArguments) -> u8 {
     }
 }
 
-/// Whoever reads stderr.
-struct Terminal;
+/// Whoever reads stderr, and wrote the flags and the server file.
+struct Terminal {
+    arguments: ServeArguments,
+}
 
 impl Audience for Terminal {
     fn ready(&self, ready: &Ready) {
@@ -47,6 +50,11 @@ impl Audience for Terminal {
 
     fn faults(&self, faults: &[Diagnostic]) {
         terminal::print_faults(faults);
+    }
+
+    fn settings(&self) -> Option<(Option<Settings>, Vec<Diagnostic>)> {
+        let (server, faults) = self.arguments.files.read_server();
+        Some((server.map(|server| self.arguments.settings(server)), faults))
     }
 
     fn reloaded(&self, outcome: &Reload) {

@@ -254,6 +254,11 @@ impl Register {
         }
     }
 
+    /// Goes by other settings from now on; a wave that is on ends when it was to end.
+    pub fn set(&mut self, settings: WaveSettings) {
+        self.settings = settings;
+    }
+
     /// Takes `probe` in, or learns what is new of it: a reload may have given its names other budgets.
     pub fn watch(&mut self, probe: ProbeId, watched: Watched) {
         let mut entry = self.remove(probe).unwrap_or_else(|| Entry::new(watched));

@@ -182,6 +182,11 @@ impl LivePool {
         self.flip
     }
 
+    /// Whether a pool that nests it need not care which of the two it nests.
+    pub(super) fn looks_like(&self, other: &Self) -> bool {
+        (self.is_alive(), self.flip, self.present) == (other.is_alive(), other.flip, other.present)
+    }
+
     /// What it was when it last lived, without what operators took out: itself while it does; `None` when it never
     /// has.
     pub(super) fn last_good(&self) -> Option<&Self> {

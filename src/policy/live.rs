@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod depending;
 mod last_good;
+#[cfg(test)]
+mod turned;
 
 use std::sync::Arc;
 
@@ -44,7 +46,7 @@ impl Live {
     }
 
     /// The same pools once verdicts turned that touch `turned` by themselves: only those are compiled, and what nests
-    /// them where they came to something else. The rest is shared. Comes with how many were compiled, each family by
+    /// them where that changes for it. The rest is shared. Comes with how many were compiled, each family by
     /// itself.
     pub fn turned(&self, pools: &Pools, board: &Board, turned: &[PoolId]) -> (Self, usize) {
         let after = After { previous: Some(self), turned: Some(turned) };
@@ -109,7 +111,7 @@ impl Live {
                         compile_those(pool, members, |target| lived(target) && !forced.is_out(target, &out))
                     });
                 }
-                if previous.is_none_or(|previous| !Arc::ptr_eq(previous, &compiled)) {
+                if previous.is_none_or(|previous| !compiled.looks_like(previous)) {
                     stale.changed(id);
                 }
                 live.push(compiled);
@@ -150,7 +152,7 @@ struct After<'a> {
 /// Which pools of one family cannot be taken over as they are.
 enum Stale {
     All,
-    /// By number: those that verdicts touched, and those that came to something else.
+    /// By number: those that verdicts touched, and those that came to something else in the eyes of their parents.
     These {
         touched: Vec<bool>,
         changed: Vec<bool>,

@@ -247,7 +247,7 @@ fn weigh(
     groups.iter_mut().for_each(|group| group.asked = vec![0; group.change.moves.len()]);
     for query in queries {
         asked.all += query.count;
-        let Some(change) = changes.get(&query.name) else { continue };
+        let Some(change) = changes.get(&query.name).or_else(|| wildcard(&query.name, changes)) else { continue };
         asked.balanced += query.count;
         let Some(change) = change else { continue };
         let Some(row) = change.row(query.client) else { continue };
@@ -258,4 +258,10 @@ fn weigh(
         }
     }
     asked
+}
+
+/// What the nearest wildcard above `name` comes to.
+fn wildcard<'c>(name: &Name, changes: &'c HashMap<Name, Option<Rc<Change>>>) -> Option<&'c Option<Rc<Change>>> {
+    let above = std::iter::successors(name.parent(), Name::parent);
+    above.filter_map(|above| Name::from_text(b"*", Some(&above)).ok()).find_map(|wildcard| changes.get(&wildcard))
 }

@@ -11,7 +11,6 @@ mod steering;
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,30 +24,31 @@ use super::status::Catalog;
 use super::{Audience, Ready, Settings, StartError};
 use crate::admin::Command;
 use crate::admin::api::ReloadReport;
-use crate::config::{Atlas, Dns};
+use crate::config::Atlas;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::health::{Board, News, ProbeId, Register, Watched, Wave};
 use crate::moment::Moment;
 use crate::policy::PoolId;
-use crate::preview::Guard;
 use crate::probe::{Change, Changes, Prober};
 use crate::snapshot::{Identity, Snapshot};
 use crate::system::{Clock, seed};
 use crate::wire::cookie::Secret;
 use holdings::Holdings;
+pub(super) use reading::Scope;
 use reading::{Asked, Reader};
 use reloading::Pending;
 use retired::Retired;
 
 /// The one writer of the snapshot.
 pub(super) struct Keeper {
-    folder: PathBuf,
+    /// As at the start, but for what was changed since and can be.
+    settings: Settings,
+    /// Keys of the server file that say something else by now, and take a restart.
+    needs_restart: Vec<String>,
     atlas: Atlas,
-    /// What the server says of itself, and the secret that it draws for itself.
-    dns: (Dns, Secret),
+    /// The secret that the server draws for itself.
+    own: Secret,
     identity: Identity,
-    /// What of a reload is refused.
-    guard: Guard,
     clock: Clock,
     audience: Arc<dyn Audience>,
     prober: Prober,
@@ -98,21 +98,20 @@ impl Keeper {
         audience: Arc<dyn Audience>,
         commands: mpsc::Receiver<Command>,
     ) -> Result<Self, StartError> {
-        let Settings { zones: folder, databases, latency, dns, wave, guard, state, .. } = settings;
-        let dns = (dns, own);
+        let Settings { databases, latency, dns, wave, state, .. } = settings.clone();
         let faulty = |faults: Vec<Diagnostic>| {
             audience.faults(&faults);
             StartError::Faults { errors: errors(&faults) }
         };
         let atlas = Atlas::read(&databases, latency.as_deref()).map_err(faulty)?;
-        let identity = dns.0.identity(dns.1).map_err(faulty)?;
+        let identity = dns.identity(own).map_err(faulty)?;
         let (prober, changes) = Prober::start(clock, seed());
         let mut keeper = Self {
-            folder,
+            settings,
+            needs_restart: Vec::new(),
             atlas,
-            dns,
+            own,
             identity,
-            guard,
             clock,
             audience,
             prober,

@@ -2,6 +2,7 @@
 
 mod doors;
 mod keeper;
+mod revision;
 mod drain;
 mod notify;
 mod overrides;
@@ -34,7 +35,7 @@ use crate::transport::secondaries::Secondaries;
 use crate::transport::tally::Tally;
 use crate::transport::{self, udp};
 use crate::wire::cookie::Secret;
-use keeper::Keeper;
+use keeper::{Keeper, Scope};
 use notify::Notifier;
 pub use overrides::Kept;
 
@@ -80,6 +81,12 @@ pub trait Audience: Send + Sync {
 
     /// What a reload came to.
     fn reloaded(&self, outcome: &Reload);
+
+    /// What flags and the server file say now, `None` of it where they are at fault, and their faults; nothing from
+    /// an audience that has no such file. It may take its time: it is asked by a thread that only reads.
+    fn settings(&self) -> Option<(Option<Settings>, Vec<Diagnostic>)> {
+        None
+    }
 }
 
 /// What is served from now on.
@@ -265,11 +272,11 @@ pub async fn run(
             () = keeper.attend() => {}
             () = saved.next() => {
                 doors::refresh(certificates.as_deref(), audience.as_ref());
-                keeper.reload("a file was saved");
+                keeper.reload("a file was saved", Scope::Zones);
             }
             _ = hangup.recv() => {
                 doors::refresh(certificates.as_deref(), audience.as_ref());
-                keeper.reload("SIGHUP");
+                keeper.reload("SIGHUP", Scope::Everything);
             }
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,

@@ -20,6 +20,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "health",
             "moment",
             "policy",
+            "preview",
+            "probe",
             "server",
             "snapshot",
             "system",
@@ -36,9 +38,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "config",
             "diagnostic",
             "explain",
+            "geo",
             "health",
             "moment",
             "policy",
+            "preview",
             "probe",
             "random",
             "snapshot",
@@ -60,6 +64,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "geo",
             "health",
             "policy",
+            "preview",
             "probe",
             "snapshot",
             "system",
@@ -70,6 +75,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "zone",
         ],
     ),
+    ("preview", &["geo", "policy", "snapshot", "ttl", "wire", "zone"]),
     ("transport", &["answer", "diagnostic", "geo", "moment", "snapshot", "system", "transfer", "wire"]),
     ("transfer", &["geo", "snapshot", "wire", "zone"]),
     ("answer", &["geo", "moment", "policy", "random", "snapshot", "wire", "zone"]),
@@ -110,7 +116,8 @@ const SYSTEM_WORDS: &[&str] = &[
 ];
 
 /// Rooms without sockets, files or a runtime.
-const PURE_ROOMS: &[&str] = &["wire", "zone/tree", "health", "ttl", "policy", "answer", "snapshot", "moment", "random"];
+const PURE_ROOMS: &[&str] =
+    &["wire", "zone/tree", "health", "ttl", "policy", "preview", "answer", "snapshot", "moment", "random"];
 
 /// What those do not say.
 const IMPURE_WORDS: &[&str] = &[

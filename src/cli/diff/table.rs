@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::terminal::plural;
+use super::super::terminal::{cut, plural};
 use super::records;
 use crate::preview::text::{percent, rtype};
 use crate::preview::{Asked, Move, Moved, Moves, Record, RecordChange, Setting, Subject, Weight};
@@ -96,7 +96,7 @@ impl Page {
                 rows.push((weight * row.part, moved, row, asked));
             }
         }
-        rows.sort_by(|one, other| other.0.total_cmp(&one.0).then_with(|| one.1.names.cmp_by_text(&other.1.names)));
+        rows.sort_by(|one, other| other.0.total_cmp(&one.0).then_with(|| first(one.1).cmp(&first(other.1))));
         let weighed = if log.is_some() { "queries" } else { "clients" };
         let mut table = vec![["name", "where", weighed, "answers"].map(str::to_owned)];
         for (_, moved, row, asked) in rows {
@@ -176,23 +176,12 @@ impl Page {
     }
 }
 
-/// Puts names in order without making text of all of them at each step.
-trait ByText {
-    fn cmp_by_text(&self, other: &Self) -> std::cmp::Ordering;
-}
-
-impl ByText for Vec<Name> {
-    fn cmp_by_text(&self, other: &Self) -> std::cmp::Ordering {
-        let first = |names: &Self| names.first().map(|name| name.as_wire().to_vec());
-        first(self).cmp(&first(other))
-    }
+/// The first of the names that move alike, for an order among those of one weight.
+fn first(moved: &Moved) -> Option<&[u8]> {
+    moved.names.first().map(Name::as_wire)
 }
 
 fn aligned([name, place, clients, answers]: &[String; 4], [a, b, c]: [usize; 3]) -> String {
     let (name, place) = (cut(name, Some(a)), cut(place, Some(b)));
     format!("  {name:a$}  {place:b$}  {clients:>c$}  {answers}")
-}
-
-fn cut(line: &str, width: Option<usize>) -> String {
-    super::super::terminal::cut(line, width)
 }

@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
+use super::super::reload::outcome;
 use super::super::steer::when;
 use super::super::terminal::{cut, span};
 use crate::admin::api::{
-    EndpointStatus, Families, Force, Forced, NameStatus, PoolStatus, ReloadOutcome, ReloadReport, Status, Target,
-    Verdict, ZoneStatus,
+    EndpointStatus, Families, Force, Forced, NameStatus, PoolStatus, ReloadOutcome, Status, Target, Verdict, ZoneStatus,
 };
 
 /// Whether there are colours.
@@ -54,6 +56,9 @@ struct Row([String; 5], Mood);
 
 const HEADS: [&str; 5] = ["pool/endpoint", "gives", "stands", "for", "why"];
 
+/// What a server gives as the cause of its first load, of which nothing is to be said.
+const START: &str = "start";
+
 /// All of it, in lines of at most `width` characters, where there is such a width.
 pub(super) fn table(status: &Status, width: Option<usize>, paint: Paint) -> String {
     let look = Look { width, paint };
@@ -61,8 +66,11 @@ pub(super) fn table(status: &Status, width: Option<usize>, paint: Paint) -> Stri
     for alarm in &status.alarms {
         let _ = writeln!(text, "{}", look.painted(&format!("! {alarm}"), 0..usize::MAX, Mood::Bad));
     }
-    for refused in status.reload.iter().filter(|reload| reload.outcome != ReloadOutcome::Done) {
-        let _ = writeln!(text, "{}", look.painted(&format!("! {}", not_reloaded(refused)), 0..usize::MAX, Mood::Bad));
+    if let Some(last) = status.reload.as_ref().filter(|last| last.outcome == ReloadOutcome::Done && last.cause != START)
+    {
+        let at = last.at.to_zoned(TimeZone::system()).strftime("%F %T").to_string();
+        let line = format!("{at} {}, by: {}", outcome(last), last.cause);
+        let _ = writeln!(text, "{}\n", cut(&line, width));
     }
     let mut zones: Vec<(bool, &ZoneStatus)> = status.zones.iter().map(|zone| (is_well(zone), zone)).collect();
     // What is bad comes first, else all stays in its order.
@@ -94,17 +102,6 @@ pub(super) fn table(status: &Status, width: Option<usize>, paint: Paint) -> Stri
         rows(&mut text, &unmatched, look);
     }
     text
-}
-
-/// That the files are not what is served, and what to do.
-fn not_reloaded(reload: &ReloadReport) -> String {
-    match reload.outcome {
-        ReloadOutcome::Guarded => {
-            let first = reload.refused_for.first().map_or("", String::as_str);
-            format!("the last reload was refused (`bellwether reload --force` takes it up all the same): {first}")
-        }
-        _ => format!("the last reload found {} errors (`bellwether check` lists them)", reload.errors),
-    }
 }
 
 /// Whether nothing of a zone bears a mark.

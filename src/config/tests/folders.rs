@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, SystemTime};
 
 use super::check_fault;
-use crate::config::{Atlas, Loaded, Shelf, load, read_after};
+use crate::config::{Atlas, Loaded, Part, Shelf, load, read_after};
 use crate::diagnostic::Severity;
 use crate::health::ProbeId;
 
@@ -280,4 +280,121 @@ fn certificates_are_read_with_the_policy_file() {
     assert_eq!(check(&one, &one, &one, "2:66 us-key.pem holds no private key in PEM @ 2:50"), None);
     assert_eq!(check(&one, &one, &other_key, "2:66 us-key.pem is not the key of the certificate @ 2:50"), None);
     assert!(check(&one, &old, &old_key, "2:50 us.pem has expired").is_some(), "a warning");
+}
+
+/// A folder that is read again and again, each time after the last.
+struct Folder {
+    folder: tempfile::TempDir,
+    shelf: Shelf,
+    atlas: Atlas,
+}
+
+impl Folder {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut it = Self { folder, shelf: Shelf::default(), atlas: Atlas::default() };
+        for (name, text) in files {
+            it.write(name, text);
+        }
+        let (reading, faults) = read_after(it.folder.path(), &it.atlas, &it.shelf);
+        it.shelf = reading.unwrap_or_else(|| panic!("{faults:?}")).shelf;
+        it
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.folder.path().join(name), text).expect("a file");
+    }
+
+    /// Reads what changed and checks which zones that is; the faults.
+    fn check(&mut self, expected: &[&str]) -> Vec<String> {
+        let (reading, faults) = read_after(self.folder.path(), &self.atlas, &self.shelf);
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        let reading = reading.unwrap_or_else(|| panic!("{faults:#?}"));
+        let read: Vec<String> = reading
+            .parts
+            .iter()
+            .filter_map(|part| match part {
+                Part::Read(read) => Some(read.zone.zone.apex().to_string()),
+                Part::Kept(_) => None,
+            })
+            .collect();
+        assert_eq!(read, expected);
+        self.shelf = reading.shelf;
+        faults
+    }
+}
+
+#[test]
+fn only_zones_of_which_a_file_is_another_are_read() {
+    let ca = rcgen::generate_simple_self_signed(vec!["ca.test".to_owned()]).expect("a certificate").cert.pem();
+    let probed = "[monitors.m]\nhttps = { ca = 'ca.pem' }\n[pools.p]\npolicy = 'failover'\nmonitor = 'm'\n\
+                  endpoints = ['127.0.0.1']\n[names]\nwww = 'p'\n";
+    let (probed, ca_more) = (format!("{ZONE}{probed}"), format!("# more\n{ca}"));
+    let mut folder = Folder::new(&[
+        ("a.test.zone", &master("")),
+        ("b.test.zone", &master("$INCLUDE more\n")),
+        ("more", "a A 192.0.2.1\n"),
+        ("c.test.zone", &master("")),
+        ("c.test.toml", POOL),
+        ("ca.pem", &ca),
+        ("d.test.toml", &probed),
+    ]);
+    // Files that others name and that were saved just before nobody can tell; once they are old, they are believed.
+    folder.check(&["b.test.", "d.test."]);
+    // Real time: the stamps of files must get older than the coarsest tick of a file system.
+    std::thread::sleep(Duration::from_millis(3_100));
+    folder.check(&["b.test.", "d.test."]);
+    folder.check(&[]);
+    folder.write("a.test.zone", &master("a A 192.0.2.1\n"));
+    assert_eq!(folder.check(&["a.test."]), Vec::<String>::new());
+    folder.check(&[]);
+    folder.write("more", "a A 192.0.2.2\n");
+    folder.check(&["b.test."]);
+    // A warning is told when its zone is read, and only then.
+    folder.write("c.test.toml", &format!("{POOL}\n"));
+    let told = folder.check(&["b.test.", "c.test."]);
+    assert!(told.len() == 1 && told[0].contains("`p` has no monitor"), "{told:?}");
+    folder.write("ca.pem", &ca_more);
+    folder.check(&["b.test.", "d.test."]);
+    // One comes, one goes, one loses a file.
+    folder.write("e.test.zone", &master(""));
+    fs::remove_file(folder.folder.path().join("a.test.zone")).expect("a file");
+    fs::remove_file(folder.folder.path().join("c.test.toml")).expect("a file");
+    folder.check(&["b.test.", "c.test.", "d.test.", "e.test."]);
+    assert_eq!(folder.shelf.zones().len(), 4);
+}
+
+#[test]
+fn what_is_kept_is_the_very_same() {
+    let mut folder = Folder::new(&[("a.test.zone", &master("")), ("b.test.zone", &master(""))]);
+    let before: Vec<_> = folder.shelf.zones().cloned().collect();
+    folder.write("b.test.zone", &master("a A 192.0.2.1\n"));
+    folder.check(&["b.test."]);
+    let same: Vec<bool> =
+        folder.shelf.zones().zip(&before).map(|(now, before)| std::sync::Arc::ptr_eq(now, before)).collect();
+    assert_eq!(same, [true, false]);
+    // A faulty reading leaves the shelf of before, which still says what is what.
+    folder.write("a.test.zone", &master("a A 192.0.2.999\n"));
+    let (reading, faults) = read_after(folder.folder.path(), &folder.atlas, &folder.shelf);
+    assert!(reading.is_none() && faults.len() == 1, "{faults:?}");
+    folder.write("a.test.zone", &master("a A 192.0.2.9\n"));
+    folder.check(&["a.test."]);
+}
+
+#[test]
+fn zones_that_lean_on_a_replaced_table_are_read_again() {
+    let latency = "[pools.p]\npolicy = 'latency'\nmembers = ['q', 'r']\n[pools.q]\npolicy = 'failover'\n\
+                   endpoints = ['192.0.2.1']\n[pools.r]\npolicy = 'failover'\nendpoints = ['192.0.2.2']\n\
+                   [names]\nwww = 'p'\n";
+    let mut folder = Folder::new(&[("a.test.zone", &master(""))]);
+    let table = folder.folder.path().join("latency.csv");
+    fs::write(&table, "192.0.2.0/24,q,10\n192.0.2.0/24,r,20\n").expect("a table");
+    folder.atlas = Atlas::read(&[], Some(&table)).expect("a table");
+    folder.write("b.test.toml", &format!("{ZONE}{latency}"));
+    folder.check(&["b.test."]);
+    folder.check(&[]);
+    fs::write(&table, "192.0.2.0/24,q,30\n192.0.2.0/24,r,20\n").expect("a table");
+    folder.atlas = folder.atlas.refreshed().0;
+    folder.check(&["b.test."]);
+    folder.check(&[]);
 }

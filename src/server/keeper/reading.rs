@@ -8,6 +8,7 @@ use std::thread;
 use rustix::process::setpriority_process;
 use tokio::sync::oneshot;
 
+use super::super::{Audience, Settings};
 use super::guard;
 use super::holdings::Holdings;
 use crate::admin::api::ReloadReport;
@@ -22,10 +23,20 @@ use crate::wire::cookie::Secret;
 /// both want one core.
 const NICE: i32 = 10;
 
+/// What is read anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in super::super) enum Scope {
+    /// The zones folder, and what the settings name.
+    Zones,
+    /// The settings as well: the server file.
+    Everything,
+}
+
 /// What a reload is for, and who waits for it.
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) cause: &'static str,
+    pub(super) scope: Scope,
     /// The guard is not asked.
     pub(super) forced: bool,
     pub(super) waiting: Vec<oneshot::Sender<ReloadReport>>,
@@ -33,14 +44,14 @@ pub(super) struct Asked {
 
 impl Asked {
     /// By nobody who waits.
-    pub(super) fn new(cause: &'static str) -> Self {
-        Self { cause, forced: false, waiting: Vec::new() }
+    pub(super) fn new(cause: &'static str, scope: Scope) -> Self {
+        Self { cause, scope, forced: false, waiting: Vec::new() }
     }
 
     /// Both: what was asked later says what it is for.
     pub(super) fn and(mut self, earlier: Self) -> Self {
         self.waiting.extend(earlier.waiting);
-        Self { forced: self.forced || earlier.forced, ..self }
+        Self { forced: self.forced || earlier.forced, scope: self.scope.max(earlier.scope), ..self }
     }
 }
 
@@ -50,6 +61,8 @@ pub(super) struct Task {
     pub(super) atlas: Atlas,
     pub(super) identity: Identity,
     pub(super) dns: (Dns, Secret),
+    /// Who is asked for the settings.
+    pub(super) audience: Arc<dyn Audience>,
     /// What of a reload is refused; `None` where nothing is.
     pub(super) guard: Option<Guard>,
     /// What is served.
@@ -64,6 +77,8 @@ pub(super) struct Read {
     pub(super) identity: Identity,
     /// What it was compared with.
     pub(super) base: Arc<Holdings>,
+    /// What the settings are now; nothing where nobody looked.
+    pub(super) settings: Option<Settings>,
     /// The zones, unless any of it is at fault.
     pub(super) found: Option<Reading>,
     /// Why too much would move, in words; empty where it does not.
@@ -96,13 +111,14 @@ impl Reader {
     /// When the system has no thread for it; what was asked comes back.
     pub(super) fn begin(&mut self, task: Task, asked: Asked, now: Moment) -> Result<(), (Asked, io::Error)> {
         let (sender, read) = oneshot::channel();
+        let scope = asked.scope;
         let thread = thread::Builder::new().name("reader".to_owned()).spawn(move || {
             // Of the calling thread alone, on Linux; threads that it starts inherit it.
             if let Err(error) = setpriority_process(None, NICE) {
                 tracing::debug!(%error, "reading at no lower priority");
             }
             // Nobody waits for it any more once the server stops.
-            let _ = sender.send(task.read());
+            let _ = sender.send(task.read(scope));
         });
         match thread {
             Ok(_) => {
@@ -128,9 +144,16 @@ impl Reader {
 
 impl Task {
     /// Reads what changed: a database or the latency table only if it was replaced, and one that is faulty then leaves
-    /// what it was before in place, as a faulty file of cookie secrets does.
-    pub(super) fn read(self) -> Read {
-        let Self { folder, atlas, identity, dns: (dns, own), guard, served, base } = self;
+    /// what it was before in place, as a faulty file of cookie secrets does. A faulty server file is as a faulty zone.
+    pub(super) fn read(self, scope: Scope) -> Read {
+        let Self { folder, atlas, identity, dns: (mut dns, own), audience, guard, served, base } = self;
+        let (settings, settings_faults) = match scope {
+            Scope::Zones => (None, Vec::new()),
+            Scope::Everything => audience.settings().unwrap_or_default(),
+        };
+        if let Some(settings) = &settings {
+            dns.clone_from(&settings.dns);
+        }
         let (atlas, mut faults) = atlas.refreshed();
         let identity = dns.identity(own).unwrap_or_else(|found| {
             faults.extend(found);
@@ -140,12 +163,17 @@ impl Task {
             fault.severity = Severity::Warning;
             fault.message.push_str("; what it said before stays in use");
         }
+        let valid = settings_faults.iter().all(|fault| fault.severity != Severity::Error);
+        faults.splice(..0, settings_faults);
         let (found, more) = config::read_after(&folder, &atlas, &base.shelf);
         faults.extend(more);
+        let found = found.filter(|_| valid);
+        // What the server file says of it counts at once.
+        let guard = guard.map(|guard| settings.as_ref().map_or(guard, |settings| settings.guard));
         let moving = guard.zip(found.as_ref());
         let moving = moving
             .map(|(guard, found)| guard::moving(&guard, (&served, &base), found, atlas.places()))
             .unwrap_or_default();
-        Read { atlas, identity, base, found, moving, faults }
+        Read { atlas, identity, base, settings, found, moving, faults }
     }
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use super::super::revision::needs_restart;
 use super::super::status::{self, Catalog};
-use super::super::{Reload, StartError};
+use super::super::{Reload, Settings, StartError};
 use super::guard::{self, Proposal};
 use super::holdings::{Held, Holdings};
-use super::reading::{Asked, HasRead, Read, Task};
+use super::reading::{Asked, HasRead, Read, Scope, Task};
 use super::{Keeper, errors};
 use crate::admin::api::{
     FAULTS_TOLD, FaultReport, ReloadOutcome, ReloadReport, ReloadRequest, ZONES_TOLD, ZonesReport,
@@ -42,22 +43,22 @@ impl Keeper {
     /// Reads the files for the first time; it is waited for.
     pub(super) fn read_first(&mut self) -> Result<(), StartError> {
         let begun = self.clock.now();
-        let Read { found, faults, base, moving, .. } = self.task(Insistence::Forced).read();
+        let Read { found, faults, base, moving, .. } = self.task(Insistence::Forced).read(Scope::Zones);
         self.audience.faults(&faults);
         let Some(found) = found else { return Err(StartError::Faults { errors: errors(&faults) }) };
-        self.adopt((found, moving), &base, Asked::new("start"), begun, faults);
+        self.adopt((found, moving), &base, Asked::new("start", Scope::Zones), begun, faults);
         Ok(())
     }
 
     /// Reads what changed, off the runtime's own threads; [`Keeper::attend`](super::Keeper::attend) takes it from
     /// there.
-    pub(in super::super) fn reload(&mut self, cause: &'static str) {
-        self.begin(Asked::new(cause));
+    pub(in super::super) fn reload(&mut self, cause: &'static str, scope: Scope) {
+        self.begin(Asked::new(cause, scope));
     }
 
     /// The same, for somebody who waits for what becomes of it.
     pub(super) fn reload_asked(&mut self, request: ReloadRequest, reply: oneshot::Sender<ReloadReport>) {
-        self.begin(Asked { forced: request.force, waiting: vec![reply], ..Asked::new("asked") });
+        self.begin(Asked { forced: request.force, waiting: vec![reply], ..Asked::new("asked", Scope::Everything) });
     }
 
     fn begin(&mut self, asked: Asked) {
@@ -81,33 +82,48 @@ impl Keeper {
     fn task(&self, insistence: Insistence) -> Task {
         let base = self.pending.as_ref().map_or(&self.holdings, |pending| &pending.holdings);
         Task {
-            folder: self.folder.clone(),
+            folder: self.settings.zones.clone(),
             atlas: self.atlas.clone(),
             identity: self.identity.clone(),
-            dns: self.dns.clone(),
-            guard: (insistence == Insistence::Guarded).then_some(self.guard),
+            dns: (self.settings.dns.clone(), self.own),
+            audience: Arc::clone(&self.audience),
+            guard: (insistence == Insistence::Guarded).then_some(self.settings.guard),
             served: Arc::clone(&self.holdings),
             base: Arc::clone(base),
         }
     }
 
     pub(super) fn have_read(&mut self, HasRead { asked, begun, read }: HasRead) {
-        let Some(Read { atlas, identity, base, found, moving, faults }) = read else {
+        let Some(Read { atlas, identity, base, settings, found, moving, faults }) = read else {
             tracing::error!("reading the files was broken off; the last good state keeps serving");
             self.conclude(asked, begun, &[], Outcome::Faulty);
             return;
         };
-        (self.atlas, self.identity) = (atlas, identity);
         if let Some(again) = self.asked.take() {
             // What was read is old already.
             self.begin(again.and(asked));
             return;
+        }
+        (self.atlas, self.identity) = (atlas, identity);
+        if let Some(settings) = settings.filter(|_| found.is_some()) {
+            self.revise(settings);
         }
         self.audience.faults(&faults);
         match found {
             Some(found) => self.adopt((found, moving), &base, asked, begun, faults),
             None => self.conclude(asked, begun, &faults, Outcome::Faulty),
         }
+    }
+
+    /// Takes up what of `settings` can be changed while it runs, and notes what cannot.
+    fn revise(&mut self, settings: Settings) {
+        self.needs_restart = needs_restart(&self.settings, &settings);
+        if !self.needs_restart.is_empty() {
+            let keys = self.needs_restart.join(", ");
+            tracing::warn!("the server file says something else of {keys}: that counts after a restart");
+        }
+        self.register.set(settings.wave);
+        (self.settings.dns, self.settings.wave, self.settings.guard) = (settings.dns, settings.wave, settings.guard);
     }
 
     /// Begins to probe what is new; what was read is published once those probes have their first result.
@@ -166,7 +182,7 @@ impl Keeper {
         let catalog = pending.holdings.catalog();
         let proposal = Proposal { before: &before, names_before: &self.catalog, after: &after, names_after: &catalog };
         if before.is_ready() && !pending.asked.forced {
-            let mut reasons = guard::left_alone(&self.guard, &proposal);
+            let mut reasons = guard::left_alone(&self.settings.guard, &proposal);
             reasons.extend(pending.moving.iter().cloned());
             if !reasons.is_empty() {
                 self.refuse(pending, reasons);
@@ -203,7 +219,7 @@ impl Keeper {
         // Whatever was probed for this alone is probed no more, and what is being read may count on its numbers.
         self.keep_probes();
         if self.reader.is_busy() {
-            self.asked.get_or_insert_with(|| Asked::new("a reload before was refused"));
+            self.asked.get_or_insert_with(|| Asked::new("a reload before was refused", Scope::Zones));
         }
         let Pending { asked, begun, faults, .. } = pending;
         self.conclude(asked, begun, &faults, Outcome::Guarded(reasons));
@@ -259,7 +275,7 @@ impl Keeper {
             faults: faults.iter().take(FAULTS_TOLD).map(told).collect(),
             errors,
             warnings: faults.len() - errors,
-            needs_restart: Vec::new(),
+            needs_restart: self.needs_restart.clone(),
         };
         let said = match outcome {
             Outcome::Done(zones) => {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{Seen, time};
-use crate::admin::api::{LagStatus, ProbeStatus, Verdict};
+use crate::admin::api::{FaultReport, LagStatus, ProbeStatus, ReloadOutcome, ReloadReport, Verdict};
 use crate::health::{Board, Health, ProbeId, State, Wave};
 use crate::moment::Moment;
 use crate::policy::Judged;
@@ -118,5 +118,22 @@ pub(super) fn alarms(seen: &Seen) -> Vec<String> {
     } else if overdue > 0 {
         alarms.push(format!("{overdue} of {probes} probes are overdue, the latest by {most:.1?}"));
     }
+    alarms.extend(seen.last_reload.as_ref().and_then(not_reloaded));
     alarms
+}
+
+/// That what is served is not what the files say, if so.
+fn not_reloaded(last: &ReloadReport) -> Option<String> {
+    let why = match last.outcome {
+        ReloadOutcome::Done => return None,
+        ReloadOutcome::Faulty => last.faults.iter().find(|fault| fault.severity == "error").map_or_else(
+            || "the files could not be read".to_owned(),
+            |FaultReport { file, line, message, .. }| match last.errors {
+                1 => format!("{file}:{line}: {message}"),
+                errors => format!("{errors} errors, the first in {file}:{line}: {message}"),
+            },
+        ),
+        ReloadOutcome::Guarded => last.refused_for.join("; "),
+    };
+    Some(format!("the last reload was refused, and what was served before still is: {why}"))
 }
