@@ -112,8 +112,8 @@ enum Command {
 // A paragraph is one line: it is wrapped for the terminal that it is read on.
 const SERVE_HELP: &str = "\
 Once every socket is bound and every endpoint has been probed, a line that begins with `ready` goes to stderr. \
-Saving a file in the zones folder, or SIGHUP, reloads all of them at once; a faulty file is reported and changes \
-nothing. SIGINT or SIGTERM stops. BELLWETHER_LOG=debug logs more (error, warn, info, debug, trace).
+Saving a file in the zones folder, `bellwether reload` or SIGHUP reloads what changed, all at once; a faulty file is \
+reported and changes nothing. SIGINT or SIGTERM stops. BELLWETHER_LOG=debug logs more (error, warn, info, debug, trace).
 
 Exit codes: 0 stopped by a signal · 1 faulty files, or a socket that cannot be bound · 2 wrong usage";
 

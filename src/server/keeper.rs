@@ -242,6 +242,7 @@ impl Keeper {
     /// Compiles the pools that the verdicts of these probes touch and publishes them in one swap. What is due
     /// later of the same probes is done with it.
     fn compile_turned(&mut self, turned: &[ProbeId]) {
+        let begun = self.clock.now();
         let mut pools: HashMap<usize, Vec<PoolId>> = HashMap::new();
         let snapshot = self.snapshots.load_full();
         for &probe in turned {
@@ -261,14 +262,17 @@ impl Keeper {
             compiled += count;
             Some(Arc::new(live))
         });
-        tracing::debug!("{} probes turned: compiled {compiled} pools in {} zones", turned.len(), pools.len());
-        self.publish(next);
+        let (probes, zones) = (turned.len(), pools.len());
+        self.publish(next, None);
+        let took = self.clock.now().since(begun);
+        tracing::debug!("{probes} probes turned: {compiled} pools of {zones} zones compiled and served in {took:?}");
     }
 
-    /// Puts `next` where the workers read. What they read until now is freed once they have let it go.
-    fn publish(&mut self, next: Snapshot) {
+    /// Puts `next` where the workers read. What they read until now is freed once they have let it go, with what it
+    /// was made of, where that is another.
+    fn publish(&mut self, next: Snapshot, done_with: Option<Arc<Holdings>>) {
         let old = self.snapshots.swap(Arc::new(next));
-        self.retired.add(old, self.clock.now());
+        self.retired.add(old, done_with, self.clock.now());
     }
 
     /// The state, once anything is served: what was read of it is not written over before it is in use.

@@ -32,6 +32,8 @@ mod quic;
 mod readme;
 mod real_places;
 #[cfg(test)]
+mod reloading;
+#[cfg(test)]
 mod restart;
 mod served;
 mod source;

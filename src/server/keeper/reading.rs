@@ -19,7 +19,7 @@ use crate::preview::Guard;
 use crate::snapshot::Identity;
 use crate::wire::cookie::Secret;
 
-/// How nice the reading thread is, and those that it starts: at 10 it weighs a ninth of a thread that answers, where
+/// How nice a thread is that reads or frees: at 10 it weighs a ninth of a thread that answers, where
 /// both want one core.
 const NICE: i32 = 10;
 
@@ -113,10 +113,7 @@ impl Reader {
         let (sender, read) = oneshot::channel();
         let scope = asked.scope;
         let thread = thread::Builder::new().name("reader".to_owned()).spawn(move || {
-            // Of the calling thread alone, on Linux; threads that it starts inherit it.
-            if let Err(error) = setpriority_process(None, NICE) {
-                tracing::debug!(%error, "reading at no lower priority");
-            }
+            get_out_of_the_way();
             // Nobody waits for it any more once the server stops.
             let _ = sender.send(task.read(scope));
         });
@@ -139,6 +136,14 @@ impl Reader {
             Some((asked, begun, _)) => HasRead { asked, begun, read },
             None => std::future::pending().await,
         }
+    }
+}
+
+/// Makes the calling thread nicer than those that answer; so are the threads that it starts, and no others.
+pub(super) fn get_out_of_the_way() {
+    // Of a process, says POSIX; on Linux it is of the thread that calls.
+    if let Err(error) = setpriority_process(None, NICE) {
+        tracing::debug!(%error, "no lower priority");
     }
 }
 

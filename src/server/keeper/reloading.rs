@@ -242,8 +242,7 @@ impl Keeper {
             state.taken_up();
         }
         let old = std::mem::replace(&mut self.holdings, holdings);
-        self.publish(after);
-        self.retired.add_holdings(old);
+        self.publish(after, Some(old));
         self.catalog = catalog;
         let after = self.snapshots.load_full();
         self.after_reload(before, &after);

@@ -5,9 +5,11 @@
 //! nobody waits for.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use super::holdings::Holdings;
+use super::reading::get_out_of_the_way;
 use crate::moment::Moment;
 use crate::snapshot::Snapshot;
 
@@ -17,48 +19,53 @@ const LOOK_GAP: Duration = Duration::from_millis(300);
 /// What waits to be freed.
 #[derive(Debug)]
 pub(super) struct Retired {
-    snapshots: Vec<Arc<Snapshot>>,
-    /// What those were made of, and is served no more.
-    holdings: Vec<Arc<Holdings>>,
+    waiting: Vec<Old>,
     look: Moment,
+}
+
+/// A snapshot that is served no more, and what it was made of, if that went with it.
+#[derive(Debug)]
+struct Old {
+    snapshot: Arc<Snapshot>,
+    _holdings: Option<Arc<Holdings>>,
 }
 
 impl Default for Retired {
     fn default() -> Self {
-        Self { snapshots: Vec::new(), holdings: Vec::new(), look: Moment::START }
+        Self { waiting: Vec::new(), look: Moment::START }
     }
 }
 
 impl Retired {
-    /// Takes over `old`, which is served no more from `now` on.
-    pub(super) fn add(&mut self, old: Arc<Snapshot>, now: Moment) {
+    /// Takes over `snapshot`, which is served no more from `now` on, and what it was made of, where that is done with.
+    pub(super) fn add(&mut self, snapshot: Arc<Snapshot>, holdings: Option<Arc<Holdings>>, now: Moment) {
         self.look = self.look.max(now + LOOK_GAP);
-        self.snapshots.push(old);
-    }
-
-    /// Takes over what a snapshot that is [added](Self::add) beside was made of.
-    pub(super) fn add_holdings(&mut self, old: Arc<Holdings>) {
-        self.holdings.push(old);
+        self.waiting.push(Old { snapshot, _holdings: holdings });
     }
 
     /// When to look next; [`Moment::NEVER`] while nothing waits.
     pub(super) fn due(&self) -> Moment {
-        if self.snapshots.is_empty() { Moment::NEVER } else { self.look }
+        if self.waiting.is_empty() { Moment::NEVER } else { self.look }
     }
 
     /// Has freed what nobody reads any more. Returns how many snapshots still wait.
     pub(super) fn look(&mut self, now: Moment) -> usize {
         if now < self.due() {
-            return self.snapshots.len();
+            return self.waiting.len();
         }
         self.look = now + LOOK_GAP;
         // Out of the swap nobody can take a snapshot anew: alone with it once is alone with it for good.
         let (free, held): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.snapshots).into_iter().partition(|old| Arc::strong_count(old) == 1);
-        self.snapshots = held;
-        let holdings = if self.snapshots.is_empty() { std::mem::take(&mut self.holdings) } else { Vec::new() };
-        tokio::task::spawn_blocking(move || drop((free, holdings)));
-        self.snapshots.len()
+            std::mem::take(&mut self.waiting).into_iter().partition(|old| Arc::strong_count(&old.snapshot) == 1);
+        self.waiting = held;
+        if !free.is_empty() {
+            // Without a thread it is freed here and now, when the closure is dropped.
+            let _ = thread::Builder::new().name("freer".to_owned()).spawn(move || {
+                get_out_of_the_way();
+                drop(free);
+            });
+        }
+        self.waiting.len()
     }
 }
 
@@ -66,20 +73,20 @@ impl Retired {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn what_is_still_read_is_not_freed() {
+    #[test]
+    fn what_is_still_read_is_not_freed() {
         let mut retired = Retired::default();
         let [one, other] = [1, 2].map(|generation| Arc::new(Snapshot::new(generation, Vec::new())));
         let (reader, freed) = (Arc::clone(&one), Arc::downgrade(&other));
         assert_eq!(retired.due(), Moment::NEVER);
-        retired.add(one, Moment::START);
-        retired.add(other, Moment::START);
+        retired.add(one, None, Moment::START);
+        retired.add(other, None, Moment::START);
         assert_eq!(retired.look(Moment::START), 2, "it is not time yet");
         let due = retired.due();
         assert_eq!(retired.look(due), 1);
         // Real time, within seconds: it is freed by a thread of its own.
         while freed.upgrade().is_some() {
-            tokio::task::yield_now().await;
+            thread::yield_now();
         }
         drop(reader);
         assert!(retired.due() > due, "another look");

@@ -189,7 +189,7 @@ impl Keeper {
             zones.contains(&*zone_text(apex)).then(|| compile().into())
         });
         drop(snapshot);
-        self.publish(next);
+        self.publish(next, None);
         self.watch_what_is_out();
     }
 
