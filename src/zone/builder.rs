@@ -90,6 +90,8 @@ struct Draft {
     balanced: Vec<Balance>,
     hinted: Vec<(u32, Origin)>,
     has_dname: bool,
+    /// Names of which some record may help nobody: those that lead elsewhere, and whatever delegations may hide.
+    leading: Vec<u32>,
     /// What nodes are linked to, in the order of the names: of balanced ones their numbers in the policy file, of
     /// those below a delegation its name.
     links: Vec<(u32, u32)>,
@@ -134,8 +136,8 @@ impl Builder {
         let mut faults = Vec::new();
         let Self { records, apex, balanced, hinted } = self;
         let index = Index::of(apex, records);
-        let (links, glue) = (Vec::new(), Vec::new());
-        let mut draft = Draft { index, balanced, hinted, has_dname: false, links, glue };
+        let (leading, links, glue) = (Vec::new(), Vec::new(), Vec::new());
+        let mut draft = Draft { index, balanced, hinted, has_dname: false, leading, links, glue };
         draft.mark();
         draft.check_balanced(&mut faults);
         draft.check_nameservers(&mut faults);
@@ -153,7 +155,7 @@ impl Builder {
 impl Draft {
     /// Finds out what each name is: balanced, delegated, below a delegation; over a wildcard or a DNAME record.
     fn mark(&mut self) {
-        let (mut delegated, mut redirected, mut wild) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut delegated, mut redirected, mut wild, mut leading) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut run = 0;
         for part in &self.index.parts {
             for at in 0..part.len() {
@@ -161,6 +163,7 @@ impl Draft {
                     match record.rtype {
                         Rtype::NS => delegated.push(run),
                         Rtype::DNAME => redirected.push(run),
+                        Rtype::CNAME | Rtype::MX | Rtype::SRV | Rtype::DS => leading.push(run),
                         _ => {}
                     }
                 }
@@ -190,7 +193,17 @@ impl Draft {
             }
         }
         let delegated = delegated.into_iter().map(|run| self.index.name_of(run)).filter(|&name| name != 0);
-        self.cut(delegated.collect());
+        let delegated: Vec<u32> = delegated.collect();
+        let hides = !delegated.is_empty();
+        self.cut(delegated);
+        if hides {
+            self.leading = self.index.names().collect();
+        } else {
+            leading.iter_mut().for_each(|run| *run = self.index.name_of(*run));
+            leading.sort_unstable();
+            leading.dedup();
+            self.leading = leading;
+        }
     }
 
     /// Marks the delegations and everything below one, and says what names are linked to.

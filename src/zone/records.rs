@@ -11,6 +11,7 @@
 //! An A record at a name of its own takes 18 octets, the labels, and 8 of [`Run`]. They lie in parts of about
 //! [`PART_OCTETS`], so that what was laid out can be given back piece by piece.
 
+use super::buffer::Buffer;
 use crate::wire::name::{LABELS_MAX, NAME_OCTETS_MAX, Name};
 use crate::wire::qname::{hash_label, hash_name};
 use crate::wire::rtype::Rtype;
@@ -66,8 +67,9 @@ pub(super) struct Part {
     file: u16,
     /// Lines before the text that this came from.
     lines_before: u32,
-    octets: Vec<u8>,
-    runs: Vec<Run>,
+    octets: Buffer,
+    /// Each in 8 octets.
+    runs: Buffer,
     /// By hash, 1 + the run of a name above some owner; empty until there is one.
     above: Vec<u32>,
 }
@@ -153,7 +155,7 @@ impl Records {
     /// have one: empty non-terminals exist (RFC 4592 §2.2.2).
     fn enter(&mut self, labels: &[u8]) {
         let Some(part) = self.parts.last_mut() else { return };
-        let before = part.runs.len();
+        let before = part.len();
         let mut folded = [0; NAME_OCTETS_MAX];
         let folded = &mut folded[..labels.len().min(NAME_OCTETS_MAX)];
         folded.copy_from_slice(&labels[..folded.len()]);
@@ -179,28 +181,39 @@ impl Records {
             }
         }
         part.open_run(folded, hash);
-        self.entered += number(part.runs.len() - before);
+        self.entered += number(part.len() - before);
     }
 }
 
 impl Part {
     /// Whether a record of this owner goes on with the last run.
     fn goes_on(&self, labels: &[u8]) -> bool {
-        let Some(run) = self.runs.last() else { return false };
+        let Some(run) = self.last_run() else { return false };
         let (owner, records) = self.split(run);
         owner.eq_ignore_ascii_case(labels) && records.first().is_some_and(|&records| records < u8::MAX)
     }
 
     fn open_run(&mut self, labels: &[u8], hash: u32) {
-        self.runs.push(Run { hash, at: number(self.octets.len()) });
-        self.octets.push(u8::try_from(labels.len()).unwrap_or(u8::MAX));
-        self.octets.extend_from_slice(labels);
-        self.octets.push(0);
+        let run = Run { hash, at: number(self.octets.len()) };
+        self.runs.extend(&(u64::from(run.hash) << 32 | u64::from(run.at)).to_ne_bytes());
+        let mut octets = [0; NAME_OCTETS_MAX + 2];
+        octets[0] = u8::try_from(labels.len()).unwrap_or(u8::MAX);
+        octets[1..=labels.len()].copy_from_slice(labels);
+        self.octets.extend(&octets[..labels.len() + 2]);
+    }
+
+    fn run(&self, number: usize) -> Option<Run> {
+        let run = u64::from_ne_bytes(*self.runs.words().get(number)?);
+        Some(Run { hash: (run >> 32) as u32, at: run as u32 })
+    }
+
+    fn last_run(&self) -> Option<Run> {
+        self.run(self.len().checked_sub(1)?)
     }
 
     /// Adds a record to the last run.
     fn add(&mut self, rtype: Rtype, ttl: u32, rdata: &[u8], line: u32) {
-        let Some(run) = self.runs.last() else { return };
+        let Some(run) = self.last_run() else { return };
         let at = run.at as usize;
         let count = at + 1 + usize::from(self.octets[at]);
         self.octets[count] += 1;
@@ -210,13 +223,13 @@ impl Part {
         head[2..4].copy_from_slice(&length.to_be_bytes());
         head[4..8].copy_from_slice(&ttl.to_be_bytes());
         head[8..].copy_from_slice(&line.to_be_bytes());
-        self.octets.extend_from_slice(&head);
-        self.octets.extend_from_slice(&rdata[..usize::from(length)]);
+        self.octets.extend(&head);
+        self.octets.extend(&rdata[..usize::from(length)]);
     }
 
     fn has_above(&self, labels: &[u8], hash: u32) -> bool {
         let slot = self.above.get(hash as usize % ABOVE_REMEMBERED).and_then(|slot| slot.checked_sub(1));
-        let run = slot.and_then(|number| self.runs.get(number as usize));
+        let run = slot.and_then(|number| self.run(number as usize));
         run.is_some_and(|run| run.hash == hash && self.split(run).0 == labels)
     }
 
@@ -225,12 +238,12 @@ impl Part {
         if self.above.is_empty() {
             self.above = vec![0; ABOVE_REMEMBERED];
         }
-        self.above[hash as usize % ABOVE_REMEMBERED] = number(self.runs.len() + 1);
+        self.above[hash as usize % ABOVE_REMEMBERED] = number(self.len() + 1);
     }
 
     /// Runs.
     pub(super) fn len(&self) -> usize {
-        self.runs.len()
+        self.runs.words().len()
     }
 
     /// Octets of all runs.
@@ -240,17 +253,17 @@ impl Part {
 
     /// The hashes of the owners.
     pub(super) fn hashes(&self) -> impl Iterator<Item = u32> {
-        self.runs.iter().map(|run| run.hash)
+        self.runs.words().iter().map(|&run| (u64::from_ne_bytes(run) >> 32) as u32)
     }
 
     /// The labels of a run's owner before the apex, in lower case.
     pub(super) fn owner(&self, run: usize) -> &[u8] {
-        self.runs.get(run).map_or(&[], |run| self.split(run).0)
+        self.run(run).map_or(&[], |run| self.split(run).0)
     }
 
     /// The records of a run.
     pub(super) fn records(&self, run: usize) -> impl Iterator<Item = Pending<'_>> {
-        let (count, mut rest) = match self.runs.get(run).map(|run| self.split(run).1.split_first()) {
+        let (count, mut rest) = match self.run(run).map(|run| self.split(run).1.split_first()) {
             Some(Some((&count, rest))) => (count, rest),
             _ => (0, &[][..]),
         };
@@ -269,7 +282,7 @@ impl Part {
     }
 
     /// The owner of a run, and what follows it.
-    fn split(&self, run: &Run) -> (&[u8], &[u8]) {
+    fn split(&self, run: Run) -> (&[u8], &[u8]) {
         match self.octets.get(run.at as usize..).and_then(<[u8]>::split_first) {
             Some((&length, rest)) => rest.split_at_checked(usize::from(length)).unwrap_or_default(),
             None => (&[], &[]),

@@ -11,79 +11,85 @@
 //!
 //! Cost: 10.7 octets a number; one cache line, now and then the next, for a hit and for a miss.
 
+use super::buffer::Buffer;
+
 /// A table of at most 2³² − 1 numbers.
 #[derive(Debug)]
 pub(crate) struct Table {
-    /// The last one is free.
-    slots: Box<[Slot]>,
+    /// [Keys](key), the last one free.
+    slots: Buffer,
     /// Places that hashes are spread over.
     room: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    hash: u32,
-    number: u32,
-}
+/// A free slot: of the greatest hash, so that whoever comes by stops here.
+const FREE: u64 = u64::MAX;
 
-impl Slot {
-    /// Of the greatest hash, so that whoever comes by stops here.
-    const FREE: Self = Self { hash: u32::MAX, number: u32::MAX };
-}
+/// Slots beyond the room for which memory is asked at once. More of them only mean that it is asked for again.
+const ROOM_BEYOND: usize = 64;
 
 impl Table {
     /// A table of what is numbered from 0, by their hashes.
     pub(crate) fn of(hashes: impl ExactSizeIterator<Item = u32>) -> Self {
         let mut keys: Vec<u64> = hashes.zip(0..).map(|(hash, number)| key(hash, number)).collect();
         keys.sort_unstable();
-        Self::of_sorted(&keys)
+        Self::of_sorted(keys.into_iter())
     }
 
     /// A table of [keys](key) in ascending order.
-    pub(crate) fn of_sorted(keys: &[u64]) -> Self {
+    pub(super) fn of_sorted(keys: impl ExactSizeIterator<Item = u64>) -> Self {
         let room = u32::try_from(keys.len() + keys.len() / 3 + 1).unwrap_or(u32::MAX);
-        // Those at the end are pushed beyond it: by a few, which is not worth counting before.
-        let mut slots = Vec::with_capacity(room as usize + 1);
-        for &key in keys {
-            let slot = Slot { hash: (key >> 32) as u32, number: key as u32 };
-            while slots.len() < place(slot.hash, room) {
-                slots.push(Slot::FREE);
+        // Hashes near the greatest may be pushed beyond the room: by a few, if at all.
+        let mut slots = Buffer::with_room(8 * (room as usize + ROOM_BEYOND));
+        let mut count = 0;
+        let mut push = |slots: &mut Buffer, key: u64| {
+            slots.extend(&key.to_ne_bytes());
+            count += 1;
+            count
+        };
+        let mut next = 0;
+        for key in keys {
+            while next < place((key >> 32) as u32, room) {
+                next = push(&mut slots, FREE);
             }
-            slots.push(slot);
+            next = push(&mut slots, key);
         }
-        let end = slots.len().max(room as usize) + 1;
-        slots.resize(end, Slot::FREE);
-        Self { slots: slots.into(), room }
+        while push(&mut slots, FREE) <= room as usize {}
+        Self { slots: slots.fit().on_large_pages(), room }
     }
 
     /// The first that `accept` takes of those with this hash, by ascending number.
     pub(crate) fn find<T>(&self, hash: u32, mut accept: impl FnMut(u32) -> Option<T>) -> Option<T> {
-        let mut rest = self.slots.get(place(hash, self.room)..)?.iter();
-        loop {
-            let slot = rest.next()?;
-            if slot.hash < hash {
+        for &slot in self.slots.words().get(place(hash, self.room)..)? {
+            let slot = u64::from_ne_bytes(slot);
+            let (of, number) = ((slot >> 32) as u32, slot as u32);
+            if of < hash {
                 continue;
             }
-            if slot.hash > hash || slot.number == u32::MAX {
+            if of > hash || slot == FREE {
                 return None;
             }
-            if let Some(found) = accept(slot.number) {
+            if let Some(found) = accept(number) {
                 return Some(found);
             }
         }
+        None
     }
 
     /// The same table with other numbers.
     pub(super) fn renumbered(mut self, new: impl Fn(u32) -> u32) -> Self {
-        for slot in self.slots.iter_mut().filter(|slot| slot.number != u32::MAX) {
-            slot.number = new(slot.number);
+        for slot in self.slots.words_mut() {
+            let old = u64::from_ne_bytes(*slot);
+            if old != FREE {
+                *slot = key((old >> 32) as u32, new(old as u32)).to_ne_bytes();
+            }
         }
         self
     }
 }
 
 /// A hash and a number, so that they sort by hash.
-pub(crate) fn key(hash: u32, number: u32) -> u64 {
+pub(super) fn key(hash: u32, number: u32) -> u64 {
     u64::from(hash) << 32 | u64::from(number)
 }
 
@@ -117,7 +123,7 @@ mod tests {
                 let expected: Vec<u32> = (0..).zip(&hashes).filter(|&(_, &of)| of == hash).map(|(at, _)| at).collect();
                 prop_assert_eq!(all(&table, hash), expected, "{} of {:?}", hash, hashes);
             }
-            prop_assert!(table.slots.len() <= hashes.len() + hashes.len() / 3 + 2 + hashes.len());
+            prop_assert!(table.slots.words().len() <= hashes.len() + hashes.len() / 3 + 2 + hashes.len());
         }
     }
 

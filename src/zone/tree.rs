@@ -18,6 +18,7 @@
 //! A million names of ten octets with an A record each take 43 octets a name: 10.7 of table, 3 and the labels' 11 of
 //! node, 18 of set.
 
+use super::buffer::Buffer;
 use super::hints::Hints;
 use super::rrset::Rrset;
 use super::table::Table;
@@ -36,7 +37,7 @@ pub struct Zone {
     /// Where nodes begin, by the hash of their whole names.
     pub(super) table: Table,
     /// That of the apex is the first.
-    pub(super) nodes: Box<[u8]>,
+    pub(super) nodes: Buffer,
     pub(super) hints: Hints,
     /// min(TTL of the SOA, its MINIMUM field), seconds (RFC 2308 §3).
     pub(super) negative_ttl: u32,

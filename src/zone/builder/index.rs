@@ -3,6 +3,7 @@
 //! A name's number is that of the first run of it. Runs that come later, of owners whose records lie apart, are
 //! chained to it. All of it comes out of one sort of the runs' hashes.
 
+use super::super::buffer::Buffer;
 use super::super::records::{Part, Pending, Records};
 use super::super::table::{Table, key};
 use super::super::tree::{Flags, Kind};
@@ -51,38 +52,43 @@ impl Index {
             runs += part.len() as u32;
         }
         let hashes = parts.iter().flat_map(Part::hashes);
-        let mut keys: Vec<u64> = Vec::with_capacity(runs as usize);
-        keys.extend(hashes.zip(0..).map(|(hash, number)| key(hash, number)));
-        keys.sort_unstable();
+        let mut keys = Buffer::with_room(8 * runs as usize);
+        hashes.zip(0..).for_each(|(hash, number)| keys.extend(&key(hash, number).to_ne_bytes()));
+        keys.words_mut().sort_unstable_by_key(|&key| u64::from_ne_bytes(key));
         let marks = vec![Mark { flags: Flags::of(Kind::Plain), runs: Runs::One }; runs as usize];
-        let mut index = Self { apex, parts, firsts, marks, again: Vec::new(), table: Table::of_sorted(&[]) };
-        index.bring_together(&mut keys);
-        index.table = Table::of_sorted(&keys);
+        let mut index = Self { apex, parts, firsts, marks, again: Vec::new(), table: Table::of([].into_iter()) };
+        let names = index.bring_together(&mut keys);
+        index.table = Table::of_sorted(keys.words()[..names].iter().map(|&key| u64::from_ne_bytes(key)));
         index
     }
 
-    /// Leaves of `keys`, in ascending order, those of each name's first run.
-    fn bring_together(&mut self, keys: &mut Vec<u64>) {
+    /// Moves those of each name's first run to the front of `keys`, which are in ascending order; how many they are.
+    fn bring_together(&mut self, keys: &mut Buffer) -> usize {
         let mut firsts: Vec<u32> = Vec::new();
         let mut last_hash = None;
-        keys.retain(|&key| {
-            let (hash, number) = ((key >> 32) as u32, key as u32);
+        let mut names = 0;
+        for at in 0..keys.words().len() {
+            let key = keys.words()[at];
+            let (hash, number) = ((u64::from_ne_bytes(key) >> 32) as u32, u64::from_ne_bytes(key) as u32);
             if last_hash != Some(hash) {
                 last_hash = Some(hash);
                 firsts.clear();
             }
-            let first = firsts.iter().find(|&&first| self.name(first) == self.name(number)).copied();
-            match first {
+            match firsts.iter().copied().find(|&first| self.name(first) == self.name(number)) {
                 Some(first) => {
                     self.again.push((first, number));
                     self.marks[first as usize].runs = Runs::First;
                     self.marks[number as usize].runs = Runs::Later;
                 }
-                None => firsts.push(number),
+                None => {
+                    firsts.push(number);
+                    keys.words_mut()[names] = key;
+                    names += 1;
+                }
             }
-            first.is_none()
-        });
+        }
         self.again.sort_unstable();
+        names
     }
 
     /// The numbers of all names, in the order in which they were entered: the apex is the first, 0.
@@ -129,6 +135,18 @@ impl Index {
     /// The name as text.
     pub(super) fn text(&self, number: u32) -> String {
         Name::from_wire(&self.full_name(number)).map_or_else(|_| String::new(), |name| name.to_string())
+    }
+
+    /// Puts the records of a name into `records`, as [`records`](Self::records) has them: of most names in one step.
+    pub(super) fn gather<'i>(&'i self, number: u32, records: &mut Vec<Pending<'i>>) {
+        records.clear();
+        match self.marks[number as usize].runs {
+            Runs::First => records.extend(self.records(number)),
+            Runs::One | Runs::Later => {
+                let (part, run) = self.part_of(number);
+                records.extend(part.records(run));
+            }
+        }
     }
 
     /// The records of a name, in the order in which they were added.

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use super::super::buffer::Buffer;
 use super::super::hints::Hints;
 use super::super::records::{Part, Pending};
 use super::super::rrset;
@@ -26,7 +27,7 @@ const NOWHERE: u32 = u32::MAX;
 
 /// What has been laid out so far.
 struct Layout {
-    nodes: Vec<u8>,
+    nodes: Buffer,
     /// Where the node of each name begins, by the name's number.
     places: Vec<u32>,
     /// Links to nodes, by where they stand and the name that they lead to: filled in when all have their places.
@@ -42,7 +43,7 @@ pub(super) fn lay_out(draft: Draft, mut hints: Hints, faults: &mut Vec<Fault>) -
     let runs: usize = index.parts.iter().map(Part::len).sum();
     let room: usize = index.parts.iter().map(|part| part.octets() + part.octets() / 2 + ROOM_BESIDE * part.len()).sum();
     let mut layout = Layout {
-        nodes: Vec::with_capacity(room),
+        nodes: Buffer::with_room(room),
         places: vec![NOWHERE; runs],
         open_links: Vec::new(),
         labels_max: 0,
@@ -53,8 +54,7 @@ pub(super) fn lay_out(draft: Draft, mut hints: Hints, faults: &mut Vec<Fault>) -
     for part in 0..index.parts.len() {
         let mut records = Vec::new();
         for name in index.names_of(part) {
-            records.clear();
-            records.extend(index.records(name));
+            index.gather(name, &mut records);
             if records.len() > 1 {
                 records.sort_by_key(|record| (record.rtype, record.origin));
             }
@@ -82,7 +82,7 @@ pub(super) fn lay_out(draft: Draft, mut hints: Hints, faults: &mut Vec<Fault>) -
         names,
         table: table.renumbered(place),
         apex,
-        nodes: nodes.into(),
+        nodes: nodes.fit().on_large_pages(),
         hints,
         negative_ttl,
     })
@@ -112,14 +112,14 @@ impl Layout {
         self.places[name as usize] = u32::try_from(start).unwrap_or(NOWHERE);
         self.names += 1;
         self.labels_max = self.labels_max.max(labels_in(labels));
-        self.nodes.extend_from_slice(&[labels.len() as u8, index.flags(name).0, 0]);
-        self.nodes.extend_from_slice(labels);
+        self.nodes.extend(&[labels.len() as u8, index.flags(name).0, 0]);
+        self.nodes.extend(labels);
         match index.kind(name) {
             Kind::Plain => {}
-            Kind::Balanced => self.nodes.extend_from_slice(&link.unwrap_or(NOWHERE).to_be_bytes()),
+            Kind::Balanced => self.nodes.extend(&link.unwrap_or(NOWHERE).to_be_bytes()),
             Kind::Below => self.link(link.unwrap_or(NOWHERE)),
             Kind::Cut => {
-                self.nodes.extend_from_slice(&(glue.len() as u32).to_be_bytes());
+                self.nodes.extend(&(glue.len() as u32).to_be_bytes());
                 glue.iter().for_each(|&(_, server)| self.link(server));
             }
         }
@@ -146,7 +146,7 @@ impl Layout {
     /// A link to the node of a name.
     fn link(&mut self, name: u32) {
         self.open_links.push((u32::try_from(self.nodes.len()).unwrap_or(NOWHERE), name));
-        self.nodes.extend_from_slice(&[0; 4]);
+        self.nodes.extend(&[0; 4]);
     }
 
     /// Appends a record set, without records that are there already.

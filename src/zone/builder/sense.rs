@@ -30,14 +30,16 @@ impl Draft {
     pub(super) fn check_sense(&self, faults: &mut Vec<Fault>) {
         let mut qname = Qname::default();
         let most = faults.len() + WARNINGS_MAX;
-        for id in self.index.names() {
+        let mut records = Vec::new();
+        for &id in &self.leading {
             let mut is_hidden_told = false;
-            for record in self.index.records(id) {
+            self.index.gather(id, &mut records);
+            for record in &records {
                 if faults.len() >= most {
                     return;
                 }
-                faults.extend(self.lost(id, &record, &mut qname));
-                if !is_hidden_told && let Some(fault) = self.hidden(id, &record) {
+                faults.extend(self.lost(id, record, &mut qname));
+                if !is_hidden_told && let Some(fault) = self.hidden(id, record) {
                     faults.push(fault);
                     is_hidden_told = true;
                 }
