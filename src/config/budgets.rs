@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::duration;
 use super::monitors::Entry;
+use super::names_apart::Names;
 use super::nesting::Nesting;
 use super::pools::Draft;
 use super::table::Item;
@@ -47,20 +48,22 @@ impl Demand {
 
 /// Derives the times of all monitors of `drafts` from the budgets of `names`.
 pub(super) fn derive(
-    names: Option<Item<'_>>,
+    names: Names<'_>,
     monitors: &HashMap<&str, Entry>,
     drafts: &mut [Draft<'_>],
     nesting: &Nesting<'_>,
 ) {
     let mut of_pools = vec![Demand::NONE; drafts.len()];
-    for (name, value) in names.and_then(|item| item.value.as_table()).into_iter().flatten() {
-        let item = Item::of((name, value));
-        let pool = item.value.as_table().and_then(|table| table.get("pool")).and_then(|pool| pool.get_ref().as_str());
-        if let Some(root) = pool.and_then(|pool| nesting.ids.get(pool)) {
-            let demand = &mut of_pools[root.0 as usize];
-            *demand = demand.and(Demand::of(item));
+    names.each_table(|table, _| {
+        for item in table.iter().map(Item::of) {
+            let pool =
+                item.value.as_table().and_then(|table| table.get("pool")).and_then(|pool| pool.get_ref().as_str());
+            if let Some(root) = pool.and_then(|pool| nesting.ids.get(pool)) {
+                let demand = &mut of_pools[root.0 as usize];
+                *demand = demand.and(Demand::of(item));
+            }
         }
-    }
+    });
     nesting.hand_down(&mut of_pools, Demand::and);
     let mut of_monitors: HashMap<&str, Demand> = HashMap::new();
     for (&at, &demand) in nesting.order.iter().zip(&of_pools) {

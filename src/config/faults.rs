@@ -40,11 +40,13 @@ struct Source<'a> {
     file: &'a Path,
     text: &'a str,
     line_starts: Vec<usize>,
+    /// Where what is being read now begins: spans are counted from there.
+    base: usize,
 }
 
 impl Source<'_> {
     fn line(&self, span: Span) -> usize {
-        self.line_starts.partition_point(|&start| start <= span.start)
+        self.line_starts.partition_point(|&start| start <= self.base + span.start)
     }
 
     fn place(&self, span: Span) -> Place {
@@ -52,7 +54,7 @@ impl Source<'_> {
         let start = self.line_starts.get(line).copied().unwrap_or(0);
         let end = self.line_starts.get(line + 1).map_or(self.text.len(), |&next| next - 1);
         let number = u32::try_from(line + 1).unwrap_or(u32::MAX);
-        let (from, to) = (span.start - start, span.end.max(span.start) - start);
+        let (from, to) = (self.base + span.start - start, self.base + span.end.max(span.start) - start);
         match self.text.get(start..end) {
             Some(text) if text.len() <= LINE_OCTETS_MAX => {
                 Place { line: number, ..Place::of_span(self.file, text, from, to) }
@@ -90,8 +92,17 @@ pub(super) struct Note<'n, 'a> {
 impl<'a> Faults<'a> {
     pub(super) fn new(file: &'a Path, text: &'a str) -> Self {
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        let source = Source { file, text, line_starts };
-        Self { source, errors: Listed::default(), warnings: Listed::default(), named: Vec::new() }
+        Self {
+            source: Source { file, text, line_starts, base: 0 },
+            errors: Listed::default(),
+            warnings: Listed::default(),
+            named: Vec::new(),
+        }
+    }
+
+    /// From now on spans are counted from `base` on, in octets.
+    pub(super) fn set_base(&mut self, base: usize) {
+        self.source.base = base;
     }
 
     /// `file`, as the file that this is names it: relative to the folder in which this one is. It is noted as read.

@@ -20,7 +20,7 @@ use crate::probe;
 use crate::system::unix_now;
 use crate::wire::name::Name;
 use crate::wire::rtype::Rtype;
-use crate::zone::{Builder, Fault, Origin, Zone, master};
+use crate::zone::{Builder, Fault, Origin, Soa, Zone, master};
 
 /// One zone.
 #[derive(Debug)]
@@ -109,15 +109,10 @@ fn load_zone(
     let mut soas = Vec::new();
     let mut whole = true;
     if let Some(master) = &files.master {
-        let outcome = master::read(master, folder, &files.apex, &mut |record| {
-            let origin = Origin { file: record.file, line: record.line };
-            if record.rtype == Rtype::SOA {
-                // Its serial may be for the policy file to say.
-                soas.push((record.owner.to_vec(), record.ttl, record.rdata.to_vec(), origin));
-                return;
-            }
-            builder.add(record.owner, record.rtype, record.ttl, record.rdata, origin);
-        });
+        let (mut records, outcome) = master::collect(master, folder, &files.apex);
+        // Whose serial may be for the policy file to say.
+        soas = std::mem::take(&mut records.soas);
+        builder.take(records);
         saved.extend(outcome.saved);
         whole = outcome.diagnostics.iter().all(|fault| fault.severity != Severity::Error);
         faults.extend(outcome.diagnostics);
@@ -162,7 +157,7 @@ fn load_zone(
             );
         }
         (Some(_), Some(ZoneTable::AutoSerial(_))) => {
-            for (_, _, rdata, origin) in &mut soas {
+            for Soa { rdata, origin, .. } in &mut soas {
                 let Some(field) = serial_in(rdata) else { continue };
                 let own = u32::from_be_bytes(*field);
                 if is_ahead(own, &saved) {
@@ -177,7 +172,7 @@ fn load_zone(
         }
         (Some(_), None) => {}
     }
-    for (owner, ttl, rdata, origin) in soas {
+    for Soa { owner, ttl, rdata, origin } in soas {
         builder.add(&owner, Rtype::SOA, ttl, &rdata, origin);
     }
     for (index, name) in (0..).zip(&policies.names) {

@@ -6,6 +6,7 @@
 //! | `table` | walks TOML whose values know their places: unknown keys, types, ranges |
 //! | `duration`, `words` | what operators write: times, names, addresses |
 //! | `apex`, `monitors`, `pools`, `nesting`, `aliases`, `names` | the tables of a policy file, in the order in which they build on each other |
+//! | `names_apart` | the names of a long file, block by block |
 //! | `policy_file`, `server_file`, `zones_folder` | the three things that are read |
 //! | `doors` | the server file's tables for connections: TLS, front ends, limits |
 //! | `transfer_table` | `[transfer]` of the server file |
@@ -35,6 +36,7 @@ mod latency_file;
 mod load;
 mod monitors;
 mod names;
+mod names_apart;
 mod nesting;
 mod parallel;
 mod policy_file;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::aliases::Aliases;
 use super::duration;
 use super::faults::{Faults, Span, shown, suggestion};
+use super::names_apart::Names;
 use super::nesting::Nesting;
 use super::pools::Draft;
 use super::table::{Item, Keys, Table};
@@ -107,21 +108,33 @@ impl Zone<'_> {
     }
 }
 
-/// Reads all names, in the order of the file, those without faults.
-pub(super) fn read(names: Option<Item<'_>>, zone: &Zone<'_>, faults: &mut Faults<'_>) -> Vec<Balanced> {
-    let entries = names.map(|item| item.entries("[names]", faults)).unwrap_or_default();
+/// Reads all names, in the order of the file, those without faults. `None` when names that are read apart cannot be;
+/// then they are to be read as a whole.
+pub(super) fn read(names: Names<'_>, zone: &Zone<'_>, faults: &mut Faults<'_>) -> Option<Vec<Balanced>> {
+    if let Names::Whole(Some(item)) = names
+        && item.value.as_table().is_none()
+    {
+        item.mismatch("a table, which a line [names] begins", faults);
+    }
     let mut seen = Seen::default();
     let mut read = Vec::new();
-    for item in entries {
-        let owner = owner(item, zone.apex, faults);
-        let once = owner.as_ref().is_none_or(|owner| {
-            let what = format!("the name {owner}");
-            seen.enter(owner.clone(), item.key_span, &what, faults)
-        });
-        let balanced = balanced(item, owner, zone, faults);
-        read.extend(balanced.filter(|_| once));
-    }
-    read
+    let is_toml = names.each_table(|table, at| {
+        faults.set_base(at);
+        let mut entries: Vec<Item<'_>> = table.iter().map(Item::of).collect();
+        entries.sort_by_key(|item| item.key_span.start);
+        for item in entries {
+            let owner = owner(item, zone.apex, faults);
+            let once = owner.as_ref().is_none_or(|owner| {
+                let what = format!("the name {owner}");
+                seen.enter(owner.clone(), item.key_span, &what, faults)
+            });
+            let balanced = balanced(item, owner, zone, faults);
+            read.extend(balanced.filter(|_| once));
+        }
+    });
+    faults.set_base(0);
+    read.shrink_to_fit();
+    is_toml.then_some(read)
 }
 
 /// The owner name: relative to the zone, or absolute with a final dot; `@` is the zone itself.

@@ -14,6 +14,7 @@ use super::faults::Faults;
 use super::judges::Judge;
 use super::monitors::{self, Entry};
 use super::names::{self, Balanced, Zone};
+use super::names_apart::{self, Apart, Block, Names};
 use super::nesting::{Nesting, nest};
 use super::pools::{self, Draft, DraftGiven, DraftMember, DraftTarget};
 use super::table::{Keys, Table, parse};
@@ -63,14 +64,25 @@ pub fn read_policies(
         let message = format!("a policy file cannot be longer than {FILE_OCTETS_MAX} octets");
         return (None, vec![Diagnostic::error(Place::of_file(file), message)]);
     }
+    if let Some(Apart { rest, blocks }) = names_apart::apart(text) {
+        let mut faults = Faults::new(file, text);
+        if let Ok(root) = DeTable::parse(&rest)
+            && !root.get_ref().contains_key("names")
+            && let Some(policies) = policies(root.get_ref(), Some(&blocks), apex, atlas, register, &mut faults)
+        {
+            return (Some(policies), faults.finish());
+        }
+    }
     let mut faults = Faults::new(file, text);
     let Some(root) = parse(text, &mut faults) else { return (None, faults.finish()) };
-    let policies = policies(&root, apex, atlas, register, &mut faults);
+    let policies = policies(&root, None, apex, atlas, register, &mut faults);
     (policies, faults.finish())
 }
 
+/// What the tree says, with the names where they were taken apart.
 fn policies(
     root: &DeTable<'_>,
+    blocks: Option<&[Block<'_>]>,
     apex: &Name,
     atlas: &Atlas,
     register: &mut dyn FnMut(probe::Target) -> ProbeId,
@@ -81,13 +93,14 @@ fn policies(
     let monitors = monitors::read(table.get("monitors"), faults);
     let mut drafts = pools::read(table.get("pools"), &monitors, faults);
     let mut nesting = nest(&drafts, faults);
-    budgets::derive(table.get("names"), &monitors, &mut drafts, &nesting);
+    let names = blocks.map_or_else(|| Names::Whole(table.get("names")), Names::Apart);
+    budgets::derive(names, &monitors, &mut drafts, &nesting);
     nesting.measure(&drafts);
     let ecs = table.get("ecs").and_then(|item| names::ecs(item, faults)).unwrap_or(Ecs::Heeded);
     let aliases = Aliases::find(apex, &drafts, &nesting, faults);
     let named = monitors.iter().map(|(&name, entry)| (entry.key_span, name.into())).collect();
     let zone_of_names = Zone { apex, drafts: &drafts, nesting: &nesting, aliases: &aliases, ecs, monitors: named };
-    let names = names::read(table.get("names"), &zone_of_names, faults);
+    let names = names::read(names, &zone_of_names, faults)?;
     if faults.any_error() {
         return None;
     }

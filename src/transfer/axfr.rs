@@ -31,9 +31,9 @@ pub struct Transfer {
 enum Next {
     /// The SOA, and then everything or nothing.
     First(Extent),
-    /// The records of this owner, by number, from this one on.
+    /// The records of the owner at this place, from this one on.
     Owner {
-        number: usize,
+        place: u32,
         record: usize,
     },
     /// The SOA that says it was all.
@@ -82,29 +82,29 @@ impl Transfer {
                 let fits = self.put_soa(section)?;
                 if fits {
                     self.next = match extent {
-                        Extent::Whole => Next::Owner { number: 0, record: 0 },
+                        Extent::Whole => Next::Owner { place: 0, record: 0 },
                         Extent::Soa => Next::Nothing,
                     };
                 }
                 Some(fits)
             }
-            Next::Owner { number, record } => {
-                let Some((owner, node)) = self.zone.owner(number) else {
+            Next::Owner { place, record } => {
+                let Some((owner, node, next)) = self.zone.owner(place) else {
                     self.next = Next::Last;
                     return Some(true);
                 };
-                let is_apex = number == 0;
+                let is_apex = place == 0;
                 let sets = node.rrsets().filter(|set| !(is_apex && set.rtype == Rtype::SOA));
                 let records = sets.flat_map(|set| set.records().map(move |record| (set, record)));
                 for (record, (set, data)) in records.enumerate().skip(record) {
                     let mut rdata = Vec::with_capacity(data.rdata.len());
                     data.write_in_full(self.zone.apex(), &mut rdata);
                     if !push(section, &owner, set, &rdata)? {
-                        self.next = Next::Owner { number, record };
+                        self.next = Next::Owner { place, record };
                         return Some(false);
                     }
                 }
-                self.next = Next::Owner { number: number + 1, record: 0 };
+                self.next = Next::Owner { place: next, record: 0 };
                 Some(true)
             }
             Next::Last => {

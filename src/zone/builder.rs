@@ -2,28 +2,26 @@
 //!
 //! The checks are those without which the lookup of [`super::tree`] would not be the standards': they run here,
 //! once, so that a query need not doubt what it finds.
+//!
+//! Nothing is looked up while records come in; all of it happens when they are there. A million names take 38 octets
+//! each until then, and while they are laid out the records are given back as the zone grows.
 
 mod checks;
 mod hints;
+mod index;
+mod layout;
 mod sense;
 #[cfg(test)]
 mod tests;
 
-use super::rrset::{self, split_name};
-use super::tree::{CutEntry, Entry, Kind, Table, Zone};
+use super::records::{Origin, Records};
+use super::rrset::split_name;
+use super::tree::{Kind, Zone};
 use crate::diagnostic::Severity;
 use crate::wire::name::Name;
 use crate::wire::qname::Qname;
 use crate::wire::rtype::Rtype;
-
-/// Where a record came from; the caller gives the numbers their meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Origin {
-    /// Which file.
-    pub file: u16,
-    /// Which line of it, counted from 1.
-    pub line: u32,
-}
+use index::Index;
 
 /// Something wrong with a zone as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,309 +68,185 @@ pub enum Beside {
 /// Collects a zone's records.
 #[derive(Debug)]
 pub struct Builder {
+    records: Records,
     apex: Name,
-    entries: Vec<Entry>,
-    /// By entry: its last record, or [`NONE`].
-    heads: Vec<u32>,
-    slots: Growing,
-    names: Vec<u8>,
-    records: Vec<Pending>,
-    rdata: Vec<u8>,
-    balanced: Vec<(u32, Beside, Origin)>,
+    balanced: Vec<Balance>,
     hinted: Vec<(u32, Origin)>,
-    has_dname: bool,
-    /// The owner of the last record: master files go by owner, so most records find it here.
-    last: Option<u32>,
-    qname: Box<Qname>,
 }
 
-/// "No record", "no link".
-const NONE: u32 = u32::MAX;
-
-/// A record before its set is laid out.
+/// A name that is balanced: its run, its number in the policy file.
 #[derive(Clone, Copy, Debug)]
-struct Pending {
-    next: u32,
-    rdata_at: u32,
-    rdata_octets: u16,
-    rtype: Rtype,
-    ttl: u32,
+struct Balance {
+    run: u32,
+    index: u32,
+    beside: Beside,
     origin: Origin,
+}
+
+/// A zone whose records are all there and were brought together by name.
+#[derive(Debug)]
+struct Draft {
+    index: Index,
+    balanced: Vec<Balance>,
+    hinted: Vec<(u32, Origin)>,
+    has_dname: bool,
+    /// Names of which some record may help nobody: those that lead elsewhere, and whatever delegations may hide.
+    leading: Vec<u32>,
+    /// What nodes are linked to, in the order of the names: of balanced ones their numbers in the policy file, of
+    /// those below a delegation its name.
+    links: Vec<(u32, u32)>,
+    /// Delegations, and the names within the zone that their servers have addresses at.
+    glue: Vec<(u32, u32)>,
 }
 
 impl Builder {
     /// A zone at `apex`, empty.
     pub fn new(apex: &Name) -> Self {
-        let mut builder = Self {
-            apex: apex.to_lowercase(),
-            entries: Vec::new(),
-            heads: Vec::new(),
-            slots: Growing::default(),
-            names: Vec::new(),
-            records: Vec::new(),
-            rdata: Vec::new(),
-            balanced: Vec::new(),
-            hinted: Vec::new(),
-            has_dname: false,
-            last: None,
-            qname: Box::default(),
-        };
-        let apex = builder.apex.clone();
-        builder.entry(apex.as_wire());
-        builder
+        let apex = apex.to_lowercase();
+        let mut records = Records::new(&apex);
+        records.touch(apex.as_wire(), 0);
+        Self { records, apex, balanced: Vec::new(), hinted: Vec::new() }
     }
 
     /// Adds a record. `owner` is a name in wire form at or below the apex, in any case; `rdata` is uncompressed
     /// and valid for its type.
     pub fn add(&mut self, owner: &[u8], rtype: Rtype, ttl: u32, rdata: &[u8], origin: Origin) {
-        let entry = match self.last {
-            Some(last) if self.name(last).eq_ignore_ascii_case(owner) => last,
-            _ => self.entry(owner),
-        };
-        self.last = Some(entry);
-        if rtype == Rtype::DNAME {
-            self.has_dname = true;
-            self.entries[entry as usize].has_dname = true;
-        }
-        let head = &mut self.heads[entry as usize];
-        self.records.push(Pending {
-            next: *head,
-            rdata_at: number(self.rdata.len()),
-            rdata_octets: u16::try_from(rdata.len()).unwrap_or(u16::MAX),
-            rtype,
-            ttl,
-            origin,
-        });
-        *head = number(self.records.len() - 1);
-        self.rdata.extend_from_slice(rdata);
+        self.records.add(owner, rtype, ttl, rdata, origin);
+    }
+
+    /// Adds all of `records`, which are of the same apex. SOA records that were put apart are not among them.
+    pub fn take(&mut self, records: Records) {
+        self.records.append(records, 0);
     }
 
     /// Makes `owner`, at or below the apex, the balanced name number `index` of the policy file.
     pub fn balance(&mut self, owner: &Name, index: u32, beside: Beside, origin: Origin) {
-        let entry = self.entry(owner.as_wire());
-        self.entries[entry as usize].kind = Kind::Balanced;
-        self.entries[entry as usize].link = index;
-        self.balanced.push((entry, beside, origin));
+        let run = self.records.touch(owner.as_wire(), origin.file);
+        self.balanced.push(Balance { run, index, beside, origin });
     }
 
     /// Has the SVCB and HTTPS records that lead to `owner`, a balanced name, take their address hints from it.
     pub fn hint(&mut self, owner: &Name, origin: Origin) {
-        let entry = self.entry(owner.as_wire());
-        self.hinted.push((entry, origin));
+        let run = self.records.touch(owner.as_wire(), origin.file);
+        self.hinted.push((run, origin));
     }
 
     /// Lays everything out. The zone is `None` when a fault is an error.
-    pub fn finish(mut self) -> (Option<Zone>, Vec<Fault>) {
+    pub fn finish(self) -> (Option<Zone>, Vec<Fault>) {
         let mut faults = Vec::new();
-        self.cut();
-        let mut sets = Vec::new();
-        let mut negative_ttl = 0;
-        for id in 0..self.entries.len() {
-            let mut records = self.records_of(id);
-            records.sort_by_key(|record| (record.rtype, record.origin));
-            self.check_name(id, &records, &mut faults);
-            self.entries[id].sets_at = number(sets.len());
-            for set in records.chunk_by(|a, b| a.rtype == b.rtype) {
-                let ttl = self.check_set(id, set, &mut faults);
-                if id == 0 && set[0].rtype == Rtype::SOA {
-                    let minimum = self.rdata_of(&set[0]).last_chunk().map_or(0, |&octets| u32::from_be_bytes(octets));
-                    negative_ttl = ttl.min(minimum);
-                }
-                let mut distinct: Vec<&[u8]> = Vec::with_capacity(set.len());
-                for record in set {
-                    let rdata = self.rdata_of(record);
-                    if set.len() > 1 && distinct.contains(&rdata) {
-                        let message = format!("this {} record of {} is there twice", record.rtype, self.text(id));
-                        faults.push(Fault::warning(Some(record.origin), message));
-                    } else {
-                        distinct.push(rdata);
+        let Self { records, apex, balanced, hinted } = self;
+        let index = Index::of(apex, records);
+        let (leading, links, glue) = (Vec::new(), Vec::new(), Vec::new());
+        let mut draft = Draft { index, balanced, hinted, has_dname: false, leading, links, glue };
+        draft.mark();
+        draft.check_balanced(&mut faults);
+        draft.check_nameservers(&mut faults);
+        draft.check_redirected(&mut faults);
+        draft.check_sense(&mut faults);
+        draft.find_glue(&mut faults);
+        let hints = draft.lay_out_hints(&mut faults);
+        let zone = layout::lay_out(draft, hints, &mut faults);
+        faults.sort_by_key(|fault| (fault.severity, fault.at));
+        let is_sound = faults.iter().all(|fault| fault.severity != Severity::Error);
+        (zone.filter(|_| is_sound), faults)
+    }
+}
+
+impl Draft {
+    /// Finds out what each name is: balanced, delegated, below a delegation; over a wildcard or a DNAME record.
+    fn mark(&mut self) {
+        let (mut delegated, mut redirected, mut wild, mut leading) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut run = 0;
+        for part in &self.index.parts {
+            for at in 0..part.len() {
+                for record in part.records(at) {
+                    match record.rtype {
+                        Rtype::NS => delegated.push(run),
+                        Rtype::DNAME => redirected.push(run),
+                        Rtype::CNAME | Rtype::MX | Rtype::SRV | Rtype::DS => leading.push(run),
+                        _ => {}
                     }
                 }
-                rrset::write(&mut sets, &self.apex, set[0].rtype, ttl, distinct.into_iter());
-                self.entries[id].sets += 1;
+                if part.owner(at).starts_with(b"\x01*") {
+                    wild.push(run);
+                }
+                run += 1;
             }
         }
-        for &(id, beside, origin) in &self.balanced {
-            self.check_balanced(id as usize, beside, origin, &mut faults);
+        for balance in &mut self.balanced {
+            balance.run = self.index.name_of(balance.run);
+            self.index.flags_mut(balance.run).turn(Kind::Balanced);
         }
-        self.check_nameservers(&mut faults);
-        self.check_sense(&mut faults);
-        let cuts = self.glue(&mut faults);
-        let hints = self.lay_out_hints(&mut faults);
-        if sets.len() > NONE as usize || self.names.len() > NONE as usize {
-            faults.push(Fault::error(None, "a zone cannot be larger than 4 GiB".to_owned()));
+        for (hinted, _) in &mut self.hinted {
+            *hinted = self.index.name_of(*hinted);
         }
-        faults.sort_by_key(|fault| (fault.severity, fault.at));
-        if faults.iter().any(|fault| fault.severity == Severity::Error) {
-            return (None, faults);
+        self.has_dname = !redirected.is_empty();
+        for run in redirected {
+            let name = self.index.name_of(run);
+            self.index.flags_mut(name).give_dname();
         }
-        let zone = Zone {
-            apex_labels: self.apex.labels().count(),
-            labels_max: self.entries.iter().map(|entry| usize::from(entry.labels)).max().unwrap_or(0),
-            table: Table::of(self.entries.iter().map(|entry| entry.hash)),
-            apex: self.apex,
-            entries: self.entries.into(),
-            names: self.names.into(),
-            sets: sets.into(),
-            cuts,
-            hints,
-            negative_ttl,
-        };
-        (Some(zone), faults)
-    }
-
-    /// The entry of `owner`, made with all the empty non-terminals above it when it is new.
-    fn entry(&mut self, owner: &[u8]) -> u32 {
-        let mut qname = std::mem::take(&mut self.qname);
-        // The reader of names and `Name` both hand over valid names only; a wrong one lands at the apex.
-        let labels = if qname.read(owner).is_ok() { qname.labels() } else { 0 };
-        let apex_labels = self.entries.first().map_or(labels, |top| usize::from(top.labels));
-        let mut found = 0;
-        for skip in 0..=labels.saturating_sub(apex_labels) {
-            let Some((octets, hash)) = qname.ancestor(skip) else { break };
-            let existing = self.slots.find(hash, |id| {
-                let entry = &self.entries[id as usize];
-                entry.hash == hash && self.name(id) == octets
-            });
-            let id = existing.unwrap_or_else(|| self.push(octets, hash, labels - skip));
-            if skip == 0 {
-                found = id;
-            } else if qname.ancestor(skip - 1).is_some_and(|(child, _)| child.starts_with(b"\x01*")) {
-                self.entries[id as usize].has_wildcard = true;
-            }
-            if existing.is_some() {
-                break;
+        for run in wild {
+            let mut qname = Qname::default();
+            let parent = qname.read(&self.index.full_name(run)).ok().and_then(|_| self.index.find(&qname, 1));
+            if let Some(parent) = parent {
+                self.index.flags_mut(parent).give_wildcard();
             }
         }
-        self.qname = qname;
-        found
-    }
-
-    fn push(&mut self, octets: &[u8], hash: u32, labels: usize) -> u32 {
-        let id = number(self.entries.len());
-        self.entries.push(Entry {
-            hash,
-            name_at: number(self.names.len()),
-            sets_at: 0,
-            link: NONE,
-            name_octets: u8::try_from(octets.len()).unwrap_or(u8::MAX),
-            labels: u8::try_from(labels).unwrap_or(u8::MAX),
-            sets: 0,
-            kind: Kind::Plain,
-            has_wildcard: false,
-            has_dname: false,
-        });
-        self.heads.push(NONE);
-        self.names.extend_from_slice(octets);
-        self.slots.insert(id, &self.entries);
-        id
-    }
-
-    fn name(&self, id: u32) -> &[u8] {
-        let entry = &self.entries[id as usize];
-        &self.names[entry.name_at as usize..][..usize::from(entry.name_octets)]
-    }
-
-    fn text(&self, id: usize) -> String {
-        Name::from_wire(self.name(number(id))).map_or_else(|_| String::new(), |name| name.to_string())
-    }
-
-    /// The records of an entry, in the order in which they were added.
-    fn records_of(&self, id: usize) -> Vec<Pending> {
-        let mut records = Vec::new();
-        let mut at = self.heads[id];
-        while let Some(record) = self.records.get(at as usize) {
-            records.push(*record);
-            at = record.next;
-        }
-        records.reverse();
-        records
-    }
-
-    fn rdata_of(&self, record: &Pending) -> &[u8] {
-        &self.rdata[record.rdata_at as usize..][..usize::from(record.rdata_octets)]
-    }
-
-    fn has(&self, id: usize, rtype: Rtype) -> bool {
-        let mut at = self.heads[id];
-        while let Some(record) = self.records.get(at as usize) {
-            if record.rtype == rtype {
-                return true;
-            }
-            at = record.next;
-        }
-        false
-    }
-
-    /// Marks every delegation and everything below one, and numbers the delegations that are left.
-    fn cut(&mut self) {
-        let delegated: Vec<usize> = (1..self.entries.len()).filter(|&id| self.has(id, Rtype::NS)).collect();
-        for &id in &delegated {
-            self.entries[id].kind = Kind::Cut;
-        }
-        if delegated.is_empty() {
-            return;
-        }
-        let below: Vec<(usize, u32)> =
-            (1..self.entries.len()).filter_map(|id| Some((id, self.cut_above(id)?))).collect();
-        for &(id, _) in &below {
-            self.entries[id].kind = Kind::Below;
-        }
-        let left = delegated.into_iter().filter(|&id| self.entries[id].kind == Kind::Cut).collect::<Vec<_>>();
-        for (number, id) in (0..).zip(left) {
-            self.entries[id].link = number;
-        }
-        for (id, cut) in below {
-            self.entries[id].link = self.entries[cut as usize].link;
+        let delegated = delegated.into_iter().map(|run| self.index.name_of(run)).filter(|&name| name != 0);
+        let delegated: Vec<u32> = delegated.collect();
+        let hides = !delegated.is_empty();
+        self.cut(delegated);
+        if hides {
+            self.leading = self.index.names().collect();
+        } else {
+            leading.iter_mut().for_each(|run| *run = self.index.name_of(*run));
+            leading.sort_unstable();
+            leading.dedup();
+            self.leading = leading;
         }
     }
 
-    /// The highest delegation above an entry: what is below it is not this zone's, further delegations included.
-    fn cut_above(&self, id: usize) -> Option<u32> {
-        self.highest_above(id, |entry| entry.kind == Kind::Cut)
-    }
-
-    /// The highest ancestor within the zone, the apex included, of which `wanted` holds.
-    fn highest_above(&self, id: usize, wanted: impl Fn(&Entry) -> bool) -> Option<u32> {
-        let mut qname = Qname::default();
-        qname.read(self.name(number(id))).ok()?;
-        let apex_labels = usize::from(self.entries[0].labels);
-        (1..=qname.labels().saturating_sub(apex_labels)).rev().find_map(|skip| {
-            let (octets, hash) = qname.ancestor(skip)?;
-            let ancestor = self.slots.find(hash, |other| self.name(other) == octets)?;
-            wanted(&self.entries[ancestor as usize]).then_some(ancestor)
-        })
+    /// Marks the delegations and everything below one, and says what names are linked to.
+    fn cut(&mut self, delegated: Vec<u32>) {
+        for &name in &delegated {
+            self.index.flags_mut(name).turn(Kind::Cut);
+        }
+        if !delegated.is_empty() {
+            // What is below the highest delegation is not this zone's, further delegations included.
+            let cut_above = |name| self.index.highest_above(name, |flags| flags.kind() == Kind::Cut);
+            self.links = self.index.names().filter_map(|name| Some((name, cut_above(name)?))).collect();
+        }
+        for &(name, _) in &self.links {
+            self.index.flags_mut(name).turn(Kind::Below);
+        }
+        let balanced = self.balanced.iter().filter(|balance| self.index.kind(balance.run) == Kind::Balanced);
+        self.links.extend(balanced.map(|balance| (balance.run, balance.index)));
+        self.links.sort_unstable();
     }
 
     /// The addresses that go with each referral; a server below the cut without one cannot be reached.
-    fn glue(&self, faults: &mut Vec<Fault>) -> Box<[CutEntry]> {
+    fn find_glue(&mut self, faults: &mut Vec<Fault>) {
         let mut qname = Qname::default();
-        let mut cuts = Vec::new();
-        for id in 1..self.entries.len() {
-            if self.entries[id].kind != Kind::Cut {
-                continue;
-            }
-            let mut glue = Vec::new();
-            let delegated = self.name(number(id));
-            for record in self.records_of(id).iter().filter(|record| record.rtype == Rtype::NS) {
-                let (host, _) = split_name(self.rdata_of(record));
+        let mut glue = Vec::new();
+        for cut in self.index.names().filter(|&name| self.index.kind(name) == Kind::Cut) {
+            let first = glue.len();
+            for record in self.index.records(cut).filter(|record| record.rtype == Rtype::NS) {
+                let (host, _) = split_name(record.rdata);
                 if qname.read(host).is_err() {
                     continue;
                 }
-                let server = qname
-                    .ancestor(0)
-                    .and_then(|(octets, hash)| self.slots.find(hash, |other| self.name(other) == octets));
-                let server = server
-                    .filter(|&server| self.has(server as usize, Rtype::A) || self.has(server as usize, Rtype::AAAA));
+                let server = self.index.find(&qname, 0);
+                let server =
+                    server.filter(|&server| [Rtype::A, Rtype::AAAA].iter().any(|&rtype| self.index.has(server, rtype)));
                 match server {
-                    Some(server) if !glue.contains(&server) => glue.push(server),
+                    Some(server) if !glue[first..].contains(&(cut, server)) => glue.push((cut, server)),
                     Some(_) => {}
-                    None if is_at_or_below(&qname, delegated) => {
+                    None if is_at_or_below(&qname, &self.index.full_name(cut)) => {
                         let host =
                             Name::from_wire(qname.octets()).map_or_else(|_| String::new(), |host| host.to_string());
                         let message = format!(
                             "glue is missing: {host} serves the delegated {} and lies within it",
-                            self.text(id)
+                            self.index.text(cut)
                         );
                         faults.push(
                             Fault::error(Some(record.origin), message)
@@ -382,58 +256,12 @@ impl Builder {
                     None => {}
                 }
             }
-            cuts.push(CutEntry { entry: number(id), glue: glue.into() });
         }
-        cuts.into()
+        self.glue = glue;
     }
 }
 
 /// Whether the name in `qname` is `ancestor`, in lower case, or below it.
 fn is_at_or_below(qname: &Qname, ancestor: &[u8]) -> bool {
     (0..=qname.labels()).any(|skip| qname.ancestor(skip).is_some_and(|(octets, _)| octets == ancestor))
-}
-
-/// Offsets and numbers are 32 bits; [`Builder::finish`] refuses what is larger.
-fn number(value: usize) -> u32 {
-    u32::try_from(value).unwrap_or(NONE)
-}
-
-/// The table while the zone grows: doubled whenever it is half full.
-#[derive(Debug, Default)]
-struct Growing {
-    table: Vec<u32>,
-}
-
-impl Growing {
-    fn find(&self, hash: u32, accept: impl Fn(u32) -> bool) -> Option<u32> {
-        let mask = self.table.len().checked_sub(1)?;
-        let mut at = hash as usize & mask;
-        loop {
-            let id = self.table[at].checked_sub(1)?;
-            if accept(id) {
-                return Some(id);
-            }
-            at = (at + 1) & mask;
-        }
-    }
-
-    fn insert(&mut self, id: u32, entries: &[Entry]) {
-        if entries.len() * 2 > self.table.len() {
-            let room = (entries.len() * 4).next_power_of_two();
-            self.table = vec![0; room];
-            for other in 0..id {
-                self.place(other, entries);
-            }
-        }
-        self.place(id, entries);
-    }
-
-    fn place(&mut self, id: u32, entries: &[Entry]) {
-        let mask = self.table.len() - 1;
-        let mut at = entries[id as usize].hash as usize & mask;
-        while self.table[at] != 0 {
-            at = (at + 1) & mask;
-        }
-        self.table[at] = id + 1;
-    }
 }

@@ -80,7 +80,7 @@ impl Hints {
     }
 
     /// Adds the set of `rtype` at `node`: the rdata of each record and the balanced name that it leads to. To be
-    /// [sorted](Self::sort) before any is looked for.
+    /// [renumbered](Self::renumber) before any is looked for.
     pub(super) fn add(&mut self, node: u32, rtype: Rtype, mut records: Vec<(Option<u32>, &[u8])>) {
         // A set has no order (RFC 9460 §2.4.1 has priorities): what goes by one name is chosen once.
         records.sort_by_key(|&(name, _)| name.unwrap_or(NONE));
@@ -95,7 +95,11 @@ impl Hints {
         self.sets.push(Set { node, rtype, first, count: u16::try_from(records.len()).unwrap_or(u16::MAX) });
     }
 
-    pub(super) fn sort(&mut self) {
+    /// Gives the nodes other numbers, and sorts the sets by them.
+    pub(super) fn renumber(&mut self, new: impl Fn(u32) -> u32) {
+        for set in &mut self.sets {
+            set.node = new(set.node);
+        }
         self.sets.sort_by_key(|set| (set.node, set.rtype));
     }
 }
@@ -178,7 +182,7 @@ mod tests {
         let (hinted, plain) = (rdata(&[4]), rdata(&[4, 6]));
         hints.add(9, Rtype::HTTPS, vec![(None, &plain), (Some(1), &hinted), (Some(0), &hinted)]);
         hints.add(2, Rtype::SVCB, vec![(Some(0), &hinted)]);
-        hints.sort();
+        hints.renumber(|node| node);
         let names = |node, rtype| {
             hints.set(node, rtype).map(|records| records.map(|record| (record.name, record.head.len())).collect())
         };

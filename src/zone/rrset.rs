@@ -9,6 +9,7 @@
 //! apex is stored as its first labels and an empty pointer. The qname ends in the apex too, so the pointer is
 //! always to a known place in the question, and filling it in is a store of two octets.
 
+use super::buffer::Buffer;
 use crate::wire::name::Name;
 use crate::wire::rtype::Rtype;
 
@@ -123,14 +124,14 @@ const fn compressible(rtype: Rtype) -> Compressible {
 
 /// Appends a set of `records`, uncompressed rdata each, to `octets`.
 pub(super) fn write<'r>(
-    octets: &mut Vec<u8>,
+    octets: &mut Buffer,
     apex: &Name,
     rtype: Rtype,
     ttl: u32,
     records: impl Iterator<Item = &'r [u8]>,
 ) {
     let start = octets.len();
-    octets.extend_from_slice(&[0; SET_OCTETS]);
+    octets.extend(&[0; SET_OCTETS]);
     let mut count = 0_u16;
     for rdata in records {
         write_record(octets, apex, &compressible(rtype), rdata);
@@ -144,31 +145,31 @@ pub(super) fn write<'r>(
     head[8..].copy_from_slice(&size.to_be_bytes());
 }
 
-fn write_record(octets: &mut Vec<u8>, apex: &Name, names: &Compressible, rdata: &[u8]) {
+fn write_record(octets: &mut Buffer, apex: &Name, names: &Compressible, rdata: &[u8]) {
     let start = octets.len();
     let pointers = start + 2;
     let body = pointers + 2 * names.names;
-    octets.resize(body, 0);
+    octets.extend(&[0; 6][..body - start]);
     let (skipped, mut rest) = rdata.split_at(names.skip.min(rdata.len()));
-    octets.extend_from_slice(skipped);
+    octets.extend(skipped);
     for name in 0..names.names {
         let (labels, after) = split_name(rest);
         let at = match before_apex(labels, apex) {
             Some(prefix) => {
-                octets.extend_from_slice(prefix);
+                octets.extend(prefix);
                 let at = u16::try_from(octets.len() - body).unwrap_or(IN_FULL);
-                octets.extend_from_slice(&[0xc0, 0]);
+                octets.extend(&[0xc0, 0]);
                 at
             }
             None => {
-                octets.extend_from_slice(labels);
+                octets.extend(labels);
                 IN_FULL
             }
         };
         octets[pointers + 2 * name..][..2].copy_from_slice(&at.to_be_bytes());
         rest = after;
     }
-    octets.extend_from_slice(rest);
+    octets.extend(rest);
     let length = u16::try_from(octets.len() - body).unwrap_or(u16::MAX);
     octets[start..pointers].copy_from_slice(&length.to_be_bytes());
 }
@@ -228,7 +229,7 @@ mod tests {
     #[test]
     fn sets_come_back_and_names_leave_out_the_apex() {
         let apex = Name::from_host("example.org").expect("a name");
-        let mut octets = Vec::new();
+        let mut octets = Buffer::default();
         let hosts = [wire("ns1.Example.ORG"), wire("ns.example.net"), wire("example.org")];
         write(&mut octets, &apex, Rtype::NS, 3600, hosts.iter().map(Vec::as_slice));
         write(&mut octets, &apex, Rtype::A, 60, [&[192, 0, 2, 1][..]].into_iter());

@@ -610,3 +610,39 @@ fn lines() -> Vec<&'static str> {
     ];
     EXAMPLE.lines().chain(more).collect()
 }
+
+/// A file so long that its names are read apart: what comes of it is what comes of one that is read whole, which a
+/// comment behind the header makes it.
+#[test]
+fn names_of_a_long_file_are_read_as_ever() {
+    let name = |at: usize| match at % 4 {
+        0 => format!("\"n{at}\" = \"world\"\n"),
+        1 => format!("n{at} = {{ pool = \"world\", ttl = {{ min = \"5s\", max = \"9s\" }}, answers = 2 }} # {at}\n"),
+        2 => format!("\"n{at}\" = {{ pool = \"world\", when-all-down = [\n\"192.0.2.1\",\n ] }}\n"),
+        _ => format!("n{at}.pool = \"world\"\nn{at}.ttl-min = \"7s\"\n\n"),
+    };
+    let pools = "[pools.world]\npolicy = \"random\"\nendpoints = [\"192.0.2.1\"]\n";
+    let zone = "[zone]\nnameservers = [\"ns1.example.net\"]\ncontact = \"h.example.net\"\n";
+    let names: String = (0..300).map(name).collect();
+    let check = |extra: &str, expected: &[&str]| {
+        let [apart, whole] = ["", " # all"].map(|comment| format!("{pools}[names]{comment}\n{names}{extra}\n{zone}"));
+        assert!(super::names_apart::apart(&apart).is_some_and(|apart| apart.blocks.len() > 3));
+        assert!(super::names_apart::apart(&whole).is_none());
+        let (apart, whole) = (read(&apart), read(&whole));
+        let texts: Vec<String> = apart.1.iter().map(ToString::to_string).collect();
+        assert_eq!(texts.len(), expected.len(), "{texts:?}");
+        for (text, expected) in texts.iter().zip(expected) {
+            assert!(text.contains(expected), "{expected:?} is not in {text:?}");
+        }
+        assert!(apart == whole, "{extra}");
+    };
+    let unwatched = "`world` has no monitor";
+    check("", &[unwatched]);
+    check("one = { pool = \"world\", spread = true }", &[unwatched, "`spread` has no effect"]);
+    check("[names.sub]\npool = \"world\"", &[unwatched]);
+    check("n0 = \"world\"", &["`n0` stands twice"]);
+    check("\"N0\" = \"world\"", &[unwatched, "n0.example.com. stands twice"]);
+    check("www.eu = \"world\"", &[unwatched, "`www.eu` is not quoted"]);
+    check("one = \"wolrd\"", &[unwatched, "there is no pool `wolrd`"]);
+    check("one = \"\"\"\n\"two\"", &["not TOML"]);
+}

@@ -1,16 +1,22 @@
 //! What a zone must not be: rules of one name, of one set, of the apex (RFC 1034 §3.6.2, RFC 2181 §5, RFC 6672 §2.3 and
 //! §2.4). What is allowed and yet helps nobody is for `sense`.
 
+use super::super::records::Pending;
 use super::super::rrset::split_name;
-use super::super::tree::Kind;
-use super::{Beside, Builder, Fault, Origin, Pending, is_at_or_below, number};
+use super::super::tree::{Flags, Kind};
+use super::index::Index;
+use super::{Balance, Beside, Draft, Fault, is_at_or_below};
 use crate::wire::name::Name;
 use crate::wire::qname::Qname;
 use crate::wire::rtype::Rtype;
 
-impl Builder {
+impl Index {
     /// What must hold of the records of one name together.
-    pub(super) fn check_name(&self, id: usize, records: &[Pending], faults: &mut Vec<Fault>) {
+    pub(super) fn check_name(&self, id: u32, records: &[Pending<'_>], faults: &mut Vec<Fault>) {
+        if id > 0 && matches!(records, [record] if matches!(record.rtype, Rtype::A | Rtype::AAAA)) {
+            // What nearly all names of a large zone have, against which there are no rules.
+            return;
+        }
         let first = |rtype: Rtype| records.iter().find(|record| record.rtype == rtype);
         if id == 0 {
             let apex = &self.apex;
@@ -42,7 +48,7 @@ impl Builder {
                 );
             }
         }
-        if let (Some(ns), true) = (first(Rtype::NS), self.name(number(id)).starts_with(b"\x01*")) {
+        if let (Some(ns), true) = (first(Rtype::NS), self.name(id).starts_with(b"\x01*")) {
             let message = format!("a delegation at the wildcard {}", self.text(id));
             faults.push(Fault::error(Some(ns.origin), message).help("its meaning is undefined (RFC 4592 §4.2)"));
         }
@@ -55,7 +61,7 @@ impl Builder {
                         .help("only the apex may have both (RFC 6672 §2.3)"),
                 );
             }
-            if self.name(number(id)).starts_with(b"\x01*") {
+            if self.name(id).starts_with(b"\x01*") {
                 let message = format!("a DNAME record at the wildcard {}", self.text(id));
                 faults.push(
                     Fault::warning(Some(dname.origin), message)
@@ -63,22 +69,52 @@ impl Builder {
                 );
             }
         }
-        if self.has_dname
-            && let (Some(record), Some(above)) = (records.first(), self.highest_above(id, |entry| entry.has_dname))
+    }
+
+    /// What must hold of one record set; returns its TTL.
+    pub(super) fn check_set(&self, id: u32, set: &[Pending<'_>], faults: &mut Vec<Fault>) -> u32 {
+        let Some(first) = set.first() else { return 0 };
+        if let [_] = set {
+            return first.ttl;
+        }
+        let text = self.text(id);
+        if let [_, second, ..] = set
+            && matches!(first.rtype, Rtype::SOA | Rtype::CNAME | Rtype::DNAME)
         {
-            let message = format!("{} is below the DNAME record of {}", self.text(id), self.text(above as usize));
-            faults.push(
-                Fault::error(Some(record.origin), message)
-                    .help("a DNAME record redirects every name below it (RFC 6672 §2.4)"),
-            );
+            let message = format!("{text} has more than one {} record", first.rtype);
+            faults.push(Fault::error(Some(second.origin), message).other(first.origin, "the first one"));
+        }
+        // RFC 2181 §5.2: the TTLs of a set must not differ; the least is the safe one.
+        let ttl = set.iter().map(|record| record.ttl).min().unwrap_or(0);
+        if let Some(other) = set.iter().find(|record| record.ttl != first.ttl) {
+            let message = format!("the {} records of {text} differ in TTL; all are served with {ttl}", first.rtype);
+            faults.push(Fault::warning(Some(other.origin), message).other(first.origin, "the first one"));
+        }
+        if set.len() > usize::from(u16::MAX) {
+            faults
+                .push(Fault::error(Some(first.origin), format!("{text} has more than 65,535 {} records", first.rtype)));
+        }
+        ttl
+    }
+}
+
+impl Draft {
+    /// What must hold of the balanced names.
+    pub(super) fn check_balanced(&self, faults: &mut Vec<Fault>) {
+        for balance in &self.balanced {
+            self.check_beside(balance, faults);
         }
     }
 
     /// A balanced name's addresses are its pool's alone.
-    pub(super) fn check_balanced(&self, id: usize, beside: Beside, origin: Origin, faults: &mut Vec<Fault>) {
-        let records = self.records_of(id);
-        let text = self.text(id);
-        match self.entries[id].kind {
+    fn check_beside(&self, balance: &Balance, faults: &mut Vec<Fault>) {
+        let &Balance { run: id, beside, origin, .. } = balance;
+        let records: Vec<Pending<'_>> = self.index.records(id).collect();
+        if records.is_empty() && self.index.kind(id) == Kind::Balanced {
+            return;
+        }
+        let text = self.index.text(id);
+        match self.index.kind(id) {
             Kind::Cut => {
                 faults.push(Fault::error(Some(origin), format!("{text} is delegated away and cannot be balanced")))
             }
@@ -103,25 +139,21 @@ impl Builder {
     /// what the zone itself says, and lose it (RFC 2181 §5.4.1).
     pub(super) fn check_nameservers(&self, faults: &mut Vec<Fault>) {
         let mut qname = Qname::default();
-        for record in self.records_of(0).iter().filter(|record| record.rtype == Rtype::NS) {
-            let (host, _) = split_name(self.rdata_of(record));
-            if qname.read(host).is_err() || !is_at_or_below(&qname, self.name(0)) {
+        for record in self.index.records(0).filter(|record| record.rtype == Rtype::NS) {
+            let (host, _) = split_name(record.rdata);
+            if qname.read(host).is_err() || !is_at_or_below(&qname, self.index.apex.as_wire()) {
                 continue;
             }
-            let at_or_above = (0..=qname.labels()).find_map(|skip| {
-                let (octets, hash) = qname.ancestor(skip)?;
-                Some((skip == 0, self.slots.find(hash, |other| self.name(other) == octets)?))
-            });
-            let Some((exact, id)) = at_or_above else { continue };
-            let entry = &self.entries[id as usize];
-            let found = match entry.kind {
+            let Some((skipped, id)) = self.index.find_at_or_above(&qname) else { continue };
+            let (exact, flags) = (skipped == 0, self.index.flags(id));
+            let found = match flags.kind() {
                 Kind::Balanced if exact => true,
                 // Whoever it is delegated to says its address.
                 Kind::Cut | Kind::Below => true,
                 Kind::Plain | Kind::Balanced if exact => {
-                    self.has(id as usize, Rtype::A) || self.has(id as usize, Rtype::AAAA)
+                    self.index.has(id, Rtype::A) || self.index.has(id, Rtype::AAAA)
                 }
-                Kind::Plain | Kind::Balanced => entry.has_wildcard,
+                Kind::Plain | Kind::Balanced => flags.has_wildcard(),
             };
             if !found {
                 let host = Name::from_wire(qname.octets()).map_or_else(|_| String::new(), |host| host.to_string());
@@ -133,25 +165,22 @@ impl Builder {
         }
     }
 
-    /// What must hold of one record set; returns its TTL.
-    pub(super) fn check_set(&self, id: usize, set: &[Pending], faults: &mut Vec<Fault>) -> u32 {
-        let (Some(first), text) = (set.first(), self.text(id)) else { return 0 };
-        if let [_, second, ..] = set
-            && matches!(first.rtype, Rtype::SOA | Rtype::CNAME | Rtype::DNAME)
-        {
-            let message = format!("{text} has more than one {} record", first.rtype);
-            faults.push(Fault::error(Some(second.origin), message).other(first.origin, "the first one"));
+    /// Names below a DNAME record, which redirects all of them (RFC 6672 §2.4).
+    pub(super) fn check_redirected(&self, faults: &mut Vec<Fault>) {
+        if !self.has_dname {
+            return;
         }
-        // RFC 2181 §5.2: the TTLs of a set must not differ; the least is the safe one.
-        let ttl = set.iter().map(|record| record.ttl).min().unwrap_or(0);
-        if let Some(other) = set.iter().find(|record| record.ttl != first.ttl) {
-            let message = format!("the {} records of {text} differ in TTL; all are served with {ttl}", first.rtype);
-            faults.push(Fault::warning(Some(other.origin), message).other(first.origin, "the first one"));
+        for name in self.index.names() {
+            if let Some(above) = self.index.highest_above(name, Flags::has_dname)
+                && let Some(record) = self.index.records(name).min_by_key(|record| (record.rtype, record.origin))
+            {
+                let (text, above) = (self.index.text(name), self.index.text(above));
+                let message = format!("{text} is below the DNAME record of {above}");
+                faults.push(
+                    Fault::error(Some(record.origin), message)
+                        .help("a DNAME record redirects every name below it (RFC 6672 §2.4)"),
+                );
+            }
         }
-        if set.len() > usize::from(u16::MAX) {
-            faults
-                .push(Fault::error(Some(first.origin), format!("{text} has more than 65,535 {} records", first.rtype)));
-        }
-        ttl
     }
 }

@@ -49,6 +49,8 @@ impl Fault {
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     listed: Vec<Diagnostic>,
+    /// Of a piece of a text: those that would be listed. Their places are found when the text is put together.
+    kept: Vec<Fault>,
     errors: usize,
     warnings: usize,
 }
@@ -56,17 +58,39 @@ pub(super) struct Faults {
 impl Faults {
     /// Lists a fault, or counts it where there are too many of its severity.
     pub(super) fn add(&mut self, file: &Path, text: &[u8], fault: Fault) {
-        let count = match fault.severity {
-            Severity::Error => &mut self.errors,
-            Severity::Warning => &mut self.warnings,
-        };
-        *count += 1;
-        if *count > FAULTS_MAX {
+        if !self.count(fault.severity) {
             return;
         }
         let place = place_of(file, text, fault.start, fault.end);
         let Fault { severity, message, help, .. } = fault;
         self.listed.push(Diagnostic { severity, place, message, other: None, help });
+    }
+
+    /// Counts a fault; whether it is listed.
+    fn count(&mut self, severity: Severity) -> bool {
+        let count = match severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        *count += 1;
+        *count <= FAULTS_MAX
+    }
+
+    /// As [`add`](Self::add), for faults of a piece, to be [joined](Self::join).
+    pub(super) fn keep(&mut self, fault: Fault) {
+        if self.count(fault.severity) {
+            self.kept.push(fault);
+        }
+    }
+
+    /// Adds the faults of a piece of `text`.
+    pub(super) fn join(&mut self, file: &Path, text: &[u8], piece: Self) {
+        for fault in piece.kept {
+            self.add(file, text, fault);
+        }
+        // What was only counted there comes after as many as are listed.
+        self.errors += piece.errors.saturating_sub(FAULTS_MAX);
+        self.warnings += piece.warnings.saturating_sub(FAULTS_MAX);
     }
 
     /// For a file that has no text.

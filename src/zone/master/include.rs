@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::zone::buffer::Buffer;
+
 /// Files that include one another, the zone's own counted.
 pub const DEPTH_MAX: usize = 10;
 
@@ -43,13 +45,13 @@ impl Includes {
     }
 
     /// Opens the zone's own file, which is not held against the folder: it was named by the operator.
-    pub(super) fn open_first(&mut self, path: &Path) -> Result<Vec<u8>, String> {
+    pub(super) fn open_first(&mut self, path: &Path) -> Result<Buffer, String> {
         let real = fs::canonicalize(path).map_err(|error| format!("cannot be read: {error}"))?;
         self.read(Open { path: path.to_owned(), real })
     }
 
     /// Opens what `written` means in the file that was opened last. The caller closes it.
-    pub(super) fn open(&mut self, written: &[u8]) -> Result<Vec<u8>, String> {
+    pub(super) fn open(&mut self, written: &[u8]) -> Result<Buffer, String> {
         let (Some(folder), Some(including)) = (&self.folder, self.open.last()) else {
             return Err("$INCLUDE needs a file to be included from and a folder to stay in".to_owned());
         };
@@ -93,10 +95,11 @@ impl Includes {
         self.read.iter().position(|real| last.is_some_and(|open| open.real == *real)).unwrap_or(0)
     }
 
-    fn read(&mut self, open: Open) -> Result<Vec<u8>, String> {
+    fn read(&mut self, open: Open) -> Result<Buffer, String> {
         // The fault of the first file stands at its own place, that of an included one at the line that means it.
         let name = if self.open.is_empty() { String::new() } else { format!("{} ", open.path.display()) };
         let fault = |error: std::io::Error| format!("{name}cannot be read: {error}");
+        // Before it is opened: that of a pipe would wait for somebody to write.
         let metadata = fs::metadata(&open.real).map_err(fault)?;
         if !metadata.is_file() {
             return Err(format!("{name}is not a file"));
@@ -105,7 +108,8 @@ impl Includes {
             .octets_left
             .checked_sub(metadata.len())
             .ok_or_else(|| format!("the files of a zone may have {OCTETS_MAX} octets together"))?;
-        let text = fs::read(&open.real).map_err(fault)?;
+        let mut file = fs::File::open(&open.real).map_err(fault)?;
+        let text = Buffer::read(&mut file, usize::try_from(metadata.len()).unwrap_or(0)).map_err(fault)?;
         if !self.read.contains(&open.real) {
             self.read.push(open.real.clone());
             // Known from before it was read: what is saved meanwhile has another time at the next reading.

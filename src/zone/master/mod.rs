@@ -38,6 +38,7 @@ mod names;
 mod number;
 mod odd;
 mod parameters;
+mod pieces;
 mod reader;
 mod scan;
 
@@ -47,9 +48,12 @@ use std::time::SystemTime;
 use crate::diagnostic::{Diagnostic, Place};
 use crate::wire::name::Name;
 use crate::wire::rtype::Rtype;
+use crate::zone::records::Records;
 pub use fault::FAULTS_MAX;
 pub use generate::{GENERATED_MAX, GENERATED_TOTAL_MAX};
 pub use include::{DEPTH_MAX, INCLUDES_MAX, OCTETS_MAX};
+use pieces::Pieces;
+use reader::{Reader, Sink};
 
 /// One record as it stands in a file, borrowed for the length of the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,12 +89,22 @@ pub struct Outcome {
 /// Reads each file whole, then allocates nothing for a record, but for those of SVCB, HTTPS and NSAP. It waits for
 /// the disk.
 pub fn read(file: &Path, folder: &Path, apex: &Name, sink: &mut dyn FnMut(Record<'_>)) -> Outcome {
-    reader::Reader::new(apex, Some(folder), sink).read_file(file)
+    Reader::new(apex, Some(folder), Sink::Each(sink)).read_file(file)
+}
+
+/// As [`read`], all records at once, SOA records [apart](Records::soas). Large files are read on several cores, with
+/// the same outcome.
+pub fn collect(file: &Path, folder: &Path, apex: &Name) -> (Records, Outcome) {
+    let mut records = Records::new(apex);
+    let mut reader = Reader::new(apex, Some(folder), Sink::All(&mut records));
+    reader.pieces = Pieces::of_machine();
+    let outcome = reader.read_file(file);
+    (records, outcome)
 }
 
 /// As [`read`], from a text in memory that is called `name` in places. `$INCLUDE` is a fault here.
 pub fn read_text(name: &Path, text: &[u8], apex: &Name, sink: &mut dyn FnMut(Record<'_>)) -> Outcome {
-    reader::Reader::new(apex, None, sink).read_memory(name, text)
+    Reader::new(apex, None, Sink::Each(sink)).read_memory(name, text)
 }
 
 /// The place of the record that begins on `line` of `file`, for a fault found after reading. Reads the file

@@ -38,6 +38,10 @@ impl Names {
         Self { origin: NameBuffer::of(apex), apex: apex.clone(), notes: Vec::new() }
     }
 
+    pub(super) fn apex(&self) -> &Name {
+        &self.apex
+    }
+
     /// Reads a name to the front of `octets` and returns its length.
     pub(super) fn read(&mut self, token: Token<'_>, octets: &mut [u8; NAME_OCTETS_MAX]) -> Reading<usize> {
         if token.quoted {

@@ -8,30 +8,63 @@ use super::generate::{GENERATED_TOTAL_MAX, Template, range};
 use super::include::Includes;
 use super::names::{NameBuffer, Names};
 use super::number::{TTL_MAX, period};
+use super::pieces::Pieces;
 use super::scan::{Entry, Scanner, Token};
 use super::{Outcome, Record};
 use crate::diagnostic::nearest;
 use crate::wire::name::Name;
 use crate::wire::rtype::Rtype;
+use crate::zone::records::{Origin, Records};
 
 const CONTROL_WORDS: [&str; 4] = ["$ORIGIN", "$TTL", "$INCLUDE", "$GENERATE"];
 
 /// Everything that lives as long as the reading of one zone.
 pub(super) struct Reader<'s> {
-    sink: &'s mut dyn FnMut(Record<'_>),
-    names: Names,
+    pub(super) sink: Sink<'s>,
+    pub(super) names: Names,
     /// The owner of the last record of this file; the origin stands in for one that was faulty.
-    owner: Option<NameBuffer>,
+    pub(super) owner: Option<NameBuffer>,
     /// `$TTL`, or the SOA's minimum where there was none.
-    ttl_default: Option<u32>,
+    pub(super) ttl_default: Option<u32>,
     /// The last TTL that a record stated.
-    ttl_last: Option<u32>,
+    pub(super) ttl_last: Option<u32>,
     rdata: Vec<u8>,
     generated_left: u64,
     includes: Includes,
     files: Vec<PathBuf>,
-    file: u16,
-    faults: Faults,
+    pub(super) file: u16,
+    pub(super) faults: Faults,
+    /// What large texts are read in; `None` where that is not wanted.
+    pub(super) pieces: Option<Pieces>,
+    pub(super) extent: Extent,
+}
+
+/// Where records go.
+pub(super) enum Sink<'s> {
+    Each(&'s mut dyn FnMut(Record<'_>)),
+    All(&'s mut Records),
+}
+
+impl Sink<'_> {
+    fn take(&mut self, record: Record<'_>) {
+        let Record { owner, rtype, ttl, rdata, file, line } = record;
+        match self {
+            Self::Each(take) => take(record),
+            Self::All(records) if rtype == Rtype::SOA => records.add_soa(owner, ttl, rdata, Origin { file, line }),
+            Self::All(records) => records.add(owner, rtype, ttl, rdata, Origin { file, line }),
+        }
+    }
+}
+
+/// What of a text a reader has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Everything from its beginning on.
+    Whole,
+    /// A piece of it, of which all means what it does with anything before it that leaves the same origin and `$TTL`.
+    Piece,
+    /// A piece, and it took something else from what is before it.
+    Torn,
 }
 
 /// What stands before the rdata.
@@ -43,7 +76,7 @@ struct Header<'a> {
 }
 
 impl<'s> Reader<'s> {
-    pub(super) fn new(apex: &Name, folder: Option<&Path>, sink: &'s mut dyn FnMut(Record<'_>)) -> Self {
+    pub(super) fn new(apex: &Name, folder: Option<&Path>, sink: Sink<'s>) -> Self {
         Self {
             sink,
             names: Names::new(apex),
@@ -56,6 +89,8 @@ impl<'s> Reader<'s> {
             files: Vec::new(),
             file: 0,
             faults: Faults::default(),
+            pieces: None,
+            extent: Extent::Whole,
         }
     }
 
@@ -81,21 +116,48 @@ impl<'s> Reader<'s> {
 
     fn read_text(&mut self, path: &Path, text: &[u8]) {
         let mut scanner = Scanner::new(text);
-        while let Some(entry) = scanner.entry() {
-            if let Err(fault) = self.entry(&mut scanner, entry) {
+        self.read_large(path, text, &mut scanner);
+        self.read_until(path, text, &mut scanner, usize::MAX);
+    }
+
+    /// Reads entries up to one that begins at `end` or later. A piece that turns out to be torn is left.
+    pub(super) fn read_until(&mut self, path: &Path, text: &[u8], scanner: &mut Scanner<'_>, end: usize) {
+        while !scanner.is_hopeless()
+            && let Some(entry) = scanner.entry_before(end)
+        {
+            if let Err(fault) = self.entry(scanner, entry) {
                 // A parenthesis that is never closed explains whatever else is wrong with its entry.
                 let fault = scanner.skip_entry().unwrap_or(fault);
-                self.faults.add(path, text, *fault);
+                self.fault(path, text, *fault);
             }
-            for note in self.names.notes.drain(..) {
-                self.faults.add(path, text, note);
+            for note in std::mem::take(&mut self.names.notes) {
+                self.fault(path, text, note);
+            }
+            if self.extent != Extent::Whole && scanner.is_unclosed() {
+                self.extent = Extent::Torn;
+            }
+            if self.extent == Extent::Torn {
+                return;
             }
             if scanner.is_hopeless() {
                 let at = scanner.position();
                 let message = "too many parentheses are never closed: the rest of this file was not read";
-                self.faults.add(path, text, *Fault::at(at, at, message));
-                return;
+                self.fault(path, text, *Fault::at(at, at, message));
             }
+        }
+    }
+
+    fn fault(&mut self, path: &Path, text: &[u8], fault: Fault) {
+        match self.extent {
+            Extent::Whole => self.faults.add(path, text, fault),
+            Extent::Piece | Extent::Torn => self.faults.keep(fault),
+        }
+    }
+
+    /// Notes that what comes before a piece matters to it.
+    fn tear(&mut self) {
+        if self.extent == Extent::Piece {
+            self.extent = Extent::Torn;
         }
     }
 
@@ -108,12 +170,17 @@ impl<'s> Reader<'s> {
                 return Err(first.fault(message));
             }
             if self.owner.is_none() {
+                self.tear();
                 let help = "a line that begins with white space takes the owner of the record before it";
                 return Err(first.fault("there is no owner yet that this record could take over").help(help));
             }
             return self.record(scanner, Some(first), first, entry.line);
         }
         if control {
+            self.tear();
+            if self.extent == Extent::Torn {
+                return Ok(());
+            }
             return self.control(scanner, first, entry.line);
         }
         self.read_owner(first)?;
@@ -157,13 +224,16 @@ impl<'s> Reader<'s> {
         self.ttl_last = header.ttl.or(self.ttl_last);
         if read.is_err() && header.rtype == Rtype::SOA {
             // Its minimum might have been the TTL of what follows, which is not faulted for want of one.
-            self.ttl_last.get_or_insert(0);
+            if self.ttl_last.is_none() {
+                self.tear();
+                self.ttl_last = Some(0);
+            }
         }
         read?;
         let ttl = self.ttl(header)?;
         if let Some(owner) = &self.owner {
             let owner = owner.as_wire();
-            (self.sink)(Record { owner, rtype: header.rtype, ttl, rdata: &self.rdata, file: self.file, line });
+            self.sink.take(Record { owner, rtype: header.rtype, ttl, rdata: &self.rdata, file: self.file, line });
         }
         Ok(())
     }
@@ -174,6 +244,7 @@ impl<'s> Reader<'s> {
         if let Some(ttl) = header.ttl.or(self.ttl_default).or(self.ttl_last) {
             return Ok(ttl);
         }
+        self.tear();
         // Said once: what follows is not faulted for it.
         self.ttl_last = Some(0);
         let minimum = self.rdata.last_chunk().map(|&octets| u32::from_be_bytes(octets));

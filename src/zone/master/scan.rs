@@ -99,6 +99,41 @@ impl<'a> Scanner<'a> {
         Self { text, at, line: 1, depth: 0, opened: (0, 1), unclosed: 0 }
     }
 
+    /// One that begins in the middle of a text, at the start of a line, which it counts as the first.
+    pub(super) fn from(text: &'a [u8], at: usize) -> Self {
+        Self { at, ..Self::new(text) }
+    }
+
+    /// Goes on where `other`, which read a part of the text from here on, has come to.
+    pub(super) fn join(&mut self, other: &Scanner<'_>) {
+        self.at = other.at;
+        self.line = self.line.saturating_add(other.line - 1);
+    }
+
+    /// Whether some parenthesis was never closed.
+    pub(super) fn is_unclosed(&self) -> bool {
+        self.unclosed > 0
+    }
+
+    /// The line that it is on, counted from 1.
+    pub(super) fn line(&self) -> u32 {
+        self.line
+    }
+
+    /// As [`entry`](Self::entry), but for an entry that begins at `end` or later: there it stops before it.
+    pub(super) fn entry_before(&mut self, end: usize) -> Option<Entry> {
+        let (at, line) = (self.at, self.line);
+        let entry = self.entry()?;
+        if self.at < end {
+            return Some(entry);
+        }
+        if self.at > end || entry.indented {
+            // The blanks before it belong to it.
+            (self.at, self.line) = (at, line);
+        }
+        None
+    }
+
     /// Whether so many parentheses are open that reading on is pointless.
     pub(super) fn is_hopeless(&self) -> bool {
         self.unclosed >= UNCLOSED_MAX

@@ -475,3 +475,108 @@ proptest! {
         prop_assert_eq!(found, [wire.clone(), wire]);
     }
 }
+
+/// Everything that comes of a text: records as they are added, SOA records, faults.
+#[derive(Debug, PartialEq)]
+struct Whole {
+    zone: Vec<String>,
+    faults: Vec<Diagnostic>,
+    of_zone: Vec<crate::zone::Fault>,
+}
+
+/// Reads `text`, which may include `1`, in pieces of about so many octets, or in one.
+fn whole(folder: &Path, text: &[u8], pieces: Option<Pieces>) -> Whole {
+    let file = folder.join(ZONE);
+    fs::write(&file, text).expect("a file");
+    let mut records = Records::new(&apex());
+    let mut reader = Reader::new(&apex(), Some(folder), Sink::All(&mut records));
+    reader.pieces = pieces;
+    let outcome = reader.read_file(&file);
+    let mut builder = crate::zone::Builder::new(&apex());
+    for soa in std::mem::take(&mut records.soas) {
+        builder.add(&soa.owner, Rtype::SOA, soa.ttl, &soa.rdata, soa.origin);
+    }
+    builder.take(records);
+    let (zone, of_zone) = builder.finish();
+    let mut lines = Vec::new();
+    let mut place = 0;
+    while let Some((owner, node, next)) = zone.as_ref().and_then(|zone| zone.owner(place)) {
+        place = next;
+        lines.extend(node.rrsets().map(|set| format!("{owner} {set:?}")));
+    }
+    Whole { zone: lines, faults: outcome.diagnostics, of_zone }
+}
+
+/// Lines of all that matters to where a text may be cut: what the next ones inherit, what runs over line ends, what is
+/// wrong.
+fn piece_line() -> impl Strategy<Value = String> {
+    let host = "[a-c]{1,2}";
+    prop_oneof![
+        20 => (host, 0..4_u8).prop_map(|(owner, last)| format!("{owner} A 192.0.2.{last}\n")),
+        4 => (host, 1..3_u32).prop_map(|(owner, ttl)| format!("{owner} {ttl} TXT \"a ; b ( c\" \\\" )x\n")),
+        4 => host.prop_map(|owner| format!("{owner} TXT \"semi;colon\" ; a comment with ( and \"\n")),
+        3 => host.prop_map(|owner| format!("{owner} TXT ( \"one\" ; first\n\"two\"\nthree ; last\n )\n")),
+        3 => host.prop_map(|owner| format!(" AAAA 2001:db8::1\n\tTXT {owner}\n")),
+        2 => host.prop_map(|origin| format!("$ORIGIN {origin}.example.com.\n")),
+        1 => Just("$ORIGIN example.com.\n".to_owned()),
+        1 => (0..3_u8).prop_map(|ttl| format!("$TTL {ttl}m\n")),
+        1 => Just("$INCLUDE 1\n".to_owned()),
+        1 => Just("$GENERATE 1-3 g$ A 192.0.2.$\n".to_owned()),
+        1 => Just("\r$TTL 7\n".to_owned()),
+        2 => Just("\n; nothing\n".to_owned()),
+        1 => Just("d A 192.0.2.300\n".to_owned()),
+        1 => Just("e TXT \"not closed\n".to_owned()),
+        1 => Just("f TXT ( never closed\n".to_owned()),
+        1 => Just("\u{1}g A\n A 192.0.2.1\n".to_owned()),
+        1 => Just("www.example.com CNAME a.example.com\n".to_owned()),
+        1 => Just("a.example.net. A 192.0.2.1\n".to_owned()),
+        1 => Just("@ SOA ns h 1 2 3 4 5\n".to_owned()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 400 }))]
+
+    #[test]
+    fn a_text_in_pieces_is_the_text(
+        head in prop_oneof![4 => Just("$TTL 1h\n@ SOA ns h 1 2 3 4 5\n@ NS ns.example.net.\n"), 1 => Just("")],
+        lines in proptest::collection::vec(piece_line(), 0..60),
+        included in proptest::collection::vec(piece_line(), 0..20),
+        octets in 16..200_usize,
+    ) {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("1"), included.concat().replace("$INCLUDE", "; no")).expect("a file");
+        let text = format!("{head}{}", lines.concat());
+        let one = whole(folder.path(), text.as_bytes(), None);
+        let many = whole(folder.path(), text.as_bytes(), Some(Pieces { octets, readers: 2 }));
+        prop_assert_eq!(one, many, "{}", text);
+    }
+}
+
+/// What a text of plain lines is cut into really is read side by side: were every piece torn, all would still be well.
+#[test]
+fn pieces_are_joined_and_not_read_again() {
+    let check = |text: &str, expected: &str| {
+        let mut records = Records::new(&apex());
+        let mut reader = Reader::new(&apex(), None, Sink::All(&mut records));
+        reader.pieces = Some(Pieces { octets: 64, readers: 2 });
+        let mut scanner = scan::Scanner::new(text.as_bytes());
+        let found = match reader.read_large(Path::new(ZONE), text.as_bytes(), &mut scanner) {
+            (0, 0) => "no pieces",
+            (_, 0) => "joined",
+            (0, _) => "again",
+            _ => "both",
+        };
+        assert_eq!(found, expected, "{text}");
+    };
+    let plain = "host A 192.0.2.1\n".repeat(32);
+    let head = "$TTL 60\n@ SOA ns h 1 2 3 4 5\n";
+    check(head, "no pieces");
+    check(&format!("{head}{plain}"), "joined");
+    check(&format!("{head}{plain}$TTL 7\n{plain}"), "joined");
+    // Without `$TTL`, the SOA's minimum is what counts; without either, what was said last.
+    check(&format!("@ SOA ns h 1 2 3 4 5\n{plain}"), "joined");
+    check(&format!("www 60 A 192.0.2.1\n{plain}"), "again");
+    check(&format!("{head}{}", "a A 192.0.2.1\n\r$TTL 7\n".repeat(32)), "again");
+    check(&format!("{head}{plain}x TXT (\n{plain})\n{plain}"), "both");
+}

@@ -86,6 +86,9 @@ pub fn include(octets: &[u8]) {
     // Each line of text may make one record, each `$INCLUDE` and `$GENERATE` as many as their limits say.
     let texts = u64::from(master::INCLUDES_MAX) + 1;
     assert!(records <= master::GENERATED_TOTAL_MAX + texts * octets.len() as u64, "{records} records");
+    // All at once, which is what a server does.
+    let (_, all) = master::collect(&zone, &folder.0, &apex);
+    assert_eq!((all.diagnostics, &all.files), (read.diagnostics, &read.files));
     let real = std::fs::canonicalize(&folder.0).expect("a folder");
     for file in read.files {
         assert!(std::fs::canonicalize(file).expect("a file").starts_with(&real), "a file from outside");
