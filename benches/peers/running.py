@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import resource
 import shlex
 import signal
 import socket
@@ -101,6 +102,27 @@ class Running:
 
 def kib(file, key):
     return next((int(line.split()[1]) for line in pathlib.Path(file).read_text().splitlines() if line.startswith(f"{key}:")), 0)
+
+
+class Others:
+    """What everything but one server and our clients took of the machine, in cores, while the block ran."""
+
+    def __init__(self, server):
+        self.server = server
+
+    def __enter__(self):
+        self.start, self.before = time.monotonic(), self.beside()
+        return self
+
+    def __exit__(self, *_):
+        self.cores = max(0, (self.beside() - self.before) / (time.monotonic() - self.start))
+
+    def beside(self):
+        ticks = pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+        # proc(5): user, nice, system, idle, iowait, irq, softirq, steal.
+        busy = sum(int(ticks[at]) for at in (0, 1, 2, 5, 6, 7)) / TICK
+        clients = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return busy - clients.ru_utime - clients.ru_stime - self.server.cpu()[0]
 
 
 def family(pid):

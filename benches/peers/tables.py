@@ -116,6 +116,15 @@ def spread(rows, chosen):
     return f" The rounds of one figure lie {statistics.median(apart):.0%} apart (median), at most {max(apart):.0%}."
 
 
+def quiet(rows):
+    """How much else ran; past a twentieth of a core it shows in the figures."""
+    others = [row["others"] for row in rows if "others" in row]
+    if not others:
+        return ""
+    noisy = " THE MACHINE WAS BUSY WITH SOMETHING ELSE: measure again." if statistics.median(others) > 0.05 else ""
+    return f" Other programs took {statistics.median(others):.0%} of a core (median), at most {max(others):.0%}.{noisy}"
+
+
 def machine():
     model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     cores = len(os.sched_getaffinity(0))
@@ -135,14 +144,15 @@ def render(head, body, markdown):
 
 def show(rows, chosen, options, agreed, database, tick):
     timed = [case for case in chosen if any(row["case"] == case.name for row in rows)]
-    found = [cost(rows, timed, tick), rates(rows, timed), workers(rows), trips(rows)]
+    # How fast one core asks says little of servers, least where somebody reads no more than the table.
+    found = [cost(rows, timed, tick), *([] if options.markdown else [rates(rows, timed)]), workers(rows), trips(rows)]
     shown = [text for text in (render(head, body, options.markdown) for head, body in found) if text]
     names = [name for name in TITLES if any(row["server"] == name for row in rows)]
     versions = ", ".join(filter(None, map(version, names)))
     lost = {f"{TITLES[r['server']]} {r['case']}": r["lost"] for r in rows if r.get("lost")}
     shown.append(
         f"{machine()}. {versions}. {options.rounds} rounds of {options.seconds} s, servers interleaved; medians, the ratios' too: "
-        f"of each round's.{spread(rows, timed)} Lost: {lost or 'none'}. Database: {pathlib.Path(database).name}."
+        f"of each round's.{spread(rows, timed)}{quiet(rows)} Lost: {', '.join(f'{k} {v}' for k, v in lost.items()) or 'none'}. Database: {pathlib.Path(database).name}."
     )
     if options.markdown:
         return "\n".join(shown)
@@ -155,7 +165,7 @@ def show(rows, chosen, options, agreed, database, tick):
 
 
 def tsv(rows):
-    columns = ["round", "case", "server", "qps", "us", "user_ticks", "system_ticks", "busiest", "answered", "lost", "median", "p99"]
+    columns = ["round", "case", "server", "qps", "us", "user_ticks", "system_ticks", "busiest", "answered", "lost", "others", "median", "p99"]
     lines = ["\t".join(columns)]
     for row in rows:
         cells = (row.get(column, "") for column in columns)
