@@ -66,7 +66,7 @@ def cases(database):
         Case("weighted", "weighted, 4 members", [query("weighted.example.com")], steering),
         Case("geo", "geo, ECS", located("geo.example.com"), steering, moves=True),
         Case("nested", "geo→failover→weighted, ECS", located("nested.example.com"), steering, moves=True),
-    ]  # fmt: skip
+    ]
 
 
 def subnets(database):
