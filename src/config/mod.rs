@@ -58,7 +58,7 @@ pub use load::{Loaded, LoadedZone, load, load_after, load_server_file};
 pub use names::{Balanced, Hints};
 pub use policy_file::{Policies, read_policies};
 pub use serials::Serials;
-pub use server_file::{Admin, Server, StateFile, WORKERS_MAX, read_server_file};
+pub use server_file::{Admin, CONTROL_OCTETS_MAX, Process, RunAs, Server, StateFile, WORKERS_MAX, read_server_file};
 pub use transfer_table::{Secondary, Transfers};
 pub use zones_folder::{ZoneFiles, list_zones};
 

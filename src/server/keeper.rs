@@ -1,5 +1,6 @@
 //! Keeps the snapshot true: verdicts into live pools, files into zones, both into the swap.
 
+mod passing;
 mod reports;
 mod steering;
 
@@ -15,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep_until;
 
 use super::overrides::Overrides;
-use super::state::State;
+use super::state::{Recalled, State};
 use super::status::{Catalog, Known};
 use super::{Audience, Ready, Reload, Settings, StartError};
 use crate::admin::Command;
@@ -44,6 +45,9 @@ pub(super) struct Keeper {
     register: Register,
     board: Board,
     state: Option<State>,
+    /// What was known before the first zones were served.
+    recalled: Recalled,
+    standing: Standing,
     snapshots: Arc<ArcSwap<Snapshot>>,
     /// Which zones, by their place in the snapshot, a probe's verdict touches.
     touched: HashMap<ProbeId, Vec<usize>>,
@@ -68,6 +72,17 @@ pub(super) struct Keeper {
     loads_due: Moment,
 }
 
+/// Whether this process is the one that keeps the state and obeys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Another one still is.
+    Waiting,
+    /// It is.
+    Serving,
+    /// Another one is about to be.
+    Frozen,
+}
+
 /// Between two publications of loads: they move slowly, and each costs the pools concerned a compilation.
 const LOADS_GAP: Duration = Duration::from_secs(1);
 
@@ -89,13 +104,15 @@ struct Pending {
 }
 
 impl Keeper {
-    /// Reads the zones and waits for the first probe round.
+    /// Reads the zones and waits for the first probe round. What another process knows comes by `recalling`, once all is
+    /// read; without it, what the state file says is taken up.
     pub(super) async fn start(
         settings: Settings,
         own: Secret,
         clock: Clock,
         audience: Arc<dyn Audience>,
         commands: mpsc::Receiver<Command>,
+        recalling: impl Future<Output = Result<Option<Recalled>, StartError>>,
     ) -> Result<Self, StartError> {
         let Settings { zones: folder, databases, latency, dns, wave, state, .. } = settings;
         let dns = (dns, own);
@@ -117,7 +134,9 @@ impl Keeper {
             changes,
             register: Register::new(wave),
             board: Board::new(),
-            state: state.map(|settings| State::open(settings, clock.now())),
+            state: None,
+            recalled: Recalled::default(),
+            standing: Standing::Waiting,
             snapshots: Arc::new(ArcSwap::from_pointee(Snapshot::new(0, Vec::new()))),
             touched: HashMap::new(),
             reading: None,
@@ -132,12 +151,10 @@ impl Keeper {
             later: HashSet::new(),
             loads_due: Moment::START,
         };
-        if let Some(overrides) = keeper.state.as_mut().map(State::take_overrides) {
-            keeper.restore_overrides(overrides);
-        }
         let (loaded, faults) = config::load(&keeper.folder, &keeper.atlas);
         keeper.audience.faults(&faults);
         let Some(loaded) = loaded else { return Err(StartError::Faults { errors: errors(&faults) }) };
+        keeper.recall(state, recalling.await?);
         keeper.adopt(loaded);
         while keeper.pending.is_some() {
             keeper.attend().await;
@@ -212,7 +229,7 @@ impl Keeper {
             }
             () = wrote => {}
             () = due => {}
-            Some(command) = self.commands.recv() => self.obey(command),
+            Some(command) = self.commands.recv(), if self.standing == Standing::Serving => self.obey(command),
         }
         self.settle();
         self.keep_state();
@@ -274,9 +291,11 @@ impl Keeper {
         self.watch_what_is_out();
     }
 
-    /// The state, once anything is served: what was read of it is not written over before it is in use.
+    /// The state, once anything is served: what was read of it is not written over before it is in use, and never by two
+    /// processes.
     fn kept(&self) -> Option<&State> {
-        self.state.as_ref().filter(|_| self.snapshots.load().generation() > 0)
+        let is_ours = self.standing == Standing::Serving && self.snapshots.load().generation() > 0;
+        self.state.as_ref().filter(|_| is_ours)
     }
 
     /// Writes the state if it is time to.
@@ -319,7 +338,7 @@ impl Keeper {
         let catalog = loaded.zones.iter().map(|zone| zone.names.iter().map(Known::of).collect()).collect();
         let mut watched = Vec::with_capacity(loaded.targets.len());
         for (target, slack) in loaded.targets.into_iter().zip(loaded.slacks) {
-            let restored = self.state.as_ref().and_then(|state| state.verdict(&target));
+            let restored = self.recalled.verdict(&target);
             let watch = Watched::new(target.address, &target.monitor.timing, slack);
             let probe = self.prober.watch(target, restored);
             // What is watched already keeps to the names that are served until those are.
@@ -348,7 +367,7 @@ impl Keeper {
 
     /// What the pools of a zone last were before the start, at the start.
     fn recalled(&self, zone: &Zone, steering: &Steering) -> Option<Live> {
-        let kept = self.state.as_ref()?.last_good(zone.apex(), &steering.pools);
+        let kept = self.recalled.last_good(zone.apex(), &steering.pools);
         (!kept.is_empty()).then(|| Live::recalled(&steering.pools, &kept))
     }
 
@@ -386,9 +405,7 @@ impl Keeper {
         for (probe, watched) in pending.watched {
             self.register.watch(probe, watched);
         }
-        if let Some(state) = &mut self.state {
-            state.taken_up();
-        }
+        self.recalled.taken_up();
         // All pools are new.
         self.later.clear();
         let first = before.generation() == 0;
