@@ -203,11 +203,19 @@ async fn serve_http(listener: TcpListener, lives: Arc<AtomicBool>) {
 
 /// Serves on the usual port, or on any other when that is taken.
 async fn serve(zones: PathBuf, ready: mpsc::UnboundedSender<SocketAddr>) -> Result<(), StartError> {
-    let Server { listen, databases, latency, admin, doors, dns, transfers, wave, state, process, .. } = Server::default();
+    let Server { listen, databases, latency, admin, doors, dns, transfers, wave, state, process, .. } =
+        Server::default();
     let settings =
         Settings { zones, listen, workers: 1, databases, latency, admin, doors, dns, transfers, wave, state, process };
     let audience = Arc::new(Stage { ready });
-    match server::run(settings.clone(), Start::default(), Arc::clone(&audience) as Arc<dyn Audience>, std::future::pending()).await {
+    match server::run(
+        settings.clone(),
+        Start::default(),
+        Arc::clone(&audience) as Arc<dyn Audience>,
+        std::future::pending(),
+    )
+    .await
+    {
         Err(StartError::Bind { .. }) => {
             let listen = vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)];
             server::run(Settings { listen, ..settings }, Start::default(), audience, std::future::pending()).await

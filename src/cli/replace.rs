@@ -34,7 +34,9 @@ pub(super) fn run(ReplaceArguments { config, control }: &ReplaceArguments) -> u8
         }
     };
     let Some(path) = named else {
-        note(format_args!("error: no control socket is named; give --control, or `control` in [server] of the server file"));
+        note(format_args!(
+            "error: no control socket is named; give --control, or `control` in [server] of the server file"
+        ));
         return FAILED;
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

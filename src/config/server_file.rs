@@ -261,8 +261,7 @@ mod tests {
         let check = |text: &str, control: Option<&str>, user: Option<(&str, Option<&str>)>, stop_delay: u64| {
             let (server, faults) = read_server_file(Path::new("/etc/bw/bellwether.toml"), text);
             assert_eq!(faults, [], "{text}");
-            let user =
-                user.map(|(user, group)| RunAs { user: user.to_owned(), group: group.map(str::to_owned) });
+            let user = user.map(|(user, group)| RunAs { user: user.to_owned(), group: group.map(str::to_owned) });
             let stop_delay = std::time::Duration::from_secs(stop_delay);
             let expected = Process { control: control.map(PathBuf::from), user, stop_delay };
             assert_eq!(server.expect("no faults").process, expected, "{text}");

@@ -56,7 +56,9 @@ pub(super) fn name(settings: &mut Settings, given: &Given) -> Result<(), StartEr
     match (given.named(Door::Admin).first(), &mut settings.admin) {
         (Some(&address), Some(admin)) => admin.listen = address,
         (Some(address), None) => {
-            return Err(StartError::Given(format!("the socket for {address} is of the admin API, which needs [admin]")));
+            return Err(StartError::Given(format!(
+                "the socket for {address} is of the admin API, which needs [admin]"
+            )));
         }
         (None, _) => {}
     }
@@ -85,8 +87,7 @@ pub(super) fn bind(
     for &address in &settings.listen {
         let listener = binder.listener(address, "TCP")?;
         // Where the port was 0 the system chose one, and UDP takes the same.
-        let address =
-            listener.local_addr().map_err(|error| StartError::Bind { address, protocol: "TCP", error })?;
+        let address = listener.local_addr().map_err(|error| StartError::Bind { address, protocol: "TCP", error })?;
         udp.extend(binder.datagrams(address, workers)?);
         connections.plain.push(listener);
         listen.push(address);

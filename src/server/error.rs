@@ -79,7 +79,9 @@ impl fmt::Display for StartError {
             Self::Control { path, error } => {
                 write!(f, "cannot open the control socket {}: ", path.display())?;
                 match error.kind() {
-                    io::ErrorKind::AddrInUse => f.write_str("another server has it; `serve --replace` takes over from it"),
+                    io::ErrorKind::AddrInUse => {
+                        f.write_str("another server has it; `serve --replace` takes over from it")
+                    }
                     io::ErrorKind::NotFound => f.write_str("there is no such folder"),
                     _ => write!(f, "{error}"),
                 }

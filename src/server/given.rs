@@ -121,7 +121,8 @@ impl Given {
             && socket.domain()? == Domain::IPV6
             && !socket.only_v6()?
         {
-            let message = "a socket that was handed over is of both IPv6 and IPv4: give one of each (BindIPv6Only=ipv6-only)";
+            let message =
+                "a socket that was handed over is of both IPv6 and IPv4: give one of each (BindIPv6Only=ipv6-only)";
             return Err(io::Error::other(message));
         }
         self.sockets.push(One { socket, kind, at, door });

@@ -169,6 +169,8 @@ pub async fn run(
             return Err(error);
         }
     };
+    // From here on a signal is heard once everything is open, and ends it in order.
+    server.open(predecessor).await?;
     match server.serve(&mut signals, stop).await {
         Ending::Stopped => {
             tokio::select! {
@@ -193,8 +195,11 @@ struct Server {
     heartbeat: Heartbeat,
     handing: Handing,
     goods: handover::Kept,
+    /// The admin API, until it is open.
+    front: Option<Front>,
     admin: Option<AdminTask>,
     audience: Arc<dyn Audience>,
+    ready: Ready,
 }
 
 /// Why it answers no more.
@@ -205,7 +210,7 @@ enum Ending {
     Left(Leaving),
 }
 
-/// Binds, reads, probes, answers. What can fail comes before a `predecessor` is told that it can go.
+/// Binds, reads, probes, answers: all that may fail or take long, before a `predecessor` is told that it can go.
 async fn begin(
     mut settings: Settings,
     start: Start,
@@ -244,13 +249,12 @@ async fn begin(
         None => secret().map_err(system("draw a cookie secret"))?,
     };
     let goods = Goods { sockets: std::mem::take(&mut opening.held), names, secret: own };
-    let (handing, goods) =
-        Handing::new(control, goods, start.again).map_err(system("keep sockets for a successor"))?;
+    let (handing, goods) = Handing::new(control, goods, start.again).map_err(system("keep sockets for a successor"))?;
     let life = Life::default();
     let (desk, commands) = Desk::new(life.clone());
     let mut front = Front::new(settings.admin.as_ref(), opening.admin.take(), desk)?;
     // Before anything is answered, so that it can say so; unless somebody else still does.
-    let mut admin = if predecessor.is_some() { None } else { front.take().map(Front::open) };
+    let admin = if predecessor.is_some() { None } else { front.take().map(Front::open) };
 
     // The watch begins before the first read, so that no change falls between the two.
     let saved = watch::Saved::new(&settings.zones, &beside(&settings));
@@ -275,20 +279,24 @@ async fn begin(
     }
     let ground = Ground { snapshots, secondaries, clock, doors, workers, open_files };
     let certificates = opening.certificates;
-    let mut planes = Planes::start(opening.udp, opening.connections, certificates.as_ref(), ground)?;
-    let (counts, replaces) = match predecessor.take() {
-        Some(before) => (before.serving().await, true),
-        None => (Vec::new(), false),
-    };
-    match planes.complete(counts) {
-        Err(error) if replaces => tracing::error!(%error, "QUIC cannot be set up; all else is answered"),
-        completed => completed.map_err(system("set QUIC up"))?,
-    }
-    admin = admin.or_else(|| front.map(Front::open));
-    life.enter(Phase::Ready);
-    audience.ready(&Ready { encrypted: opening.encrypted, ..keeper.ready(opening.listen, workers) });
+    let planes = Planes::start(opening.udp, opening.connections, certificates.as_ref(), ground)?;
     let heartbeat = Heartbeat::start(planes.pulses());
-    Ok(Server { keeper, planes, life, saved, notifier, certificates, heartbeat, handing, goods, admin, audience })
+    let ready = Ready { encrypted: opening.encrypted, ..keeper.ready(opening.listen, workers) };
+    Ok(Server {
+        keeper,
+        planes,
+        life,
+        saved,
+        notifier,
+        certificates,
+        heartbeat,
+        handing,
+        goods,
+        front,
+        admin,
+        audience,
+        ready,
+    })
 }
 
 /// What is reread when it is saved, beside the zones folder.
@@ -299,6 +307,27 @@ fn beside(settings: &Settings) -> Vec<PathBuf> {
 }
 
 impl Server {
+    /// Has the `predecessor` go, opens what only one process can have, and says that it is ready.
+    async fn open(&mut self, predecessor: Option<Predecessor>) -> Result<(), StartError> {
+        let replaces = predecessor.is_some();
+        let counts = match predecessor {
+            Some(before) => before.serving().await,
+            None => Vec::new(),
+        };
+        match self.planes.complete(counts) {
+            // The other one is gone by now: better without QUIC than not at all.
+            Err(error) if replaces => tracing::error!(%error, "QUIC cannot be set up; all else is answered"),
+            Err(error) => return Err(StartError::System { what: "set QUIC up", error }),
+            Ok(()) => {}
+        }
+        if let Some(front) = self.front.take() {
+            self.admin = Some(front.open());
+        }
+        self.life.enter(Phase::Ready);
+        self.audience.ready(&self.ready);
+        Ok(())
+    }
+
     /// Keeps everything true until there is an end.
     async fn serve(&mut self, signals: &mut Signals, mut stop: Pin<&mut impl Future<Output = ()>>) -> Ending {
         loop {

@@ -37,7 +37,9 @@ pub(super) fn give_up(settings: &RunAs) -> Result<(), PrivilegeError> {
         if geteuid() == user.uid {
             return Ok(());
         }
-        return Err(PrivilegeError(format!("only root may become the user {name}: start as root, or leave `user` out")));
+        return Err(PrivilegeError(format!(
+            "only root may become the user {name}: start as root, or leave `user` out"
+        )));
     }
     let refused = |error| PrivilegeError(format!("cannot become the user {name}: {error}"));
     if group.is_some() {

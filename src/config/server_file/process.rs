@@ -56,8 +56,7 @@ pub(super) fn read(item: Item<'_>, folder: &Path, faults: &mut Faults<'_>) -> Op
         Some(item) => Some(name(item, "bellwether", "a group", faults)?),
         None => None,
     };
-    let stop_delay =
-        table.get("stop-delay").map_or(Some(Duration::ZERO), |item| item.duration(STOP_DELAY, faults))?;
+    let stop_delay = table.get("stop-delay").map_or(Some(Duration::ZERO), |item| item.duration(STOP_DELAY, faults))?;
     Some(Process { control, user: user.map(|user| RunAs { user, group }), stop_delay })
 }
 

@@ -261,10 +261,10 @@ impl Talk {
                 Request::Serving => {
                     let (released, counts) = oneshot::channel();
                     self.ask(Ask::Leave(Leaving { successor, released })).await?;
-                    self.fate.send_replace(Fate::Serves(successor));
                     let counts = counts.await.unwrap_or_default();
                     // It serves whether it hears this or not.
                     let _ = channel.say(&Reply::Released { counts }).await;
+                    self.fate.send_replace(Fate::Serves(successor));
                     return Ok(None);
                 }
                 Request::Failed { reason } => return Ok(Some(reason)),
@@ -288,7 +288,9 @@ impl Talk {
     /// Starts a successor, and says what became of it.
     async fn replace(self, channel: Channel) -> io::Result<()> {
         let Some(again) = &self.again else {
-            return channel.say(&Reply::Refused { reason: "the server does not know its own program".to_owned() }).await;
+            return channel
+                .say(&Reply::Refused { reason: "the server does not know its own program".to_owned() })
+                .await;
         };
         let mut fate = self.fate.subscribe();
         let mut child = match start(again) {

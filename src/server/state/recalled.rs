@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::super::overrides::Kept as Forced;
-use super::file::{self, Key, Kept};
+use super::file::{self, Kept, Key};
 use crate::config::StateFile;
 use crate::policy::{LastGood, Pools};
 use crate::probe::{Restored, Target};
