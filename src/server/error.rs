@@ -80,7 +80,7 @@ impl fmt::Display for StartError {
                 write!(f, "cannot open the control socket {}: ", path.display())?;
                 match error.kind() {
                     io::ErrorKind::AddrInUse => {
-                        f.write_str("another server has it; `serve --replace` takes over from it")
+                        f.write_str("another server has it (`serve --replace` takes over from it), or it is no socket")
                     }
                     io::ErrorKind::NotFound => f.write_str("there is no such folder"),
                     _ => write!(f, "{error}"),

@@ -118,7 +118,13 @@ impl House {
             (Arc::new(AtomicBool::new(false)), udp::Around { clock, fronts, secondaries, tally: Arc::clone(&tally) });
         let stopping = Arc::clone(&stop);
         let udp = thread::spawn(move || {
-            udp::serve(&socket, snapshots, Worker::new(Arc::default(), 2), &around, (&stopping, &udp::Pulse::default()));
+            udp::serve(
+                &socket,
+                snapshots,
+                Worker::new(Arc::default(), 2),
+                &around,
+                (&stopping, &udp::Pulse::default()),
+            );
         });
         drop(_guard);
         Self { ip, tally, runtime, doors: Some(doors), certificates, folder, stop, udp: Some(udp) }

@@ -78,7 +78,11 @@ fn if_it_cannot_start_the_old_one_goes_on() {
     let sound = fs::read_to_string(&file).expect("a server file");
     fs::write(&file, "listn = 1").expect("written");
     check("a faulty server file", "exit status: 1");
-    fs::write(&file, sound.replace("[admin]", "[tls]\ncertificate = 'c'\nkey = 'k'\ndot = ['127.0.0.1:18853']\n[admin]")).expect("written");
+    fs::write(
+        &file,
+        sound.replace("[admin]", "[tls]\ncertificate = 'c'\nkey = 'k'\ndot = ['127.0.0.1:18853']\n[admin]"),
+    )
+    .expect("written");
     check("no certificate", "1 error");
     fs::write(&file, &sound).expect("written");
     let status = run(folder, &["status"]);

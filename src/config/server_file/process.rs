@@ -40,22 +40,14 @@ const SERVER: Keys = Keys::only(&["control", "user", "group", "stop-delay"]);
 /// Reads the table; `folder` is the server file's.
 pub(super) fn read(item: Item<'_>, folder: &Path, faults: &mut Faults<'_>) -> Option<Process> {
     let table = item.table("[server]", &SERVER, r#"{ control = "/run/bellwether/control.sock" }"#, faults)?;
-    let control = match table.get("control") {
-        Some(item) => Some(control(item, folder, faults)?),
-        None => None,
-    };
-    let user = match table.get("user") {
-        Some(item) => Some(name(item, "bellwether", "a user", faults)?),
-        None => None,
-    };
-    let group = match table.get("group") {
-        Some(item) if user.is_none() => {
+    let control = table.get("control").and_then(|item| control(item, folder, faults));
+    let user = table.get("user").and_then(|item| name(item, "a user", faults));
+    let group = table.get("group").and_then(|item| {
+        if table.get("user").is_none() {
             faults.error(item.span, "a group without a user").help("give `user` too, whose group this is in place of");
-            return None;
         }
-        Some(item) => Some(name(item, "bellwether", "a group", faults)?),
-        None => None,
-    };
+        name(item, "a group", faults)
+    });
     let stop_delay = table.get("stop-delay").map_or(Some(Duration::ZERO), |item| item.duration(STOP_DELAY, faults))?;
     Some(Process { control, user: user.map(|user| RunAs { user, group }), stop_delay })
 }
@@ -71,8 +63,8 @@ fn control(item: Item<'_>, folder: &Path, faults: &mut Faults<'_>) -> Option<Pat
     Some(control)
 }
 
-fn name(item: Item<'_>, example: &str, what: &str, faults: &mut Faults<'_>) -> Option<String> {
-    let name = item.string(example, faults)?;
+fn name(item: Item<'_>, what: &str, faults: &mut Faults<'_>) -> Option<String> {
+    let name = item.string("bellwether", faults)?;
     if name.is_empty() || name.contains(['\0', ':', '/']) {
         faults.error(item.span, format!("must be the name of {what}, found {name:?}"));
         return None;

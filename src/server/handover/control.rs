@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener as StdListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -60,7 +60,8 @@ impl Control {
 fn bind(path: &Path) -> io::Result<StdListener> {
     match UnixStream::connect(path) {
         Ok(_) => return Err(io::ErrorKind::AddrInUse.into()),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path)?,
+        // An ordinary file refuses connections too.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && is_socket(path) => fs::remove_file(path)?,
         // Nothing is there, or what bind(2) will say more about.
         Err(_) => {}
     }
@@ -68,6 +69,10 @@ fn bind(path: &Path) -> io::Result<StdListener> {
     let listener = StdListener::bind(path)?;
     fs::set_permissions(path, Permissions::from_mode(0o600))?;
     Ok(listener)
+}
+
+fn is_socket(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|of| of.file_type().is_socket())
 }
 
 #[cfg(test)]
@@ -86,7 +91,8 @@ mod tests {
         control.remove();
         assert!(!path.exists());
         fs::write(&path, "a file").expect("written");
-        assert!(Control::at(&path, &mut Given::default()).is_err());
+        let error = Control::at(&path, &mut Given::default()).expect_err("a file is in the way");
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         assert!(path.exists(), "what is no socket is left alone");
     }
 }
