@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sd_notify::{NotifyState, watchdog_enabled};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::{Audience, Ready, Reload};
 use crate::diagnostic::Diagnostic;
@@ -78,7 +78,9 @@ impl Heartbeat {
     pub(super) fn start(pulses: Vec<Pulse>) -> Self {
         let ticks = watchdog_enabled().map(|longest| {
             let gap = (longest / 2).max(Duration::from_millis(1));
-            let mut ticks = interval_at(Instant::now() + gap, gap);
+            let mut ticks = interval(gap);
+            // The first would come at once.
+            ticks.reset();
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             ticks
         });

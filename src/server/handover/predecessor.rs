@@ -73,6 +73,8 @@ pub(in super::super) struct Leaving {
 enum Fate {
     #[default]
     Unknown,
+    /// There is more to come of it.
+    Talks(u32),
     Serves(u32),
     Failed(u32, String),
 }
@@ -213,6 +215,7 @@ impl Talk {
             return channel.say(&Reply::Refused { reason: "another process is taking over".to_owned() }).await;
         };
         tracing::info!("process {successor} ({version}) would take over");
+        self.fate.send_replace(Fate::Talks(successor));
         let mut frozen = false;
         let outcome = self.serve(&mut channel, goods, successor, &mut frozen).await;
         let reason = match outcome {
@@ -309,8 +312,10 @@ impl Talk {
             ended = child.wait() => Some(ended?),
         };
         let Some(ended) = ended else { return channel.say(&Reply::Replaced { pid }).await };
-        let reason = match &*fate.borrow() {
-            Fate::Failed(process, reason) if *process == pid => reason.clone(),
+        // It may have ended before what it said last was read.
+        let told = fate.wait_for(|fate| !matches!(fate, Fate::Talks(process) if *process == pid)).await;
+        let reason = match told.map(|told| told.clone()) {
+            Ok(Fate::Failed(process, reason)) if process == pid => reason,
             _ => format!("the new process ended ({ended}); what it said is in the log of the server"),
         };
         channel.say(&Reply::StillHere { reason }).await
