@@ -14,7 +14,8 @@
 //!   load, pools compiled when a verdict turns.
 //! - Verdicts are kept: over reloads in the prober, over restarts in a file. What nobody keeps fresh is promised for no
 //!   longer than it must be; whoever probes is watched from outside.
-//! - A faulty file changes nothing: the last good state keeps serving.
+//! - A faulty file changes nothing: the last good state keeps serving. So does a new process that cannot start: the old
+//!   one hands over its sockets and verdicts only to one that is about to answer.
 //! - Only [`system`] asks for time or entropy, only `transport::socket` is unsafe.
 
 pub mod cli;

@@ -23,7 +23,7 @@ use super::{DONE, FAILED};
 use crate::config::Server;
 use crate::diagnostic::Diagnostic;
 use crate::moment::Moment;
-use crate::server::{self, Audience, Ready, Reload, Settings, StartError};
+use crate::server::{self, Audience, Ready, Reload, Settings, Start, StartError};
 use crate::system::Clock;
 
 /// The name that is asked for.
@@ -203,14 +203,35 @@ async fn serve_http(listener: TcpListener, lives: Arc<AtomicBool>) {
 
 /// Serves on the usual port, or on any other when that is taken.
 async fn serve(zones: PathBuf, ready: mpsc::UnboundedSender<SocketAddr>) -> Result<(), StartError> {
-    let Server { listen, databases, latency, admin, doors, dns, transfers, wave, guard, state, .. } = Server::default();
-    let settings =
-        Settings { zones, listen, workers: 1, databases, latency, admin, doors, dns, transfers, wave, guard, state };
+    let Server { listen, databases, latency, admin, doors, dns, transfers, wave, guard, state, process, .. } =
+        Server::default();
+    let settings = Settings {
+        zones,
+        listen,
+        workers: 1,
+        databases,
+        latency,
+        admin,
+        doors,
+        dns,
+        transfers,
+        wave,
+        guard,
+        state,
+        process,
+    };
     let audience = Arc::new(Stage { ready });
-    match server::run(settings.clone(), Arc::clone(&audience) as Arc<dyn Audience>, std::future::pending()).await {
+    match server::run(
+        settings.clone(),
+        Start::default(),
+        Arc::clone(&audience) as Arc<dyn Audience>,
+        std::future::pending(),
+    )
+    .await
+    {
         Err(StartError::Bind { .. }) => {
             let listen = vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)];
-            server::run(Settings { listen, ..settings }, audience, std::future::pending()).await
+            server::run(Settings { listen, ..settings }, Start::default(), audience, std::future::pending()).await
         }
         other => other,
     }

@@ -7,6 +7,7 @@ mod diff;
 mod explain;
 mod manual;
 mod reload;
+mod replace;
 mod serve;
 mod status;
 mod steer;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::admin::api::Force;
-use crate::config::{self, Server};
+use crate::config::{self, Process, Server};
 use crate::diagnostic::Diagnostic;
 use crate::server::Settings;
 
@@ -33,6 +34,7 @@ const FAILED: u8 = 1;
 pub fn run() -> ExitCode {
     let code = match Arguments::parse().command {
         Command::Serve(serve) => serve::run(&serve),
+        Command::Replace(replace) => replace::run(&replace),
         Command::Check(check) => check::run(&check),
         Command::Explain(explain) => explain::run(&explain),
         Command::Diff(diff) => diff::run(&diff),
@@ -72,6 +74,9 @@ enum Command {
     /// Serve the zones of a folder
     #[command(after_help = SERVE_HELP)]
     Serve(ServeArguments),
+    /// Have a running server start its successor, which takes over without losing a query
+    #[command(after_help = replace::HELP)]
+    Replace(replace::ReplaceArguments),
     /// Read all files, list every fault, print the derived timing of each balanced name
     #[command(after_help = CHECK_HELP)]
     Check(FileArguments),
@@ -113,7 +118,8 @@ enum Command {
 const SERVE_HELP: &str = "\
 Once every socket is bound and every endpoint has been probed, a line that begins with `ready` goes to stderr. \
 Saving a file in the zones folder, `bellwether reload` or SIGHUP reloads what changed, all at once; a faulty file is \
-reported and changes nothing. SIGINT or SIGTERM stops. BELLWETHER_LOG=debug logs more (error, warn, info, debug, trace).
+reported and changes nothing. SIGINT or SIGTERM stops, a second one at once. BELLWETHER_LOG=debug logs more (error, \
+warn, info, debug, trace).
 
 Exit codes: 0 stopped by a signal · 1 faulty files, or a socket that cannot be bound · 2 wrong usage";
 
@@ -148,6 +154,13 @@ struct ServeArguments {
     /// UDP threads for each address; 0 for one a core [default: 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=i64::from(config::WORKERS_MAX)))]
     workers: Option<u16>,
+    /// The Unix socket by which another process takes over from this one [default: none]
+    #[arg(long, value_name = "PATH")]
+    control: Option<PathBuf>,
+    /// Take over from the server behind the control socket: its sockets, verdicts and overrides, without losing a query.
+    /// If this one cannot start, that one goes on
+    #[arg(long)]
+    replace: bool,
 }
 
 fn socket(text: &str) -> Result<SocketAddr, &'static str> {
@@ -202,6 +215,7 @@ impl ServeArguments {
             wave: server.wave,
             guard: server.guard,
             state: server.state,
+            process: Process { control: self.control.clone().or(server.process.control), ..server.process },
         }
     }
 }

@@ -1,15 +1,27 @@
 //! `bellwether serve`.
 
+use std::env;
+use std::ffi::OsStr;
 use std::sync::Arc;
 
 use super::terminal::{self, note, plural};
 use super::{DONE, FAILED, ServeArguments};
 use crate::diagnostic::Diagnostic;
-use crate::server::{self, Audience, Ready, Reload, Settings, StartError};
+use crate::server::handover::Again;
+use crate::server::{self, Audience, Given, Ready, Reload, Settings, Start, StartError};
 
 pub(super) fn run(arguments: &ServeArguments) -> u8 {
     let Some(server) = arguments.files.server() else { return FAILED };
     terminal::start_log("info");
+    // Before there is any other thread, since it changes the environment.
+    let given = match Given::from_service_manager() {
+        Ok(given) => given,
+        Err(error) => {
+            note(format_args!("error: a socket of the service manager is of no use: {error}"));
+            return FAILED;
+        }
+    };
+    let start = Start { given, replaces: arguments.replace, again: again() };
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -18,7 +30,10 @@ pub(super) fn run(arguments: &ServeArguments) -> u8 {
         }
     };
     let audience = Arc::new(Terminal { arguments: arguments.clone() });
-    match runtime.block_on(server::run(arguments.settings(server), audience, std::future::pending())) {
+    let ended = runtime.block_on(server::run(arguments.settings(server), start, audience, std::future::pending()));
+    // What still reads or writes a file has nobody to tell any more.
+    runtime.shutdown_background();
+    match ended {
         Ok(()) => DONE,
         // A lone fault has said it all.
         Err(StartError::Faults { errors: 1 }) => FAILED,
@@ -27,6 +42,15 @@ pub(super) fn run(arguments: &ServeArguments) -> u8 {
             FAILED
         }
     }
+}
+
+/// How to start this very program with these very arguments, to take over.
+fn again() -> Option<Again> {
+    // Asked for now: after an upgrade the system would call it deleted.
+    let program = env::current_exe().ok()?;
+    let flag = OsStr::new("--replace");
+    let arguments = env::args_os().skip(1).filter(|argument| argument != flag).chain([flag.to_owned()]);
+    Some(Again { program, arguments: arguments.collect() })
 }
 
 /// Whoever reads stderr, and wrote the flags and the server file.

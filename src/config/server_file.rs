@@ -1,6 +1,7 @@
 //! `bellwether.toml`: where the zones are and where to listen.
 
 mod health;
+mod process;
 mod reload;
 mod state;
 
@@ -18,6 +19,7 @@ use crate::diagnostic::{Diagnostic, Place};
 use crate::health::WaveSettings;
 use crate::preview::Guard;
 
+pub use process::{CONTROL_OCTETS_MAX, Process, RunAs};
 pub use state::StateFile;
 
 /// What the server file says; flags of the command line win over it.
@@ -48,6 +50,8 @@ pub struct Server {
     pub state: Option<StateFile>,
     /// Zone transfers: keys, who may have zones, who is told.
     pub transfers: Transfers,
+    /// How the process is reached, as whom it runs, how it ends.
+    pub process: Process,
 }
 
 /// `[admin]`: where the admin API is and who may use it.
@@ -74,7 +78,7 @@ const PORT: u16 = 5_300;
 const FILE: Keys = Keys {
     known: &[
         "zones", "listen", "workers", "geo", "latency", "health", "state", "admin", "dns", "tls", "proxy", "limits",
-        "transfer", "reload",
+        "transfer", "reload", "server",
     ],
     later: &[],
     later_is: "table",
@@ -104,6 +108,7 @@ impl Default for Server {
             guard: Guard::default(),
             state: None,
             transfers: Transfers::default(),
+            process: Process::default(),
         }
     }
 }
@@ -134,6 +139,7 @@ pub fn read_server_file(file: &Path, text: &str) -> (Option<Server>, Vec<Diagnos
     let guard = table.get("reload").and_then(|item| reload::read(item, &mut faults)).unwrap_or_default();
     let state = table.get("state").and_then(|item| state::read(item, folder, &mut faults));
     let transfers = table.get("transfer").and_then(|item| transfer_table::read(item, &mut faults)).unwrap_or_default();
+    let process = table.get("server").and_then(|item| process::read(item, folder, &mut faults)).unwrap_or_default();
     let read = zones.zip(listen).zip(workers).zip(databases).zip(dns);
     let server = read.map(|((((zones, listen), workers), databases), dns)| Server {
         zones: folder.join(zones),
@@ -148,6 +154,7 @@ pub fn read_server_file(file: &Path, text: &str) -> (Option<Server>, Vec<Diagnos
         guard,
         state,
         transfers,
+        process,
     });
     (server.filter(|_| !faults.any_error()), faults.finish())
 }
@@ -257,6 +264,23 @@ mod tests {
     }
 
     #[test]
+    fn the_process_is_set() {
+        let check = |text: &str, control: Option<&str>, user: Option<(&str, Option<&str>)>, stop_delay: u64| {
+            let (server, faults) = read_server_file(Path::new("/etc/bw/bellwether.toml"), text);
+            assert_eq!(faults, [], "{text}");
+            let user = user.map(|(user, group)| RunAs { user: user.to_owned(), group: group.map(str::to_owned) });
+            let stop_delay = std::time::Duration::from_secs(stop_delay);
+            let expected = Process { control: control.map(PathBuf::from), user, stop_delay };
+            assert_eq!(server.expect("no faults").process, expected, "{text}");
+        };
+        check("", None, None, 0);
+        check("[server]", None, None, 0);
+        check("[server]\ncontrol = 'c.sock'", Some("/etc/bw/c.sock"), None, 0);
+        check("[server]\nuser = 'bw'\nstop-delay = '5s'", None, Some(("bw", None)), 5);
+        check("[server]\nuser = 'bw'\ngroup = 'dns'\nstop-delay = '0s'", None, Some(("bw", Some("dns"))), 0);
+    }
+
+    #[test]
     fn faults_are_listed() {
         let check = |text: &str, expected: &[&str]| {
             let (server, faults) = read_server_file(Path::new("bellwether.toml"), text);
@@ -307,6 +331,14 @@ mod tests {
         check("[health]\nwave-share = 50", &["2:14 `wave-share` must be 0 to 0, found 50"]);
         check("[health]\nwave-share = true", &["2:14 must be a string such as \"50%\""]);
         check("[state]\nfile = ''", &["2:8 must be the path of a file"]);
+        check(
+            "[server]\ncontrol = ''\nstop-delay = '11m'\nusr = 1",
+            &["2:11 must be the path of a socket", "3:14", "4:1 unknown key `usr` in [server] (did you mean `user`?)"],
+        );
+        check("[server]\ngroup = 'dns'", &["2:9 a group without a user (give `user` too"]);
+        check("[server]\nuser = 'a:b'", &["2:8 must be the name of a user"]);
+        let long = format!("[server]\ncontrol = '/{}'", "c".repeat(CONTROL_OCTETS_MAX));
+        check(&long, &["2:11 the path of a socket holds 107 octets at the most, found 108"]);
         check("listen = []", &["1:10 must list 1 to 1024 addresses with ports, found 0"]);
         check("workers = 1025", &["1:11 must be 0 to 1024, found 1025"]);
         check(

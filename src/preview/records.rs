@@ -38,28 +38,46 @@ pub(super) fn compare(old: &Arc<Zone>, new: &Arc<Zone>, changes: &mut Vec<Record
     }
     let from = changes.len();
     // Zones of one origin have their names in one order, but for what is new.
-    let mut before: HashMap<Name, usize> = HashMap::new();
-    let mut after: Vec<(Name, usize)> = Vec::new();
-    for number in 0..old.names().max(new.names()) {
-        let (was, is) = (old.owner(number), new.owner(number));
-        match (was, is) {
-            (Some((was, old)), Some((is, new))) if was == is => nodes(&is, Some(old), Some(new), changes),
+    let mut before: HashMap<Name, u32> = HashMap::new();
+    let mut after: Vec<(Name, u32)> = Vec::new();
+    let (mut olds, mut news) = (owners(old), owners(new));
+    loop {
+        match (olds.next(), news.next()) {
+            (None, None) => break,
+            (Some((was, from)), Some((is, to))) if was == is => {
+                nodes(&is, node(old, from), node(new, to), changes);
+            }
             (was, is) => {
-                before.extend(was.map(|(name, _)| (name, number)));
-                after.extend(is.map(|(name, _)| (name, number)));
+                before.extend(was);
+                after.extend(is);
             }
         }
     }
-    for (name, number) in after {
-        let was = before.remove(&name).and_then(|number| old.owner(number)).map(|(_, node)| node);
-        nodes(&name, was, new.owner(number).map(|(_, node)| node), changes);
+    for (name, place) in after {
+        let was = before.remove(&name).and_then(|place| node(old, place));
+        nodes(&name, was, node(new, place), changes);
     }
-    for (name, number) in before {
-        nodes(&name, old.owner(number).map(|(_, node)| node), None, changes);
+    for (name, place) in before {
+        nodes(&name, node(old, place), None, changes);
     }
     if let Some(added) = changes.get_mut(from..) {
         added.sort_by_cached_key(|change| (change.owner.to_string(), change.rtype.0));
     }
+}
+
+/// All names, each with its place.
+fn owners(zone: &Zone) -> impl Iterator<Item = (Name, u32)> {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let place = next;
+        let (name, _, after) = zone.owner(place)?;
+        next = after;
+        Some((name, place))
+    })
+}
+
+fn node(zone: &Zone, place: u32) -> Option<Node<'_>> {
+    zone.owner(place).map(|(_, node, _)| node)
 }
 
 fn nodes(owner: &Name, old: Option<Node<'_>>, new: Option<Node<'_>>, changes: &mut Vec<RecordChange>) {

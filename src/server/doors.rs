@@ -1,10 +1,15 @@
-//! Binds every socket, and keeps the certificate of the encrypted ones fresh.
+//! Binds every socket that was not given bound, and keeps the certificate of the encrypted doors fresh.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
+use tokio::net::TcpListener;
+
+use super::given::{Door, Given};
 use super::{Audience, Settings, StartError};
+use crate::config::{Admin, Server};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::transport::doors::{Carried, Sockets};
 use crate::transport::limits::Limits;
@@ -15,8 +20,9 @@ use crate::transport::{quic, stream, udp};
 const FILES_KEPT_IN: usize = 4;
 
 /// Sockets that are bound, and what greets at the encrypted ones.
+#[derive(Default)]
 pub(super) struct Opening {
-    /// `workers` of each address.
+    /// `workers` of each address, or more where more were given.
     pub(super) udp: Vec<UdpSocket>,
     pub(super) connections: Sockets,
     /// The plain addresses, their ports chosen.
@@ -24,54 +30,152 @@ pub(super) struct Opening {
     /// What is spoken encrypted, and where.
     pub(super) encrypted: Vec<(&'static str, SocketAddr)>,
     pub(super) certificates: Option<Arc<Certificates>>,
+    /// Where the admin API will be.
+    pub(super) admin: Option<TcpListener>,
+    /// Second descriptors of all of them, for a process that takes over; none where none can.
+    pub(super) held: Vec<OwnedFd>,
 }
 
-/// Binds everything that `settings` name. A certificate that is faulty is told to `audience`.
-pub(super) fn bind(settings: &Settings, workers: usize, audience: &dyn Audience) -> Result<Opening, StartError> {
-    let mut opening = Opening {
-        udp: Vec::new(),
-        connections: Sockets::default(),
-        listen: Vec::new(),
-        encrypted: Vec::new(),
-        certificates: None,
-    };
-    let Opening { udp, connections, listen, encrypted, certificates } = &mut opening;
-    let refused = |address, protocol| move |error| StartError::Bind { address, protocol, error };
+/// Puts the sockets that a service manager named for a door among its addresses. In the place of the default ones, which
+/// nobody asked for.
+pub(super) fn name(settings: &mut Settings, given: &Given) -> Result<(), StartError> {
+    let is_default = settings.listen == Server::default().listen;
+    let dns = given.named(Door::Dns);
+    if is_default && !dns.is_empty() {
+        settings.listen.clear();
+    }
+    add(&mut settings.listen, dns);
+    let [dot, doh, doq] = [Door::Dot, Door::Doh, Door::Doq].map(|door| given.named(door));
+    if let Some(tls) = &mut settings.doors.encrypted {
+        add(&mut tls.dot, dot);
+        add(&mut tls.doh, doh);
+        add(&mut tls.doq, doq);
+    } else if let Some(address) = dot.iter().chain(&doh).chain(&doq).next() {
+        return Err(StartError::Given(format!("the socket for {address} is of an encrypted door, which needs [tls]")));
+    }
+    match (given.named(Door::Admin).first(), &mut settings.admin) {
+        (Some(&address), Some(admin)) => admin.listen = address,
+        (Some(address), None) => {
+            return Err(StartError::Given(format!(
+                "the socket for {address} is of the admin API, which needs [admin]"
+            )));
+        }
+        (None, _) => {}
+    }
+    Ok(())
+}
+
+fn add(addresses: &mut Vec<SocketAddr>, more: Vec<SocketAddr>) {
+    for address in more {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+}
+
+/// Binds everything that `settings` name, but for what was `given`. A certificate that is faulty is told to `audience`.
+pub(super) fn bind(
+    settings: &Settings,
+    workers: usize,
+    given: &mut Given,
+    audience: &dyn Audience,
+) -> Result<Opening, StartError> {
+    let mut binder = Binder { given, hold: settings.process.control.is_some(), held: Vec::new() };
+    let mut opening = Opening::default();
+    let Opening { udp, connections, listen, encrypted, certificates, admin, held } = &mut opening;
     // TCP first: UDP sockets share their port, so that a second server on it would go unnoticed there.
     for &address in &settings.listen {
-        let listener = stream::bind(address).map_err(refused(address, "TCP"))?;
+        let listener = binder.listener(address, "TCP")?;
         // Where the port was 0 the system chose one, and UDP takes the same.
-        let address = listener.local_addr().map_err(refused(address, "TCP"))?;
-        for _ in 0..workers {
-            udp.push(udp::bind(address).map_err(refused(address, "UDP"))?);
-        }
+        let address = listener.local_addr().map_err(|error| StartError::Bind { address, protocol: "TCP", error })?;
+        udp.extend(binder.datagrams(address, workers)?);
         connections.plain.push(listener);
         listen.push(address);
     }
-    let Some(tls) = &settings.doors.encrypted else { return Ok(opening) };
-    let read = Certificates::read(&tls.certificate, &tls.key).map_err(|fault| {
-        audience.faults(&[*fault]);
-        StartError::Faults { errors: 1 }
-    })?;
-    *certificates = Some(Arc::new(read));
-    for &address in &tls.dot {
-        connections.tls.push(stream::bind(address).map_err(refused(address, "TLS"))?);
-        encrypted.push(("TLS", address));
+    if let Some(Admin { listen, .. }) = settings.admin {
+        *admin = Some(binder.listener(listen, "the admin API")?);
     }
-    for &address in &tls.doh {
-        connections.https.push(stream::bind(address).map_err(refused(address, "HTTPS"))?);
-        encrypted.push(("HTTPS", address));
+    if let Some(tls) = &settings.doors.encrypted {
+        let read = Certificates::read(&tls.certificate, &tls.key).map_err(|fault| {
+            audience.faults(&[*fault]);
+            StartError::Faults { errors: 1 }
+        })?;
+        *certificates = Some(Arc::new(read));
+        for &address in &tls.dot {
+            connections.tls.push(binder.listener(address, "TLS")?);
+            encrypted.push(("TLS", address));
+        }
+        for &address in &tls.doh {
+            connections.https.push(binder.listener(address, "HTTPS")?);
+            encrypted.push(("HTTPS", address));
+        }
+        for &address in tls.doq.iter().chain(tls.doh.iter().filter(|address| !tls.doq.contains(address))) {
+            let carried = match (tls.doq.contains(&address), tls.doh.contains(&address)) {
+                (true, true) => Carried::Both,
+                (true, false) => Carried::Dns,
+                (false, _) => Carried::Http3,
+            };
+            connections.quic.push((binder.quic(address)?, carried));
+            encrypted.push((if carried == Carried::Http3 { "HTTP/3" } else { "QUIC" }, address));
+        }
     }
-    for &address in tls.doq.iter().chain(tls.doh.iter().filter(|address| !tls.doq.contains(address))) {
-        let carried = match (tls.doq.contains(&address), tls.doh.contains(&address)) {
-            (true, true) => Carried::Both,
-            (true, false) => Carried::Dns,
-            (false, _) => Carried::Http3,
-        };
-        connections.quic.push((quic::bind(address).map_err(refused(address, "QUIC"))?, carried));
-        encrypted.push((if carried == Carried::Http3 { "HTTP/3" } else { "QUIC" }, address));
-    }
+    *held = binder.held;
     Ok(opening)
+}
+
+/// Takes sockets from those that were given, or binds them.
+struct Binder<'g> {
+    given: &'g mut Given,
+    /// Whether a process may take over, for which second descriptors are held.
+    hold: bool,
+    held: Vec<OwnedFd>,
+}
+
+impl Binder<'_> {
+    fn listener(&mut self, address: SocketAddr, protocol: &'static str) -> Result<TcpListener, StartError> {
+        let listener = self.given.listener(address).map_or_else(|| stream::bind(address), stream::adopt);
+        let held = listener.and_then(|listener| {
+            self.hold(listener.as_fd())?;
+            Ok(listener)
+        });
+        held.map_err(|error| StartError::Bind { address, protocol, error })
+    }
+
+    /// A socket for each worker. All that are given are kept, since a socket that is closed loses what waits in it, and
+    /// where no other may be bound beside them (no `SO_REUSEPORT`, or another user's) workers share them.
+    fn datagrams(&mut self, address: SocketAddr, workers: usize) -> Result<Vec<UdpSocket>, StartError> {
+        let mut sockets = self.given.datagrams(address);
+        let given = sockets.len();
+        let mut open = || {
+            sockets.iter().try_for_each(|socket| udp::prepare(socket, address))?;
+            while sockets.len() < workers {
+                let socket = match (udp::bind(address), given) {
+                    (Err(_), 1..) => sockets[sockets.len() % given].try_clone()?,
+                    (bound, _) => bound?,
+                };
+                sockets.push(socket);
+            }
+            sockets.iter().try_for_each(|socket| self.hold(socket.as_fd()))
+        };
+        open().map_err(|error| StartError::Bind { address, protocol: "UDP", error })?;
+        Ok(sockets)
+    }
+
+    fn quic(&mut self, address: SocketAddr) -> Result<UdpSocket, StartError> {
+        let socket = self.given.datagrams(address).pop().map_or_else(|| quic::bind(address), quic::adopt);
+        let held = socket.and_then(|socket| {
+            self.hold(socket.as_fd())?;
+            Ok(socket)
+        });
+        held.map_err(|error| StartError::Bind { address, protocol: "QUIC", error })
+    }
+
+    fn hold(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        if self.hold {
+            self.held.push(socket.try_clone_to_owned()?);
+        }
+        Ok(())
+    }
 }
 
 /// Reads the certificate again. A faulty one is told to `audience`, and the one before stays.

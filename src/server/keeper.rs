@@ -3,6 +3,7 @@
 mod explaining;
 mod guard;
 mod holdings;
+mod passing;
 mod reading;
 mod reloading;
 mod reports;
@@ -19,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
 use super::overrides::Overrides;
-use super::state::State;
+use super::state::{Recalled, State};
 use super::status::Catalog;
 use super::{Audience, Ready, Settings, StartError};
 use crate::admin::Command;
@@ -56,6 +57,9 @@ pub(super) struct Keeper {
     register: Register,
     board: Board,
     state: Option<State>,
+    /// What was known before the first zones were served.
+    recalled: Recalled,
+    standing: Standing,
     snapshots: Arc<ArcSwap<Snapshot>>,
     /// Snapshots of before, until nobody reads them.
     retired: Retired,
@@ -86,17 +90,30 @@ pub(super) struct Keeper {
     loads_due: Moment,
 }
 
+/// Whether this process is the one that keeps the state and obeys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Another one still is.
+    Waiting,
+    /// It is.
+    Serving,
+    /// Another one is about to be.
+    Frozen,
+}
+
 /// Between two publications of loads: they move slowly, and each costs the pools concerned a compilation.
 const LOADS_GAP: Duration = Duration::from_secs(1);
 
 impl Keeper {
-    /// Reads the zones and waits for the first probe round.
+    /// Reads the zones and waits for the first probe round. What another process knows comes by `recalling`, once all is
+    /// read; without it, what the state file says is taken up.
     pub(super) async fn start(
         settings: Settings,
         own: Secret,
         clock: Clock,
         audience: Arc<dyn Audience>,
         commands: mpsc::Receiver<Command>,
+        recalling: impl Future<Output = Result<Option<Recalled>, StartError>>,
     ) -> Result<Self, StartError> {
         let Settings { databases, latency, dns, wave, state, .. } = settings.clone();
         let faulty = |faults: Vec<Diagnostic>| {
@@ -118,7 +135,9 @@ impl Keeper {
             changes,
             register: Register::new(wave),
             board: Board::new(),
-            state: state.map(|settings| State::open(settings, clock.now())),
+            state: None,
+            recalled: Recalled::default(),
+            standing: Standing::Waiting,
             snapshots: Arc::new(ArcSwap::from_pointee(Snapshot::new(0, Vec::new()))),
             retired: Retired::default(),
             holdings: Arc::default(),
@@ -136,10 +155,9 @@ impl Keeper {
             later: HashSet::new(),
             loads_due: Moment::START,
         };
-        if let Some(overrides) = keeper.state.as_mut().map(State::take_overrides) {
-            keeper.restore_overrides(overrides);
-        }
-        keeper.read_first()?;
+        let read = keeper.read_first()?;
+        keeper.recall(state, recalling.await?);
+        keeper.adopt_first(read);
         while keeper.pending.is_some() {
             keeper.attend().await;
         }
@@ -188,7 +206,7 @@ impl Keeper {
             read = self.reader.read() => self.have_read(read),
             () = wrote => {}
             () = due => {}
-            Some(command) = self.commands.recv() => self.obey(command),
+            Some(command) = self.commands.recv(), if self.standing == Standing::Serving => self.obey(command),
         }
         self.settle();
         self.keep_state();
@@ -275,9 +293,11 @@ impl Keeper {
         self.retired.add(old, done_with, self.clock.now());
     }
 
-    /// The state, once anything is served: what was read of it is not written over before it is in use.
+    /// The state, once anything is served: what was read of it is not written over before it is in use, and never by two
+    /// processes.
     fn kept(&self) -> Option<&State> {
-        self.state.as_ref().filter(|_| self.snapshots.load().generation() > 0)
+        let is_ours = self.standing == Standing::Serving && self.snapshots.load().generation() > 0;
+        self.state.as_ref().filter(|_| is_ours)
     }
 
     /// Writes the state if it is time to.

@@ -1,6 +1,9 @@
-//! Start, reload, signals, shutdown: the control plane put together.
+//! Start, reload, signals, shutdown, and handing over to the next process: the control plane put together.
 
+mod given;
+mod privilege;
 mod doors;
+mod planes;
 mod keeper;
 mod revision;
 mod drain;
@@ -9,38 +12,46 @@ mod overrides;
 mod state;
 mod status;
 mod watch;
+mod counts;
+mod supervisor;
+pub mod handover;
+mod error;
 
-use std::fmt;
 use std::fs;
-use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{self, Desk, Life, Phase, Token};
-use crate::answer::{Counters, Worker};
-use crate::config::{Admin, Dns, Doors, StateFile, Transfers};
+use crate::config::{Admin, Dns, Doors, Process, StateFile, Transfers};
 use crate::diagnostic::Diagnostic;
 use crate::health::WaveSettings;
 use crate::preview::Guard;
-use crate::system::{Clock, secret, seed};
+use crate::system::{Clock, secret};
 use crate::transfer::{Grants, Keys};
+use crate::transport;
 use crate::transport::secondaries::Secondaries;
-use crate::transport::tally::Tally;
-use crate::transport::{self, udp};
+use crate::transport::tls::Certificates;
 use crate::wire::cookie::Secret;
+pub use error::StartError;
+pub use given::Given;
+use handover::{Again, Ask, Control, Goods, Handing, Leaving, Predecessor};
 use keeper::{Keeper, Scope};
 use notify::Notifier;
 pub use overrides::Kept;
+use planes::{Ground, Planes};
+pub use privilege::PrivilegeError;
+use supervisor::{Heartbeat, Informed};
 
-/// How long open streams may finish what they are at once the server stops.
-const STREAMS_END: Duration = Duration::from_secs(1);
+/// How long whoever asked for a successor has to hear what became of it.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What to serve, and where: flags and the server file, already put together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +80,19 @@ pub struct Settings {
     pub guard: Guard,
     /// Where verdicts are kept over a restart, if they are.
     pub state: Option<StateFile>,
+    /// How the process is reached, as whom it runs, how it ends.
+    pub process: Process,
+}
+
+/// How this process came to be.
+#[derive(Debug, Default)]
+pub struct Start {
+    /// Sockets that a service manager opened.
+    pub given: Given,
+    /// Whether it takes over from the server behind its control socket.
+    pub replaces: bool,
+    /// How to start one that takes over from it.
+    pub again: Option<Again>,
 }
 
 /// What a server tells whoever started it: a terminal, a test.
@@ -128,72 +152,86 @@ pub enum Reload {
     },
 }
 
-/// Why a server did not start.
-#[derive(Debug)]
-pub enum StartError {
-    /// A socket could not be bound.
-    Bind {
-        /// Where to.
-        address: SocketAddr,
-        /// `UDP`, `TCP`, `TLS`, `HTTPS`, `QUIC` or `the admin API`.
-        protocol: &'static str,
-        /// Why not.
-        error: io::Error,
-    },
-    /// The zone files have faults, which the audience has heard.
-    Faults {
-        /// How many are errors.
-        errors: usize,
-    },
-    /// The token of the admin API cannot be had.
-    Token {
-        /// The file that holds it.
-        file: PathBuf,
-        /// What is wrong with it.
-        error: String,
-    },
-    /// The system refused threads, signals or a watch on the zones folder.
-    System {
-        /// What was asked of it.
-        what: &'static str,
-        /// Why not.
-        error: io::Error,
-    },
-}
-
-impl std::error::Error for StartError {}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bind { address, protocol, error } => {
-                write!(f, "cannot listen on {address} ({protocol}): ")?;
-                match error.kind() {
-                    io::ErrorKind::AddrInUse => f.write_str("the port is in use"),
-                    io::ErrorKind::PermissionDenied => {
-                        f.write_str("permission denied; ports below 1024 need CAP_NET_BIND_SERVICE")
-                    }
-                    io::ErrorKind::AddrNotAvailable => f.write_str("this machine does not have the address"),
-                    _ => write!(f, "{error}"),
-                }
-            }
-            Self::Faults { errors: 1 } => f.write_str("the zone files have 1 error; nothing is served"),
-            Self::Faults { errors } => write!(f, "the zone files have {errors} errors; nothing is served"),
-            Self::Token { file, error } => write!(f, "the token file {}: {error}", file.display()),
-            Self::System { what, error } => write!(f, "cannot {what}: {error}"),
-        }
-    }
-}
-
-/// Serves until SIGINT or SIGTERM, or until `stop` resolves. SIGHUP and saved zone files reload.
+/// Serves until SIGINT or SIGTERM, until `stop` resolves, or until another process takes over. SIGHUP and saved zone files
+/// reload; a second SIGINT or SIGTERM ends it at once.
 ///
 /// # Errors
-/// As [`StartError`] says; once it is ready, only a signal ends it.
+/// As [`StartError`] says; once it is ready, only a signal ends it. Where it was to take over from another process that
+/// one goes on.
 pub async fn run(
     settings: Settings,
+    start: Start,
     audience: Arc<dyn Audience>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
+    tokio::pin!(stop);
+    let mut signals = Signals::take()?;
+    let audience: Arc<dyn Audience> = Arc::new(Informed(audience));
+    let stop_delay = settings.process.stop_delay;
+    let mut predecessor = None;
+    // The first probe round may take as long as the longest timeout.
+    let begun = tokio::select! {
+        begun = begin(settings, start, &mut predecessor, audience) => begun,
+        () = signals.ends.next() => return Ok(()),
+        () = &mut stop => return Ok(()),
+    };
+    let mut server = match begun {
+        Ok(server) => server,
+        Err(error) => {
+            if let Some(predecessor) = predecessor {
+                predecessor.fail(&error).await;
+            }
+            return Err(error);
+        }
+    };
+    // From here on a signal is heard once everything is open, and ends it in order.
+    server.open(predecessor).await?;
+    match server.serve(&mut signals, stop).await {
+        Ending::Stopped => {
+            tokio::select! {
+                biased;
+                () = server.stop(stop_delay) => {}
+                () = signals.ends.next() => tracing::warn!("ended at once"),
+            }
+        }
+        Ending::Left(leaving) => server.leave(leaving).await,
+    }
+    Ok(())
+}
+
+/// A server that answers.
+struct Server {
+    keeper: Keeper,
+    planes: Planes,
+    life: Life,
+    saved: watch::Saved,
+    notifier: Option<Notifier>,
+    certificates: Option<Arc<Certificates>>,
+    heartbeat: Heartbeat,
+    handing: Handing,
+    goods: handover::Kept,
+    /// The admin API, until it is open.
+    front: Option<Front>,
+    admin: Option<AdminTask>,
+    audience: Arc<dyn Audience>,
+    ready: Ready,
+}
+
+/// Why it answers no more.
+enum Ending {
+    /// A signal, or whoever started it.
+    Stopped,
+    /// Another process does.
+    Left(Leaving),
+}
+
+/// Binds, reads, probes, answers: all that may fail or take long, before a `predecessor` is told that it can go.
+async fn begin(
+    mut settings: Settings,
+    start: Start,
+    predecessor: &mut Option<Predecessor>,
+    audience: Arc<dyn Audience>,
+) -> Result<Server, StartError> {
     let clock = Clock::new();
     let open_files = transport::raise_open_files();
     match &open_files {
@@ -204,98 +242,227 @@ pub async fn run(
         0 => thread::available_parallelism().map_or(1, usize::from),
         count => count,
     };
-    let opening = doors::bind(&settings, workers, audience.as_ref())?;
+    let system = |what| move |error| StartError::System { what, error };
+
+    // Sockets: those of the process before, those of a service manager, and whatever is not among them.
+    let mut given = start.given;
+    if start.replaces {
+        let (greeted, sockets) = Predecessor::greet(&settings.process).await?;
+        (*predecessor, given) = (Some(greeted), sockets);
+    }
+    let names = given.names();
+    doors::name(&mut settings, &given)?;
+    let mut opening = doors::bind(&settings, workers, &mut given, audience.as_ref())?;
+    if let Some(user) = &settings.process.user {
+        privilege::give_up(user).map_err(StartError::Privilege)?;
+    }
+    privilege::check_state(settings.state.as_ref());
+    let control = Control::open(&settings.process, &mut given)?;
+    given.finish().map_err(StartError::Given)?;
+    let own = match predecessor {
+        Some(before) => before.secret(),
+        None => secret().map_err(system("draw a cookie secret"))?,
+    };
+    let goods = Goods { sockets: std::mem::take(&mut opening.held), names, secret: own };
+    let (handing, goods) = Handing::new(control, goods, start.again).map_err(system("keep sockets for a successor"))?;
     let life = Life::default();
     let (desk, commands) = Desk::new(life.clone());
-    let _admin = open_admin(settings.admin.as_ref(), desk)?;
-    let system = |what| move |error| StartError::System { what, error };
-    let mut hangup = signal(SignalKind::hangup()).map_err(system("take SIGHUP"))?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(system("take SIGTERM"))?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(system("take SIGINT"))?;
+    let mut front = Front::new(settings.admin.as_ref(), opening.admin.take(), desk)?;
+    // Before anything is answered, so that it can say so; unless somebody else still does.
+    let admin = if predecessor.is_some() { None } else { front.take().map(Front::open) };
 
     // The watch begins before the first read, so that no change falls between the two.
-    let encrypted = settings.doors.encrypted.iter().flat_map(|tls| [&tls.certificate, &tls.key]);
-    let tables = settings.databases.iter().chain(&settings.latency).chain(&settings.dns.cookie_secrets);
-    let beside: Vec<PathBuf> = tables.chain(encrypted).cloned().collect();
-    let mut saved = watch::Saved::new(&settings.zones, &beside);
-    let own = Secret::new(secret().map_err(system("draw a cookie secret"))?);
+    let saved = watch::Saved::new(&settings.zones, &beside(&settings));
     let (doors, transfers) = (settings.doors.clone(), settings.transfers.clone());
-    tokio::pin!(stop);
-    let heard = Arc::clone(&audience);
-    // The first probe round may take as long as the longest timeout.
-    let mut keeper = tokio::select! {
-        keeper = Keeper::start(settings, own, clock, heard, commands) => keeper?,
-        _ = terminate.recv() => return Ok(()),
-        _ = interrupt.recv() => return Ok(()),
-        () = &mut stop => return Ok(()),
+    let recalling = async {
+        match predecessor {
+            Some(before) => before.state().await.map(Some),
+            None => Ok(None),
+        }
     };
+    let heard = Arc::clone(&audience);
+    let mut keeper = Keeper::start(settings, Secret::new(own), clock, heard, commands, recalling).await?;
     saved.warn_if_blind();
     let snapshots = keeper.snapshots();
     let Transfers { keys, grants, secondaries } = transfers;
     let notifier = Notifier::start(secondaries, &opening.listen, clock).await;
-    let mut notifier = notifier.map_err(system("open a socket to tell secondaries"))?;
+    let notifier = notifier.map_err(system("open a socket to tell secondaries"))?;
     let secondaries = Arc::new(Secondaries::new(Grants { grants: grants.into(), keys: Keys::new(&keys) }));
-    let (tally, stopping) = (Arc::new(Tally::default()), Arc::new(AtomicBool::new(false)));
-    // One of each UDP socket, and as many for connections as there are of one address.
-    let counters: Vec<Arc<Counters>> = (0..opening.udp.len() + workers).map(|_| Arc::default()).collect();
-    let mut seats = counters.iter().map(|counters| Worker::new(Arc::clone(counters), seed()));
-    let fronts = Arc::new(doors.fronts);
-    let around = udp::Around { clock, fronts, secondaries: Arc::clone(&secondaries), tally: Arc::clone(&tally) };
-    let mut threads = Vec::new();
-    for (socket, worker) in opening.udp.into_iter().zip(&mut seats) {
-        let (snapshots, stopping, around) = (Arc::clone(&snapshots), Arc::clone(&stopping), around.clone());
-        let worker = worker.limited(&doors.rates, workers, seed());
-        let thread = thread::Builder::new().name("udp".to_owned());
-        let thread = thread.spawn(move || udp::serve(&socket, snapshots, worker, &around, &stopping));
-        threads.push(thread.map_err(system("start a thread"))?);
-    }
-    let certificates = opening.certificates;
-    let behind = transport::doors::Behind {
-        snapshots: Arc::clone(&snapshots),
-        workers: seats.map(|worker| worker.idle(doors.limits.idle)).collect(),
-        clock,
-        limits: doors::within(doors.limits, open_files),
-        fronts: around.fronts,
-        secondaries,
-        tally: Arc::clone(&tally),
-    };
-    let streams = transport::doors::Doors::open(opening.connections, certificates.as_ref(), behind)
-        .map_err(system("set TLS up"))?;
-    life.enter(Phase::Ready);
-    audience.ready(&Ready { encrypted: opening.encrypted, ..keeper.ready(opening.listen, workers) });
 
-    loop {
-        if let Some(notifier) = &mut notifier {
-            notifier.look(&snapshots.load());
+    if let Some(before) = predecessor {
+        keeper.take_over(before.last().await?);
+    }
+    let ground = Ground { snapshots, secondaries, clock, doors, workers, open_files };
+    let certificates = opening.certificates;
+    let planes = Planes::start(opening.udp, opening.connections, certificates.as_ref(), ground)?;
+    let heartbeat = Heartbeat::start(planes.pulses());
+    let ready = Ready { encrypted: opening.encrypted, ..keeper.ready(opening.listen, workers) };
+    Ok(Server {
+        keeper,
+        planes,
+        life,
+        saved,
+        notifier,
+        certificates,
+        heartbeat,
+        handing,
+        goods,
+        front,
+        admin,
+        audience,
+        ready,
+    })
+}
+
+/// What is reread when it is saved, beside the zones folder.
+fn beside(settings: &Settings) -> Vec<PathBuf> {
+    let encrypted = settings.doors.encrypted.iter().flat_map(|tls| [&tls.certificate, &tls.key]);
+    let tables = settings.databases.iter().chain(&settings.latency).chain(&settings.dns.cookie_secrets);
+    tables.chain(encrypted).cloned().collect()
+}
+
+impl Server {
+    /// Has the `predecessor` go, opens what only one process can have, and says that it is ready.
+    async fn open(&mut self, predecessor: Option<Predecessor>) -> Result<(), StartError> {
+        let replaces = predecessor.is_some();
+        let counts = match predecessor {
+            Some(before) => before.serving().await,
+            None => Vec::new(),
+        };
+        match self.planes.complete(counts) {
+            // The other one is gone by now: better without QUIC than not at all.
+            Err(error) if replaces => tracing::error!(%error, "QUIC cannot be set up; all else is answered"),
+            Err(error) => return Err(StartError::System { what: "set QUIC up", error }),
+            Ok(()) => {}
         }
+        if let Some(front) = self.front.take() {
+            self.admin = Some(front.open());
+        }
+        self.life.enter(Phase::Ready);
+        self.audience.ready(&self.ready);
+        Ok(())
+    }
+
+    /// Keeps everything true until there is an end.
+    async fn serve(&mut self, signals: &mut Signals, mut stop: Pin<&mut impl Future<Output = ()>>) -> Ending {
+        loop {
+            if let Some(notifier) = &mut self.notifier {
+                notifier.look(&self.keeper.snapshots().load());
+            }
+            tokio::select! {
+                () = self.keeper.attend() => {}
+                () = self.saved.next() => self.reload("a file was saved", Scope::Zones),
+                _ = signals.hangup.recv() => {
+                    supervisor::reloading();
+                    self.reload("SIGHUP", Scope::Everything);
+                }
+                () = self.heartbeat.tick() => self.heartbeat.beat(),
+                ask = self.handing.next() => {
+                    if let Some(leaving) = self.reply(ask).await {
+                        return Ending::Left(leaving);
+                    }
+                }
+                () = signals.ends.next() => return Ending::Stopped,
+                () = &mut stop => return Ending::Stopped,
+            }
+        }
+    }
+
+    fn reload(&mut self, cause: &'static str, scope: Scope) {
+        doors::refresh(self.certificates.as_deref(), self.audience.as_ref());
+        self.keeper.reload(cause, scope);
+    }
+
+    /// Does what a successor asks. Whom to leave everything to, once it comes to that.
+    async fn reply(&mut self, ask: Ask) -> Option<Leaving> {
+        match ask {
+            Ask::Tell(reply) => drop(reply.send(Box::new(self.keeper.tell()))),
+            Ask::Freeze(reply) => {
+                self.keeper.freeze().await;
+                drop(reply.send(Box::new(self.keeper.tell())));
+            }
+            Ask::Thaw => self.keeper.thaw(),
+            Ask::Leave(leaving) => return Some(leaving),
+        }
+        None
+    }
+
+    /// Says that it stops, answers on for `delay`, then takes nothing in any more, and ends once all that is there is
+    /// answered and the state is kept.
+    async fn stop(mut self, delay: Duration) {
+        tracing::info!("stopping");
+        supervisor::stopping();
+        self.life.enter(Phase::Stopping);
+        self.handing.remove();
+        self.linger(delay).await;
+        drop(self.goods);
+        let counts = self.planes.stop().await;
+        self.keeper.finish().await;
+        counts.log();
+    }
+
+    /// Answers on for a while, with all that belongs to it: routes are withdrawn meanwhile.
+    async fn linger(&mut self, delay: Duration) {
+        let over = tokio::time::sleep(delay);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut over => return,
+                () = self.heartbeat.tick() => self.heartbeat.beat(),
+                () = self.keeper.attend() => {}
+            }
+        }
+    }
+
+    /// Lets go of everything, since another process answers. The state is that one's to keep.
+    async fn leave(mut self, Leaving { successor, released }: Leaving) {
+        tracing::info!("process {successor} has taken over");
+        supervisor::succeeded_by(successor);
+        self.life.enter(Phase::Stopping);
+        self.handing.close();
+        drop((self.admin, self.goods));
+        let counts = self.planes.release().await;
+        // It goes on without them if it must.
+        let _ = released.send(counts.into_list());
+        self.planes.stop().await;
+        let _ = tokio::time::timeout(FAREWELL, self.handing.finish()).await;
+    }
+}
+
+/// The signals that mean something here.
+struct Signals {
+    hangup: Signal,
+    ends: Ends,
+}
+
+/// Those that want the process to end.
+struct Ends {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn take() -> Result<Self, StartError> {
+        let take = |kind, what| signal(kind).map_err(|error| StartError::System { what, error });
+        Ok(Self {
+            hangup: take(SignalKind::hangup(), "take SIGHUP")?,
+            ends: Ends {
+                terminate: take(SignalKind::terminate(), "take SIGTERM")?,
+                interrupt: take(SignalKind::interrupt(), "take SIGINT")?,
+            },
+        })
+    }
+}
+
+impl Ends {
+    /// Waits for the next.
+    async fn next(&mut self) {
         tokio::select! {
-            () = keeper.attend() => {}
-            () = saved.next() => {
-                doors::refresh(certificates.as_deref(), audience.as_ref());
-                keeper.reload("a file was saved", Scope::Zones);
-            }
-            _ = hangup.recv() => {
-                doors::refresh(certificates.as_deref(), audience.as_ref());
-                keeper.reload("SIGHUP", Scope::Everything);
-            }
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            () = &mut stop => break,
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
-    tracing::info!("stopping");
-    life.enter(Phase::Stopping);
-    keeper.finish().await;
-    stopping.store(true, Ordering::Relaxed);
-    // A stream that is still open then is closed with the process.
-    let _ = tokio::time::timeout(STREAMS_END, streams.close()).await;
-    for thread in threads {
-        if thread.join().is_err() {
-            tracing::error!("a worker had panicked");
-        }
-    }
-    log_counters(&counters, &tally);
-    Ok(())
 }
 
 /// The admin API's task, which ends with this.
@@ -307,38 +474,30 @@ impl Drop for AdminTask {
     }
 }
 
-/// Opens the admin API, if there is to be one. It is there before anything is answered, so that it can say so.
-fn open_admin(admin: Option<&Admin>, desk: Desk) -> Result<Option<AdminTask>, StartError> {
-    let Some(Admin { listen, token_file }) = admin else { return Ok(None) };
-    let token = token_file
-        .as_ref()
-        .map(|file| Token::read(file).map_err(|error| StartError::Token { file: file.clone(), error }));
-    let token = token.transpose()?;
-    if let Some(file) = token_file.as_ref().filter(|file| fs::metadata(file).is_ok_and(|of| of.mode() & 0o007 != 0)) {
-        tracing::warn!("the token file {} is open to every user of this machine", file.display());
-    }
-    let bound = transport::stream::bind(*listen);
-    let listener = bound.map_err(|error| StartError::Bind { address: *listen, protocol: "the admin API", error })?;
-    tracing::info!("the admin API is on http://{listen}");
-    Ok(Some(AdminTask(tokio::spawn(admin::serve(listener, desk, token)).abort_handle())))
+/// The admin API, not yet open.
+struct Front {
+    listener: TcpListener,
+    desk: Desk,
+    token: Option<Token>,
 }
 
-/// The last word: what came of all requests.
-fn log_counters(counters: &[Arc<Counters>], tally: &Tally) {
-    let mut sums: Vec<(&'static str, u64)> = Vec::new();
-    for (name, count) in counters.iter().flat_map(|counters| counters.read()) {
-        match sums.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, sum)) => *sum += count,
-            None => sums.push((name, count)),
+impl Front {
+    /// Reads the token; `None` where there is to be no admin API.
+    fn new(admin: Option<&Admin>, listener: Option<TcpListener>, desk: Desk) -> Result<Option<Self>, StartError> {
+        let (Some(Admin { listen, token_file }), Some(listener)) = (admin, listener) else { return Ok(None) };
+        let token = token_file
+            .as_ref()
+            .map(|file| Token::read(file).map_err(|error| StartError::Token { file: file.clone(), error }));
+        let token = token.transpose()?;
+        let is_open = |file: &&PathBuf| fs::metadata(file).is_ok_and(|of| of.mode() & 0o007 != 0);
+        if let Some(file) = token_file.as_ref().filter(is_open) {
+            tracing::warn!("the token file {} is open to every user of this machine", file.display());
         }
+        tracing::info!("the admin API is on http://{listen}");
+        Ok(Some(Self { listener, desk, token }))
     }
-    tracing::info!("requests: {}", listed(sums));
-    tracing::info!("connections: {}", listed(tally.read()));
-}
 
-/// Names and their counts, but for what never came.
-fn listed(counts: impl IntoIterator<Item = (&'static str, u64)>) -> String {
-    let said: Vec<String> =
-        counts.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("{name} {count}")).collect();
-    if said.is_empty() { "none".to_owned() } else { said.join(", ") }
+    fn open(self) -> AdminTask {
+        AdminTask(tokio::spawn(admin::serve(self.listener, self.desk, self.token)).abort_handle())
+    }
 }

@@ -21,6 +21,7 @@ pub(super) fn needs_restart(start: &Settings, now: &Settings) -> Vec<String> {
         wave: _,
         guard: _,
         state,
+        process,
     } = now;
     let differs = [
         ("zones", zones != &start.zones),
@@ -34,6 +35,7 @@ pub(super) fn needs_restart(start: &Settings, now: &Settings) -> Vec<String> {
         ("transfer", transfers != &start.transfers),
         ("admin", admin != &start.admin),
         ("state", state != &start.state),
+        ("server", process != &start.process),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()
 }
@@ -47,9 +49,24 @@ mod tests {
 
     fn settings(text: &str) -> Settings {
         let (server, faults) = read_server_file(Path::new("/etc/bellwether.toml"), text);
-        let Server { zones, listen, workers, databases, latency, admin, doors, dns, wave, guard, state, transfers } =
-            server.unwrap_or_else(|| panic!("{faults:?}"));
-        Settings { zones, listen, workers, databases, latency, admin, doors, dns, wave, guard, state, transfers }
+        let server = server.unwrap_or_else(|| panic!("{faults:?}"));
+        let Server { zones, listen, workers, databases, latency, admin, doors, dns, .. } = server;
+        let Server { wave, guard, state, transfers, process, .. } = server;
+        Settings {
+            zones,
+            listen,
+            workers,
+            databases,
+            latency,
+            admin,
+            doors,
+            dns,
+            wave,
+            guard,
+            state,
+            transfers,
+            process,
+        }
     }
 
     #[test]
@@ -68,6 +85,7 @@ mod tests {
         check("[proxy]\nfrom = ['192.0.2.0/24']", &["proxy"]);
         check("[transfer]\nallow = ['192.0.2.7']", &["transfer"]);
         check("[state]\nfile = 'state'", &["state"]);
+        check("[server]\nstop-delay = '7s'", &["server"]);
         // These count at once.
         check("[dns]\nnsid = 'fra1'\n[health]\nwave-hold = '10s'\n[reload]\nkeep-alive = false", &[]);
     }

@@ -10,8 +10,10 @@
 //! were.
 
 mod file;
+mod recalled;
 
 use std::collections::HashMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,12 +24,11 @@ use super::overrides::Kept as Forced;
 use crate::config::StateFile;
 use crate::health::{ProbeId, Record};
 use crate::moment::Moment;
-use crate::policy::{LastGood, Pools};
 use crate::probe::{Ledger, Restored, Target};
 use crate::snapshot::Snapshot;
 use crate::system::unix_ms_now;
-use crate::wire::name::Name;
-use file::{Kept, Key};
+use file::{Detail, Kept, Key};
+pub(super) use recalled::Recalled;
 
 /// Between two writings when verdicts turn: an outage that turns thousands costs a few, not thousands.
 const TURN_GAP: Duration = Duration::from_secs(1);
@@ -39,10 +40,6 @@ const PERIOD: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct State {
     settings: StateFile,
-    /// From before the start; taken up by the first zones that are served.
-    restored: Option<Kept>,
-    /// What operators had forced, as it was read.
-    overrides: Vec<Forced>,
     writer: Option<Writer>,
     writing: Option<JoinHandle<Writer>>,
     written: Moment,
@@ -50,54 +47,10 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Reads the file. One that is damaged, too old or not there is as none: the first two are logged.
-    pub(super) fn open(settings: StateFile, now: Moment) -> Self {
-        let path = &settings.file;
-        let shown = path.display();
-        let restored = match file::read(path) {
-            Ok(Some(kept)) => {
-                let age = Duration::from_millis(unix_ms_now().abs_diff(kept.written));
-                if age <= settings.max_age {
-                    tracing::info!("{shown}: {} verdicts of {age:?} ago are taken up", kept.probes.len());
-                    Some(kept)
-                } else {
-                    tracing::info!("{shown} was written {age:?} ago: everything is probed afresh");
-                    // What was forced stays forced, however long ago.
-                    Some(Kept { probes: HashMap::new(), last_good: Vec::new(), ..kept })
-                }
-            }
-            Ok(None) => None,
-            Err(fault) => {
-                tracing::error!("{shown} is of no use: {fault}; everything is probed afresh");
-                None
-            }
-        };
-        let overrides = restored.as_ref().map(|kept| kept.overrides.clone()).unwrap_or_default();
-        let writer = Some(Writer { path: path.clone(), keys: HashMap::new(), failing: false });
-        Self { settings, restored, overrides, writer, writing: None, written: now, turned: false }
-    }
-
-    /// What operators had forced before the start.
-    pub(super) fn take_overrides(&mut self) -> Vec<Forced> {
-        std::mem::take(&mut self.overrides)
-    }
-
-    /// What was thought of `target` before the start.
-    pub(super) fn verdict(&self, target: &Target) -> Option<Restored> {
-        self.restored.as_ref()?.probes.get(&Key::of(target)).copied()
-    }
-
-    /// What pools of a zone were when they last lived, if they were dead before the start.
-    pub(super) fn last_good(&self, zone: &Name, pools: &Pools) -> Vec<LastGood> {
-        let kept = self.restored.as_ref().map(|kept| &*kept.last_good).unwrap_or_default();
-        let zone = zone.to_string();
-        let known = |last: &LastGood| pools.pools.iter().any(|pool| pool.name == last.pool);
-        kept.iter().filter(|(of, last)| *of == zone && known(last)).map(|(_, last)| last.clone()).collect()
-    }
-
-    /// What was read is in use, or is not wanted.
-    pub(super) fn taken_up(&mut self) {
-        self.restored = None;
+    /// What is kept from now on, in the file that `settings` name.
+    pub(super) fn new(settings: StateFile, now: Moment) -> Self {
+        let writer = Some(Writer { path: settings.file.clone(), keys: Keys::new(), failing: false });
+        Self { settings, writer, writing: None, written: now, turned: false }
     }
 
     /// A verdict turned, or an operator forced something: worth writing soon.
@@ -117,7 +70,7 @@ impl State {
     pub(super) async fn wrote(&mut self) {
         match &mut self.writing {
             Some(writing) => {
-                let fresh = || Writer { path: self.settings.file.clone(), keys: HashMap::new(), failing: false };
+                let fresh = || Writer { path: self.settings.file.clone(), keys: Keys::new(), failing: false };
                 self.writer = Some(writing.await.unwrap_or_else(|_| fresh()));
                 self.writing = None;
             }
@@ -135,6 +88,13 @@ impl State {
         }));
     }
 
+    /// Lets a writing that is under way come to its end.
+    pub(super) async fn rest(&mut self) {
+        if self.writing.is_some() {
+            self.wrote().await;
+        }
+    }
+
     /// Writes a last time.
     pub(super) async fn finish(
         mut self,
@@ -143,39 +103,34 @@ impl State {
         overrides: Vec<Forced>,
         now: Moment,
     ) {
-        if self.writing.is_some() {
-            self.wrote().await;
-        }
+        self.rest().await;
         self.write(ledger, snapshot, overrides, now);
         self.wrote().await;
     }
 }
 
+/// Everything that is known, for a process that takes over; what is forming too.
+///
+/// # Errors
+/// It cannot be put into words.
+pub(super) fn tell(ledger: &Ledger, snapshot: &Snapshot, overrides: Vec<Forced>) -> io::Result<Vec<u8>> {
+    file::render(&gather(&mut Keys::new(), ledger, snapshot, overrides), Detail::Forming)
+}
+
+/// The keys of targets that were written before, lest each be made anew every time.
+type Keys = HashMap<ProbeId, (Arc<Target>, Key)>;
+
 /// The one who writes.
 #[derive(Debug)]
 struct Writer {
     path: PathBuf,
-    /// The keys of targets that were written before, lest each be made anew every time.
-    keys: HashMap<ProbeId, (Arc<Target>, Key)>,
+    keys: Keys,
     failing: bool,
 }
 
 impl Writer {
     fn write(&mut self, ledger: &Ledger, snapshot: &Snapshot, overrides: Vec<Forced>) {
-        let mut probes = HashMap::new();
-        let before = std::mem::take(&mut self.keys);
-        for report in ledger.reports() {
-            let known = before.get(&report.probe).filter(|(target, _)| Arc::ptr_eq(target, &report.target));
-            let key = known.map_or_else(|| Key::of(&report.target), |(_, key)| key.clone());
-            self.keys.insert(report.probe, (Arc::clone(&report.target), key.clone()));
-            let Record { state, deaths, .. } = report.condition.record();
-            probes.insert(key, Restored { state, since: report.since, deaths, tally: report.tally });
-        }
-        let last_good = snapshot.served().iter().flat_map(|served| {
-            let zone = served.zone.apex().to_string();
-            served.live.last_good(&served.steering.pools).into_iter().map(move |last| (zone.clone(), last))
-        });
-        let kept = Kept { written: unix_ms_now(), probes, last_good: last_good.collect(), overrides };
+        let kept = gather(&mut self.keys, ledger, snapshot, overrides);
         let outcome = file::write(&self.path, &kept);
         let shown = self.path.display();
         match (&outcome, self.failing) {
@@ -187,4 +142,21 @@ impl Writer {
         }
         self.failing = outcome.is_err();
     }
+}
+
+fn gather(keys: &mut Keys, ledger: &Ledger, snapshot: &Snapshot, overrides: Vec<Forced>) -> Kept {
+    let mut probes = HashMap::new();
+    let before = std::mem::take(keys);
+    for report in ledger.reports() {
+        let known = before.get(&report.probe).filter(|(target, _)| Arc::ptr_eq(target, &report.target));
+        let key = known.map_or_else(|| Key::of(&report.target), |(_, key)| key.clone());
+        keys.insert(report.probe, (Arc::clone(&report.target), key.clone()));
+        let Record { state, deaths, .. } = report.condition.record();
+        probes.insert(key, Restored { state, since: report.since, deaths, tally: report.tally });
+    }
+    let last_good = snapshot.served().iter().flat_map(|served| {
+        let zone = served.zone.apex().to_string();
+        served.live.last_good(&served.steering.pools).into_iter().map(move |last| (zone.clone(), last))
+    });
+    Kept { written: unix_ms_now(), probes, last_good: last_good.collect(), overrides }
 }

@@ -64,19 +64,36 @@ pub struct Behind {
 }
 
 /// Open doors. When they are dropped no more connections are taken in.
+///
+/// QUIC's are apart: its connections live in one socket with those to come, so that no two processes can share one, and
+/// who takes over from another opens them later than the rest.
 pub struct Doors {
+    streams: Wing,
+    quic: Wing,
+    /// Those of QUIC, until they are opened.
+    later: Option<Later>,
+}
+
+/// Doors that close together.
+struct Wing {
     end: watch::Sender<()>,
     here: mpsc::Receiver<()>,
 }
 
+struct Later {
+    sockets: Vec<(std::net::UdpSocket, Carried)>,
+    certificates: Arc<Certificates>,
+    hall: Hall,
+}
+
 impl Doors {
-    /// Opens them on the current runtime. `certificates` are for those that are encrypted.
+    /// Opens them on the current runtime, but for QUIC's. `certificates` are for those that are encrypted.
     ///
     /// # Errors
     /// TLS or QUIC cannot be set up.
     pub fn open(sockets: Sockets, certificates: Option<&Arc<Certificates>>, behind: Behind) -> io::Result<Self> {
-        let (end, ended) = watch::channel(());
-        let (_here, here) = mpsc::channel(1);
+        let (streams, end, _here) = Wing::new();
+        let (quic, quic_end, quic_here) = Wing::new();
         let Behind { snapshots, workers, clock, limits, fronts, secondaries, tally } = behind;
         let hall = Hall {
             desk: Arc::new(Desk::new(snapshots, workers, clock, secondaries, Arc::clone(&tally))),
@@ -85,13 +102,13 @@ impl Doors {
             fronts,
             tally,
             clock,
-            end: ended,
+            end,
             _here,
         };
         for listener in sockets.plain {
             tokio::spawn(stream::attend(listener, Speech::Plain, hall.clone()));
         }
-        let Some(certificates) = certificates else { return Ok(Self { end, here }) };
+        let Some(certificates) = certificates else { return Ok(Self { streams, quic, later: None }) };
         let greeting = |protocols: &[&[u8]]| certificates.greeting(protocols).map_err(io::Error::other);
         // RFC 7858 §3.1 came before its name in TLS (RFC 7858 §6, "dot"): who offers none is let in.
         let (tls, https) = (Arc::new(greeting(&[b"dot"])?), Arc::new(greeting(&[b"h2", b"http/1.1"])?));
@@ -101,20 +118,53 @@ impl Doors {
         for listener in sockets.https {
             tokio::spawn(stream::attend(listener, Speech::Https(Arc::clone(&https)), hall.clone()));
         }
-        for (socket, carried) in sockets.quic {
+        let hall = Hall { end: quic_end, _here: quic_here, ..hall };
+        let later = Later { sockets: sockets.quic, certificates: Arc::clone(certificates), hall };
+        Ok(Self { streams, quic, later: Some(later) })
+    }
+
+    /// Opens those of QUIC. Once they are, this does nothing.
+    ///
+    /// # Errors
+    /// TLS or QUIC cannot be set up.
+    pub fn open_quic(&mut self) -> io::Result<()> {
+        let Some(Later { sockets, certificates, hall }) = self.later.take() else { return Ok(()) };
+        for (socket, carried) in sockets {
             let protocols: &[&[u8]] = match carried {
                 Carried::Dns => &[quic::DOQ],
                 Carried::Http3 => &[quic::H3],
                 Carried::Both => &[quic::DOQ, quic::H3],
             };
-            let endpoint = quic::endpoint(socket, greeting(protocols)?, &hall.limits)?;
-            tokio::spawn(quic::attend(endpoint, hall.clone()));
+            let greeting = certificates.greeting(protocols).map_err(io::Error::other)?;
+            tokio::spawn(quic::attend(quic::endpoint(socket, greeting, &hall.limits)?, hall.clone()));
         }
-        Ok(Self { end, here })
+        Ok(())
+    }
+
+    /// Takes no more connections in by QUIC, and waits until those that are open have their answers.
+    pub async fn close_quic(&mut self) {
+        self.later = None;
+        let closed = std::mem::replace(&mut self.quic, Wing::new().0);
+        closed.close().await;
     }
 
     /// Takes no more connections in and waits until those that are open have their answers.
     pub async fn close(self) {
+        let Self { streams, quic, later } = self;
+        drop(later);
+        tokio::join!(streams.close(), quic.close());
+    }
+}
+
+impl Wing {
+    /// A wing, what its doors hear its end by, and what everybody holds who is there.
+    fn new() -> (Self, watch::Receiver<()>, mpsc::Sender<()>) {
+        let (end, ended) = watch::channel(());
+        let (here, left) = mpsc::channel(1);
+        (Self { end, here: left }, ended, here)
+    }
+
+    async fn close(self) {
         let Self { end, mut here } = self;
         drop(end);
         // Nothing is ever sent: it ends when the last connection has gone.

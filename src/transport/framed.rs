@@ -235,7 +235,7 @@ impl Conversation<'_> {
                     return Err(End::Counted(if begun { Event::SlowToSend } else { Event::Idle }));
                 }
                 () = pressed => return Err(End::Counted(Event::MadeRoom)),
-                () = self.hall.closing() => return Err(End::Closing),
+                () = self.hall.closing_quietly() => return Err(End::Closing),
             };
             match read {
                 // Half-closed; what came whole was answered.

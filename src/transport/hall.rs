@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::{Sleep, sleep, sleep_until};
 
 use super::desk::{Asking, Desk};
 use super::gate::{Gate, Place};
@@ -15,6 +15,10 @@ use super::proxy::FrontEnds;
 use super::tally::{Event, Tally};
 use crate::answer::{Peer, Transport};
 use crate::system::Clock;
+
+/// How long a stream must have been quiet when the doors close: a round trip within a continent, so that hardly a query
+/// crosses the end on its way.
+const QUIET: Duration = Duration::from_millis(100);
 
 /// One for all doors, shared by every connection.
 #[derive(Clone)]
@@ -36,6 +40,12 @@ impl Hall {
     pub(super) async fn closing(&self) {
         let mut end = self.end.clone();
         while end.changed().await.is_ok() {}
+    }
+
+    /// Waits until the doors close, and then for [`QUIET`]: what a client sent before it could know is still answered.
+    pub(super) async fn closing_quietly(&self) {
+        self.closing().await;
+        sleep(QUIET).await;
     }
 
     /// A sleep that ends `span` from now. May be waited for again and again.

@@ -61,6 +61,15 @@ pub fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
+/// Takes up a socket that somebody else bound.
+///
+/// # Errors
+/// As `fcntl(2)`.
+pub fn adopt(socket: UdpSocket) -> io::Result<UdpSocket> {
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
 /// An endpoint on `socket` whose TLS is `greeting`. Must be called within a tokio runtime.
 pub(super) fn endpoint(socket: UdpSocket, greeting: rustls::ServerConfig, limits: &Limits) -> io::Result<Endpoint> {
     let crypto = QuicServerConfig::try_from(greeting).map_err(io::Error::other)?;

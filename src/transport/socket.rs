@@ -76,6 +76,19 @@ impl Batch {
     /// # Errors
     /// As `recvmmsg(2)`; [`io::ErrorKind::WouldBlock`] when the timeout passed.
     pub(super) fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
+        self.receive_by(socket, libc::MSG_WAITFORONE)
+    }
+
+    /// Takes all datagrams that are there, and waits for none.
+    ///
+    /// # Errors
+    /// As `recvmmsg(2)`; [`io::ErrorKind::WouldBlock`] when there are none.
+    pub(super) fn receive_waiting(&mut self, socket: &UdpSocket) -> io::Result<usize> {
+        // By this call alone: the socket may be another process's too, which waits.
+        self.receive_by(socket, libc::MSG_DONTWAIT)
+    }
+
+    fn receive_by(&mut self, socket: &UdpSocket, flags: libc::c_int) -> io::Result<usize> {
         // Those alone: for a single query, going over all of them would be some 200 instructions.
         for message in self.received.iter_mut().take(self.told) {
             message.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
@@ -88,7 +101,7 @@ impl Batch {
                 socket.as_raw_fd(),
                 self.received.as_mut_ptr(),
                 BATCH as libc::c_uint,
-                libc::MSG_WAITFORONE,
+                flags,
                 ptr::null_mut(),
             )
         };

@@ -65,6 +65,20 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
+/// Takes up a listener that somebody else bound. Must be called within a tokio runtime.
+///
+/// # Errors
+/// As `setsockopt(2)`.
+pub fn adopt(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+    let socket = SockRef::from(&listener);
+    socket.set_send_buffer_size(KERNEL_BUFFER_OCTETS)?;
+    socket.set_recv_buffer_size(KERNEL_BUFFER_OCTETS)?;
+    // A service manager has a backlog of its own; a second call only sets it (`listen(2)`).
+    socket.listen(BACKLOG)?;
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
 /// Takes connections in until the doors close.
 pub(super) async fn attend(listener: TcpListener, speech: Speech, hall: Hall) {
     loop {

@@ -7,7 +7,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -25,6 +25,9 @@ use crate::system::Clock;
 /// How long a worker without queries sleeps before it looks whether to stop, and lets an old snapshot go.
 const IDLE: Duration = Duration::from_millis(250);
 
+/// Batches that are still answered after the end, if so many wait: as many queries as [`RECEIVE_BUFFER_OCTETS`] hold.
+const LAST_BATCHES: usize = 64;
+
 /// Octets that the kernel may hold for a worker that is busy: some 2,000 queries, or 10 ms at 200,000 a second.
 const RECEIVE_BUFFER_OCTETS: usize = 1 << 20;
 
@@ -41,12 +44,45 @@ pub fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     socket.set_recv_buffer_size(RECEIVE_BUFFER_OCTETS)?;
     socket.bind(&address.into())?;
     let socket = UdpSocket::from(socket);
-    dont_fragment(&socket, address.is_ipv6())?;
+    prepare(&socket, address)?;
+    Ok(socket)
+}
+
+/// Sets up a socket that is bound to `address`, by whomever.
+///
+/// # Errors
+/// As `setsockopt(2)`.
+pub fn prepare(socket: &UdpSocket, address: SocketAddr) -> io::Result<()> {
+    dont_fragment(socket, address.is_ipv6())?;
+    socket.set_nonblocking(false)?;
     socket.set_read_timeout(Some(IDLE))?;
     if address.ip().is_unspecified() {
-        want_destination(&socket, address.is_ipv6())?;
+        want_destination(socket, address.is_ipv6())?;
     }
-    Ok(socket)
+    Ok(())
+}
+
+/// A worker's sign of life, on a cache line of its own: it beats with every batch, and while it is idle several times a
+/// second.
+#[derive(Clone, Debug, Default)]
+pub struct Pulse(Arc<Line>);
+
+/// Two lines, since processors fetch them in pairs.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Line(AtomicU64);
+
+impl Pulse {
+    /// Beats once more. Only the worker whose it is calls this.
+    pub fn beat(&self) {
+        // One writer, so that nothing needs to be locked.
+        self.0.0.store(self.beats().wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// How often it has beaten.
+    pub fn beats(&self) -> u64 {
+        self.0.0.load(Ordering::Relaxed)
+    }
 }
 
 /// What all workers share beside the snapshots.
@@ -62,25 +98,33 @@ pub struct Around {
     pub tally: Arc<Tally>,
 }
 
-/// Answers what comes to `socket` until `stop` is set. Each batch sees one snapshot and one moment.
+/// Answers what comes to `socket` until `stop` is set, then what waits there, and beats `pulse`. Each batch sees one snapshot and one moment.
 pub fn serve(
     socket: &UdpSocket,
     snapshots: Arc<ArcSwap<Snapshot>>,
     mut worker: Worker,
     around: &Around,
-    stop: &AtomicBool,
+    (stop, pulse): (&AtomicBool, &Pulse),
 ) {
     let Around { clock, fronts, secondaries, tally } = around;
     let fronts = (!fronts.is_empty()).then_some(&**fronts);
     let mut snapshots = Cache::new(snapshots);
     let mut batch = Batch::new();
-    while !stop.load(Ordering::Relaxed) {
-        let received = batch.receive(socket);
+    let mut last = 0;
+    while last < LAST_BATCHES {
+        let received = if stop.load(Ordering::Relaxed) {
+            last += 1;
+            batch.receive_waiting(socket)
+        } else {
+            batch.receive(socket)
+        };
+        pulse.beat();
         let snapshot = snapshots.load();
         worker.adopt(snapshot);
         let count = match received {
             Ok(count) => count,
             // Idle, or an ICMP error of an earlier reply: nothing that a next try would not mend.
+            Err(_) if last > 0 => return,
             Err(error) => {
                 if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) {
                     tracing::debug!(%error, "receiving");

@@ -1,4 +1,5 @@
-//! The server between real programs: `dig`, `kdig`, curl, Unbound, dnsdist, nginx, BIND, NSD, Knot and `drill`.
+//! The server between real programs: `dig`, `kdig`, curl, Unbound, dnsdist, dnsperf, nginx, BIND, NSD, Knot, `drill` and
+//! systemd's tools.
 //!
 //! `cargo test --test peers` runs these; plain `cargo test` leaves them out, since they need programs that not
 //! everybody has. A missing program is named and its tests do nothing, except under CI, where they fail. The tests
@@ -28,9 +29,13 @@ mod flood;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod replace;
+#[cfg(test)]
 mod resolving;
 #[cfg(test)]
 mod secondaries;
+#[cfg(test)]
+mod service;
 #[cfg(test)]
 mod weighted;
 

@@ -111,13 +111,20 @@ impl House {
             secondaries: Arc::clone(&secondaries),
             tally: Arc::clone(&tally),
         };
-        let doors = Doors::open(sockets, Some(&certificates), behind).expect("TLS can be set up");
+        let mut doors = Doors::open(sockets, Some(&certificates), behind).expect("TLS can be set up");
+        doors.open_quic().expect("QUIC can be set up");
         let socket = udp::bind(SocketAddr::new(ip.into(), PLAIN)).expect("an address of its own");
         let (stop, around) =
             (Arc::new(AtomicBool::new(false)), udp::Around { clock, fronts, secondaries, tally: Arc::clone(&tally) });
         let stopping = Arc::clone(&stop);
         let udp = thread::spawn(move || {
-            udp::serve(&socket, snapshots, Worker::new(Arc::default(), 2), &around, &stopping);
+            udp::serve(
+                &socket,
+                snapshots,
+                Worker::new(Arc::default(), 2),
+                &around,
+                (&stopping, &udp::Pulse::default()),
+            );
         });
         drop(_guard);
         Self { ip, tally, runtime, doors: Some(doors), certificates, folder, stop, udp: Some(udp) }

@@ -17,8 +17,12 @@ mod doors;
 #[cfg(test)]
 mod explain;
 mod fuzzed;
+#[cfg(test)]
+mod handover;
 mod hints;
 mod kinds;
+#[cfg(test)]
+mod lifecycle;
 mod limiting;
 mod limits;
 mod nesting;

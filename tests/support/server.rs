@@ -5,6 +5,7 @@ use std::io::{Read as _, Seek as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,7 @@ pub(crate) struct Launch {
     environment: Vec<(String, String)>,
     config: Option<tempfile::TempDir>,
     config_file: Option<PathBuf>,
+    control: Option<tempfile::TempDir>,
 }
 
 /// A running server. It ends when dropped.
@@ -37,6 +39,10 @@ pub(crate) struct Server {
     pub(crate) process: Process,
     /// The folder of its server file, if it has one.
     pub(crate) config: Option<tempfile::TempDir>,
+    /// The folder of its control socket, if it has one.
+    control: Option<tempfile::TempDir>,
+    /// The processes that took over from it, one after the other.
+    successors: Mutex<Vec<u32>>,
 }
 
 /// A folder of zones, or of a server file, that is deleted when dropped.
@@ -52,6 +58,7 @@ impl Launch {
             environment: Vec::new(),
             config: None,
             config_file: None,
+            control: None,
         }
     }
 
@@ -101,6 +108,14 @@ impl Launch {
         self
     }
 
+    /// Opens a control socket, so that it can be [replaced](Server::replace).
+    #[must_use]
+    pub(crate) fn controlled(mut self) -> Self {
+        let folder = tempfile::Builder::new().prefix("bellwether-control-").tempdir();
+        self.control = Some(folder.expect("a folder can be made"));
+        self
+    }
+
     /// Reads this server file, which outlives the server.
     #[must_use]
     pub(crate) fn config_file(mut self, file: &Path) -> Self {
@@ -125,10 +140,20 @@ impl Launch {
         if let Some(folder) = &self.config {
             command.arg("--config").arg(folder.path().join("bellwether.toml"));
         }
+        if let Some(folder) = &self.control {
+            command.arg("--control").arg(folder.path().join("control.sock"));
+        }
         command.envs(self.environment).current_dir(self.zones.path());
         let mut process = Process::spawn("bellwether", &mut command);
         process.await_line(0, "that it is ready", |line| line.starts_with("ready"));
-        Server { zones: self.zones, address: self.listen[0], process, config: self.config }
+        Server {
+            zones: self.zones,
+            address: self.listen[0],
+            process,
+            config: self.config,
+            control: self.control,
+            successors: Mutex::default(),
+        }
     }
 }
 
@@ -162,9 +187,40 @@ impl Server {
             .unwrap_or_else(|| panic!("no endpoint {endpoint}: {status:#}"))
     }
 
+    /// Has it replaced, as `bellwether replace` does: the process that answers then, or what it says to a failure. The
+    /// server is [controlled](Launch::controlled).
+    pub(crate) fn replace(&self) -> Result<u32, String> {
+        let control = self.control_socket();
+        let output = run(self.zones.path(), &["replace", "--control", &control.display().to_string()]);
+        let (said, failed) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        if !output.status.success() {
+            return Err(failed.into_owned());
+        }
+        let pid = said.split_whitespace().find_map(|word| word.parse().ok());
+        let pid = pid.unwrap_or_else(|| panic!("no process is named: {said}{failed}"));
+        self.successors.lock().unwrap_or_else(PoisonError::into_inner).push(pid);
+        Ok(pid)
+    }
+
+    /// Where its control socket is.
+    pub(crate) fn control_socket(&self) -> PathBuf {
+        self.control.as_ref().expect("a control socket").path().join("control.sock")
+    }
+
     /// Has it load its files again, as `kill -HUP` does.
     pub(crate) fn hang_up(&self) {
         self.process.signal(Signal::Hup);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let successors = self.successors.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // Only the last still lives; the number of one before it might be somebody else's by now.
+        if let Some(pid) = successors.last() {
+            let command = format!("kill -TERM {pid}");
+            let _ = Command::new("/bin/sh").args(["-c", &command]).stderr(Stdio::null()).status();
+        }
     }
 }
 

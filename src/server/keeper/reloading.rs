@@ -39,15 +39,30 @@ pub(super) struct Pending {
     moving: Vec<String>,
 }
 
+/// What was read before anything was served.
+pub(super) struct First {
+    found: Reading,
+    moving: Vec<String>,
+    base: Arc<Holdings>,
+    begun: Moment,
+    faults: Vec<Diagnostic>,
+}
+
 impl Keeper {
     /// Reads the files for the first time; it is waited for.
-    pub(super) fn read_first(&mut self) -> Result<(), StartError> {
+    pub(super) fn read_first(&mut self) -> Result<First, StartError> {
         let begun = self.clock.now();
         let Read { found, faults, base, moving, .. } = self.task(Insistence::Forced).read(Scope::Zones);
         self.audience.faults(&faults);
-        let Some(found) = found else { return Err(StartError::Faults { errors: errors(&faults) }) };
+        match found {
+            Some(found) => Ok(First { found, moving, base, begun, faults }),
+            None => Err(StartError::Faults { errors: errors(&faults) }),
+        }
+    }
+
+    /// Begins to probe what was read first.
+    pub(super) fn adopt_first(&mut self, First { found, moving, base, begun, faults }: First) {
         self.adopt((found, moving), &base, Asked::new("start", Scope::Zones), begun, faults);
-        Ok(())
     }
 
     /// Reads what changed, off the runtime's own threads; [`Keeper::attend`](super::Keeper::attend) takes it from
@@ -135,9 +150,9 @@ impl Keeper {
         begun: Moment,
         faults: Vec<Diagnostic>,
     ) {
-        let (state, prober) = (&self.state, &mut self.prober);
+        let (recalled, prober) = (&self.recalled, &mut self.prober);
         let holdings = Holdings::of(found, base, |target| {
-            let restored = state.as_ref().and_then(|state| state.verdict(&target));
+            let restored = recalled.verdict(&target);
             prober.watch(target, restored)
         });
         let watched = holdings.watched();
@@ -203,8 +218,8 @@ impl Keeper {
             }
             // Pools that stayed as they were go on where they are, with what they last were when they lived.
             let same = known.filter(|known| known.steering.pools == steering.pools);
-            let kept = self.state.as_ref().map(|state| state.last_good(zone.apex(), &steering.pools));
-            let recalled = kept.filter(|kept| !kept.is_empty()).map(|kept| Live::recalled(&steering.pools, &kept));
+            let kept = self.recalled.last_good(zone.apex(), &steering.pools);
+            let recalled = (!kept.is_empty()).then(|| Live::recalled(&steering.pools, &kept));
             let last = same.map(|known| &*known.live).or(recalled.as_ref());
             let forced = self.overrides.forced(zone.apex(), &steering.pools);
             let live = Live::compile(&steering.pools, &self.board, &forced, last);
@@ -238,9 +253,7 @@ impl Keeper {
         }
         self.watched = watched;
         self.keep_probes();
-        if let Some(state) = &mut self.state {
-            state.taken_up();
-        }
+        self.recalled.taken_up();
         let old = std::mem::replace(&mut self.holdings, holdings);
         self.publish(after, Some(old));
         self.catalog = catalog;

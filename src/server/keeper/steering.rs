@@ -41,7 +41,7 @@ impl Keeper {
     }
 
     /// What is forced is another: it is to be kept soon.
-    fn keep_soon(&mut self) {
+    pub(super) fn keep_soon(&mut self) {
         if let Some(state) = &mut self.state {
             state.has_turned();
         }

@@ -94,6 +94,13 @@ struct ProbeText {
     probes: u64,
     failures: u64,
     turns: u64,
+    /// Results so far that are contrary to the verdict. Never in a file; see [`Detail`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    forming: u8,
+}
+
+fn is_zero(count: &u8) -> bool {
+    *count == 0
 }
 
 #[derive(Serialize, Deserialize)]
@@ -134,7 +141,8 @@ pub(super) fn read(path: &Path) -> Result<Option<Kept>, Fault> {
     parse(&octets).map(Some)
 }
 
-fn parse(octets: &[u8]) -> Result<Kept, Fault> {
+/// What `octets` say, which [`render`] made.
+pub(super) fn parse(octets: &[u8]) -> Result<Kept, Fault> {
     // Another version may hold anything else.
     let Versioned { version } = serde_json::from_slice(octets).map_err(Fault::Json)?;
     if version != VERSION {
@@ -142,8 +150,10 @@ fn parse(octets: &[u8]) -> Result<Kept, Fault> {
     }
     let text: Text = serde_json::from_slice(octets).map_err(Fault::Json)?;
     let probes = text.probes.into_iter().map(|(key, probe)| {
-        let ProbeText { verdict, since, deaths, probes, failures, turns } = probe;
+        let ProbeText { verdict, since, deaths, probes, failures, turns, forming } = probe;
         let state = match verdict {
+            VerdictText::Up if forming > 0 => State::Suspect { failures: forming },
+            VerdictText::Down if forming > 0 => State::Recovering { successes: forming },
             VerdictText::Up => State::Up,
             VerdictText::Down => State::Down,
             VerdictText::Held => State::Held,
@@ -166,7 +176,18 @@ fn parse(octets: &[u8]) -> Result<Kept, Fault> {
     })
 }
 
-fn render(kept: &Kept) -> io::Result<Vec<u8>> {
+/// How much is told of verdicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// What is forming is left out: nobody probed while the process was gone.
+    Settled,
+    /// And what is forming, for a process that goes on where this one stops. Without it a process that is replaced
+    /// faster than verdicts form would never find a dead endpoint.
+    Forming,
+}
+
+/// `kept` in the words of the file.
+pub(super) fn render(kept: &Kept, detail: Detail) -> io::Result<Vec<u8>> {
     let known = kept.probes.iter().filter(|(_, restored)| restored.state != State::Unknown);
     let probes = known.map(|(key, &Restored { state, since, deaths, tally })| {
         let verdict = match state {
@@ -176,7 +197,8 @@ fn render(kept: &Kept) -> io::Result<Vec<u8>> {
             _ => VerdictText::Down,
         };
         let Tally { probes, failures, turns } = tally;
-        (key.0.clone(), ProbeText { verdict, since, deaths, probes, failures, turns })
+        let forming = if detail == Detail::Forming { state.count() } else { 0 };
+        (key.0.clone(), ProbeText { verdict, since, deaths, probes, failures, turns, forming })
     });
     let last_good = kept.last_good.iter().map(|(zone, LastGood { family, pool, members })| {
         let family = match family {
@@ -199,7 +221,7 @@ fn render(kept: &Kept) -> io::Result<Vec<u8>> {
 
 /// Puts `kept` in the place of the file at `path`, whole or not at all.
 pub(super) fn write(path: &Path, kept: &Kept) -> io::Result<()> {
-    let octets = render(kept)?;
+    let octets = render(kept, Detail::Settled)?;
     let mut draft: PathBuf = path.to_owned();
     draft.as_mut_os_string().push(".new");
     let mut file = File::create(&draft)?;
@@ -260,17 +282,20 @@ mod tests {
     }
 
     #[test]
-    fn what_forms_is_not_kept_and_what_is_not_known_neither() {
+    fn what_forms_is_handed_over_but_not_kept() {
         let mut forming = kept();
         let mut states = [State::Suspect { failures: 2 }, State::Recovering { successes: 1 }].into_iter();
         forming.probes.retain(|_, probe| matches!(probe.state, State::Up | State::Down));
         forming.probes.values_mut().for_each(|probe| probe.state = states.next().expect("two"));
         let unknown = Restored { state: State::Unknown, since: 0, deaths: 0, tally: Tally::default() };
         forming.probes.insert(Key::of(&target(3, Timing::default())), unknown);
-        let read = parse(&render(&forming).expect("text")).expect("whole");
-        let mut states: Vec<String> = read.probes.values().map(|probe| probe.state.to_string()).collect();
-        states.sort_unstable();
-        assert_eq!(states, ["down", "up"]);
+        let check = |detail, expected: [State; 2]| {
+            let read = parse(&render(&forming, detail).expect("text")).expect("whole");
+            let has = |state: &State| read.probes.values().any(|probe| probe.state == *state);
+            assert!(read.probes.len() == 2 && expected.iter().all(has), "{detail:?}: {read:?}");
+        };
+        check(Detail::Settled, [State::Up, State::Down]);
+        check(Detail::Forming, [State::Suspect { failures: 2 }, State::Recovering { successes: 1 }]);
     }
 
     #[test]
@@ -287,7 +312,7 @@ mod tests {
 
     #[test]
     fn what_is_damaged_is_refused() {
-        let whole = render(&kept()).expect("text");
+        let whole = render(&kept(), Detail::Settled).expect("text");
         for length in 0..whole.len() - 1 {
             // The last octets are the closing brace and a line end.
             let outcome = parse(&whole[..length]);

@@ -1,0 +1,67 @@
+//! What one process tells the one that takes over from it, and what that makes of it.
+//!
+//! The old one tells everything twice: once for the new one to begin with, while it goes on itself, and once when the new
+//! one is about to answer. From then on it neither obeys nor writes, so that nothing is forced that would be forgotten,
+//! and no file is written by two; if the new one gives up it goes on as if nothing had been.
+
+use std::io;
+use std::sync::Arc;
+
+use super::super::state::{self, Recalled, State};
+use super::{Keeper, Standing};
+use crate::config::StateFile;
+use crate::policy::Live;
+
+impl Keeper {
+    /// Begins with what another process `told`, to wait until it has gone; or with what `state` says.
+    pub(super) fn recall(&mut self, state: Option<StateFile>, told: Option<Recalled>) {
+        self.standing = if told.is_some() { Standing::Waiting } else { Standing::Serving };
+        if let Some(told) = &told {
+            tracing::info!("{} verdicts are taken over", told.verdicts());
+        }
+        self.recalled = told.or_else(|| state.as_ref().map(Recalled::read)).unwrap_or_default();
+        self.state = state.map(|settings| State::new(settings, self.clock.now()));
+        let overrides = self.recalled.take_overrides();
+        self.restore_overrides(overrides);
+    }
+
+    /// Everything that is known now. Takes time in proportion to the probes; it is put into words by whoever waits.
+    pub(in super::super) fn tell(&self) -> impl FnOnce() -> io::Result<Vec<u8>> + Send + 'static {
+        let (ledger, snapshot) = (self.prober.ledger(), self.snapshots.load_full());
+        let overrides = self.kept_overrides();
+        move || state::tell(&ledger, &snapshot, overrides)
+    }
+
+    /// Writes nothing more and obeys nobody until it is thawed; answers and probes go on. A writing that is under way
+    /// has ended then.
+    pub(in super::super) async fn freeze(&mut self) {
+        self.standing = Standing::Frozen;
+        if let Some(state) = &mut self.state {
+            state.rest().await;
+        }
+    }
+
+    /// Goes on as before it was frozen.
+    pub(in super::super) fn thaw(&mut self) {
+        self.standing = Standing::Serving;
+        self.keep_soon();
+    }
+
+    /// Is the one who serves from now on: what was forced at the other while this one warmed up is forced here, and the
+    /// state is this one's to keep. Verdicts that turned there meanwhile this one's own probes find out.
+    pub(in super::super) fn take_over(&mut self, mut last: Recalled) {
+        let overrides = last.take_overrides();
+        if overrides != self.kept_overrides() {
+            self.restore_overrides(overrides);
+            let next = self.snapshots.load().with_live(|served| {
+                let forced = self.overrides.forced(served.zone.apex(), &served.steering.pools);
+                let live = Live::compile(&served.steering.pools, &self.board, &forced, Some(&served.live));
+                Some(Arc::new(live))
+            });
+            self.publish(next, None);
+            self.watch_what_is_out();
+        }
+        self.standing = Standing::Serving;
+        self.keep_soon();
+    }
+}

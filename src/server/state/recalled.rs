@@ -1,0 +1,87 @@
+//! What was known before this process began to serve: from the file, or from the process that it takes over from.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::super::overrides::Kept as Forced;
+use super::file::{self, Kept, Key};
+use crate::config::StateFile;
+use crate::policy::{LastGood, Pools};
+use crate::probe::{Restored, Target};
+use crate::system::unix_ms_now;
+use crate::wire::name::Name;
+
+/// What was known before; taken up by the first zones that are served.
+#[derive(Clone, Debug, Default)]
+pub(in super::super) struct Recalled {
+    kept: Option<Kept>,
+    overrides: Vec<Forced>,
+}
+
+impl Recalled {
+    /// Reads the file. One that is damaged, too old or not there is as none: the first two are logged.
+    pub(in super::super) fn read(settings: &StateFile) -> Self {
+        let shown = settings.file.display();
+        let kept = match file::read(&settings.file) {
+            Ok(Some(kept)) => {
+                let age = Duration::from_millis(unix_ms_now().abs_diff(kept.written));
+                if age <= settings.max_age {
+                    tracing::info!("{shown}: {} verdicts of {age:?} ago are taken up", kept.probes.len());
+                    Some(kept)
+                } else {
+                    tracing::info!("{shown} was written {age:?} ago: everything is probed afresh");
+                    // What was forced stays forced, however long ago.
+                    Some(Kept { probes: HashMap::new(), last_good: Vec::new(), ..kept })
+                }
+            }
+            Ok(None) => None,
+            Err(fault) => {
+                tracing::error!("{shown} is of no use: {fault}; everything is probed afresh");
+                None
+            }
+        };
+        Self::of(kept)
+    }
+
+    /// What another process said of itself a moment ago.
+    ///
+    /// # Errors
+    /// It is damaged, or of another version.
+    pub(in super::super) fn told(octets: &[u8]) -> Result<Self, String> {
+        let kept = file::parse(octets).map_err(|fault| fault.to_string())?;
+        Ok(Self::of(Some(kept)))
+    }
+
+    fn of(kept: Option<Kept>) -> Self {
+        let overrides = kept.as_ref().map(|kept| kept.overrides.clone()).unwrap_or_default();
+        Self { kept, overrides }
+    }
+
+    /// Verdicts that can be taken up.
+    pub(in super::super) fn verdicts(&self) -> usize {
+        self.kept.as_ref().map_or(0, |kept| kept.probes.len())
+    }
+
+    /// What operators had forced.
+    pub(in super::super) fn take_overrides(&mut self) -> Vec<Forced> {
+        std::mem::take(&mut self.overrides)
+    }
+
+    /// What was thought of `target`.
+    pub(in super::super) fn verdict(&self, target: &Target) -> Option<Restored> {
+        self.kept.as_ref()?.probes.get(&Key::of(target)).copied()
+    }
+
+    /// What pools of a zone were when they last lived, if they were dead.
+    pub(in super::super) fn last_good(&self, zone: &Name, pools: &Pools) -> Vec<LastGood> {
+        let kept = self.kept.as_ref().map(|kept| &*kept.last_good).unwrap_or_default();
+        let zone = zone.to_string();
+        let known = |last: &LastGood| pools.pools.iter().any(|pool| pool.name == last.pool);
+        kept.iter().filter(|(of, last)| *of == zone && known(last)).map(|(_, last)| last.clone()).collect()
+    }
+
+    /// It is in use, or is not wanted.
+    pub(in super::super) fn taken_up(&mut self) {
+        self.kept = None;
+    }
+}

@@ -1,0 +1,228 @@
+//! One process takes over from another: what it takes over, and what happens when it cannot.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::Command;
+
+use hickory_proto::rr::RecordType;
+
+use crate::support::client::{Client, addresses, octets_of, question};
+use crate::support::process::{Process, Signal};
+use crate::support::server::{BELLWETHER, Launch, Server, run};
+use crate::support::{PATIENCE, address, await_some};
+use crate::turning::{Endpoint, given, ips, policy};
+
+/// A verdict forms only over many probes, and nothing is probed often: what is seen was handed over.
+const TIMING: &str = "interval = \"1h\"\nfast = \"1h\"\ntimeout = \"10s\"\nfall = 2\nrise = 9";
+
+const ZONE: &str = "$ORIGIN example.com.\n$TTL 60\n@ SOA ns1 hostmaster 1 7200 900 1209600 60\n@ NS ns1\n\
+                    ns1 A 192.0.2.53\nwww A 192.0.2.1\n";
+
+fn has_ended(pid: u32) -> bool {
+    // A zombie that its parent has yet to ask about has ended too.
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'))
+}
+
+#[test]
+fn verdicts_and_what_is_forced_go_over() {
+    let endpoints = [Endpoint::start(true), Endpoint::start(true), Endpoint::start(false)];
+    let [kept, drained, dead] = &endpoints;
+    let text =
+        policy(TIMING, ips(&[kept, drained, dead]), "www = { pool = \"web\", ttl = { min = \"7s\", max = \"1h\" } }");
+    let server = Launch::new().file("example.com.toml", &text).administered().controlled().start();
+    let folder = server.config.as_ref().expect("a server file").path();
+    let out = ips(&[drained]).into_iter().next().expect("an address");
+    let drained = run(folder, &["drain", &format!("web/{out}"), "--as", "ada"]);
+    assert!(drained.status.success(), "{}", String::from_utf8_lossy(&drained.stderr));
+    assert_eq!(given(&server.client()), ips(&[kept]));
+    // Asked afresh it would be up at once, since a first result decides; handed over, it needs nine successes.
+    dead.turn(true);
+    let mut before = server.process.pid();
+    for _ in 0..3 {
+        let pid = server.replace().expect("replaced");
+        assert_ne!(pid, before);
+        assert_eq!(given(&server.client()), ips(&[kept]));
+        await_some("the end of the process before", || has_ended(before).then_some(()));
+        before = pid;
+    }
+    let shown = run(folder, &["status"]);
+    let shown = String::from_utf8_lossy(&shown.stdout);
+    assert!(shown.contains("drained (probed up)") && shown.contains("by ada"), "{shown}");
+    // What was forming went over: two failures turn a verdict, one in each of two processes, neither of which would
+    // probe a second time within the hour.
+    kept.turn(false);
+    let name = kept.ip.to_string();
+    await_some("the second failure, in a process to come", || {
+        server.replace().expect("replaced");
+        (server.status_of("web", &name)["verdict"] == "down").then_some(())
+    });
+}
+
+#[test]
+fn if_it_cannot_start_the_old_one_goes_on() {
+    let server = Launch::new().file("example.com.zone", ZONE).administered().controlled().start();
+    let folder = server.config.as_ref().expect("a server file").path();
+    let check = |why: &str, expected: &str| {
+        let error = server.replace().expect_err(why);
+        assert!(error.contains("not replaced") && error.contains(expected), "{why}: {error}");
+        assert_eq!(addresses(&server.client().ask("www.example.com", RecordType::A)).len(), 1, "{why}");
+    };
+    server.zones.write("example.com.zone", &ZONE.replace("192.0.2.1", "192.0.2.999"));
+    check("a faulty zone", "the zone files have 1 error");
+    server.zones.write("example.com.zone", ZONE);
+    let file = folder.join("bellwether.toml");
+    let sound = fs::read_to_string(&file).expect("a server file");
+    fs::write(&file, "listn = 1").expect("written");
+    check("a faulty server file", "exit status: 1");
+    fs::write(
+        &file,
+        sound.replace("[admin]", "[tls]\ncertificate = 'c'\nkey = 'k'\ndot = ['127.0.0.1:18853']\n[admin]"),
+    )
+    .expect("written");
+    check("no certificate", "1 error");
+    fs::write(&file, &sound).expect("written");
+    let status = run(folder, &["status"]);
+    assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
+    server.replace().expect("nothing is left of what failed");
+}
+
+#[test]
+fn what_listens_elsewhere_is_bound_and_what_does_not_is_closed() {
+    let [first, second] = [address::own_dns(), address::own_dns()];
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, control) = (folder.path().join("bellwether.toml"), folder.path().join("control.sock"));
+    fs::create_dir(folder.path().join("zones")).expect("a folder");
+    fs::write(folder.path().join("zones/example.com.zone"), ZONE).expect("a zone");
+    let write = |listen: &[SocketAddr], workers: usize| {
+        let text = format!("listen = {:?}\nworkers = {workers}\n[server]\ncontrol = \"control.sock\"", texts(listen));
+        fs::write(&file, text).expect("a server file");
+    };
+    write(&[first], 1);
+    let mut process = Process::spawn("bellwether", Command::new(BELLWETHER).args(["serve", "--config"]).arg(&file));
+    process.await_line(0, "that it is ready", |line| line.starts_with("ready"));
+    let mut pids = Vec::new();
+    for (listen, workers) in [(&[first, second][..], 2), (&[second], 1), (&[second, first], 1)] {
+        write(listen, workers);
+        let said = run(folder.path(), &["replace"]);
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        let pid = said.split_whitespace().find_map(|word| word.parse().ok());
+        pids.push(Successor(pid.unwrap_or_else(|| panic!("{said}; {}", process.log()))));
+        for address in listen {
+            assert_eq!(addresses(&Client::to(*address).ask("www.example.com", RecordType::A)).len(), 1);
+            assert_eq!(addresses(&Client::to(*address).ask_tcp("www.example.com", RecordType::A)).len(), 1);
+        }
+        if !listen.contains(&first) {
+            assert!(process.log().contains(&format!("no longer listening: TCP on {first}")), "{}", process.log());
+            // Once the old process has let go of it too.
+            await_some("a closed door", || TcpStream::connect(first).is_err().then_some(()));
+        }
+    }
+    assert!(control.exists());
+    // The others have ended: their numbers may be somebody else's by now.
+    drop(pids.pop());
+    pids.drain(..).for_each(std::mem::forget);
+    await_some("the control socket to be removed by the last", || (!control.exists()).then_some(()));
+}
+
+/// Ends with this.
+struct Successor(u32);
+
+impl Drop for Successor {
+    fn drop(&mut self) {
+        let command = format!("kill -TERM {}", self.0);
+        let _ = Command::new("/bin/sh").args(["-c", &command]).stderr(std::process::Stdio::null()).status();
+    }
+}
+
+fn texts(addresses: &[SocketAddr]) -> Vec<String> {
+    addresses.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_connection_gets_its_answers_from_the_process_that_took_it_in() {
+    let server = Launch::new().file("example.com.zone", ZONE).controlled().start();
+    let query = octets_of(&question("www.example.com", RecordType::A));
+    let framed = [&u16::try_from(query.len()).expect("short").to_be_bytes(), &query[..]].concat();
+    let mut stream = TcpStream::connect(server.address).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    // Half a query before, the other half after.
+    let (half, rest) = framed.split_at(9);
+    stream.write_all(half).expect("sent");
+    // Answered, so that the connection has been accepted by then.
+    assert_eq!(addresses(&server.client().ask_tcp("www.example.com", RecordType::A)).len(), 1);
+    let pid = server.replace().expect("replaced");
+    stream.write_all(rest).expect("sent");
+    let mut length = [0; 2];
+    stream.read_exact(&mut length).expect("an answer of the old process");
+    let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut answer).expect("an answer of the old process");
+    assert_eq!(answer[..2], query[..2]);
+    assert_ne!(pid, server.process.pid());
+    assert_eq!(addresses(&server.client().ask_tcp("www.example.com", RecordType::A)).len(), 1);
+}
+
+#[test]
+fn strange_talk_on_the_control_socket_harms_nobody() {
+    let server = Launch::new().file("example.com.zone", ZONE).controlled().start();
+    let say = |messages: &[&str], half: &[u8]| {
+        let mut stream = UnixStream::connect(server.control_socket()).expect("a control socket");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        for message in messages {
+            let length = u32::try_from(message.len()).expect("short").to_le_bytes();
+            stream.write_all(&[&length, message.as_bytes()].concat()).expect("sent");
+        }
+        stream.write_all(half).expect("sent");
+        stream.shutdown(std::net::Shutdown::Write).expect("half closed");
+        let mut heard = Vec::new();
+        let _ = stream.read_to_end(&mut heard);
+        String::from_utf8_lossy(&heard).into_owned()
+    };
+    let hello = |protocol: u32| format!(r#"{{"hello":{{"protocol":{protocol},"version":"9.9.9"}}}}"#);
+    assert_eq!(say(&["x"], &[]), "");
+    assert_eq!(say(&[], &[0xff; 5]), "");
+    assert_eq!(say(&[r#""state""#], &[]), "");
+    let refused = say(&[&hello(2)], &[]);
+    assert!(refused.contains("refused") && refused.contains("9.9.9"), "{refused}");
+    assert!(say(&[&hello(1)], &[]).contains("welcome"));
+    // One that gives up after everything was told, and one that only goes.
+    assert!(
+        say(&[&hello(1), r#""state""#, r#""last""#, r#"{"failed":{"reason":"no luck"}}"#], &[]).contains("written")
+    );
+    assert!(say(&[&hello(1), r#""last""#], &[]).contains("written"));
+    assert_eq!(addresses(&server.client().ask("www.example.com", RecordType::A)).len(), 1);
+    await_some("the last of them to be gone", || server.replace().ok());
+    assert!(server.process.log().contains("no luck"), "{}", server.process.log());
+}
+
+#[test]
+fn who_may_not_take_over_says_why() {
+    let server = Launch::new().file("example.com.zone", ZONE).controlled().start();
+    let folder = server.zones.path();
+    let control = server.control_socket().display().to_string();
+    let check = |arguments: &[&str], code: i32, expected: &str| {
+        let output = run(folder, arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(expected) && output.status.code() == Some(code), "{arguments:?}: {said}");
+    };
+    check(&["replace"], 1, "no control socket is named");
+    check(&["replace", "--control", "/nowhere/s"], 1, "no server listens there");
+    check(&["serve", "--zones", ".", "--replace"], 1, "no control socket is named");
+    check(&["serve", "--zones", ".", "--replace", "--control", "/nowhere/s"], 1, "no server listens there");
+    let other = address::own_dns().to_string();
+    check(&["serve", "--zones", ".", "--listen", &other, "--control", &control], 1, "another server has it");
+    check(&["serve", "--zones", ".", "--listen", &other, "--control", "/nowhere/s"], 1, "there is no such folder");
+    assert_ended_by(Signal::Term, server);
+}
+
+/// It ends in order, and the control socket is gone.
+fn assert_ended_by(signal: Signal, mut server: Server) {
+    let control = server.control_socket();
+    assert!(Path::new(&control).exists());
+    server.process.signal(signal);
+    assert!(server.process.await_end().success());
+    assert!(!control.exists());
+}
