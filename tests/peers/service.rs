@@ -104,8 +104,7 @@ fn a_socket_without_a_door_is_named() {
         let waking = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
         waking.send_to(b"x", server).expect("sent");
         assert!(!process.await_end().success());
-        let log = process.log();
-        assert!(log.contains(expected) && log.contains(&server.to_string()), "{config}: {log}");
+        process.await_said(&[expected, &server.to_string()]);
     };
     check("", None, "is of no door");
     check("", Some("nonsense"), "is of no door");

@@ -116,7 +116,7 @@ fn what_listens_elsewhere_is_bound_and_what_does_not_is_closed() {
             assert_eq!(addresses(&Client::to(*address).ask_tcp("www.example.com", RecordType::A)).len(), 1);
         }
         if !listen.contains(&first) {
-            assert!(process.log().contains(&format!("no longer listening: TCP on {first}")), "{}", process.log());
+            process.await_said(&[&format!("no longer listening: TCP on {first}")]);
             // Once the old process has let go of it too.
             await_some("a closed door", || TcpStream::connect(first).is_err().then_some(()));
         }
@@ -195,7 +195,7 @@ fn strange_talk_on_the_control_socket_harms_nobody() {
     assert!(say(&[&hello(1), r#""last""#], &[]).contains("written"));
     assert_eq!(addresses(&server.client().ask("www.example.com", RecordType::A)).len(), 1);
     await_some("the last of them to be gone", || server.replace().ok());
-    assert!(server.process.log().contains("no luck"), "{}", server.process.log());
+    server.process.await_said(&["no luck"]);
 }
 
 #[test]

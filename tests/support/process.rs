@@ -6,8 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::PATIENCE;
 use super::peer::say;
+use super::{PATIENCE, await_some};
 
 /// A running program. Dropping it ends the process: politely first, so that a program of several processes takes
 /// its children with it, then by force.
@@ -89,6 +89,17 @@ impl Process {
             }
             drop(self.log.grown.wait_timeout(lines, Duration::from_millis(50)));
         }
+    }
+
+    /// Waits until it has said all of this, also when it has ended since: its last words are still on their way then.
+    ///
+    /// # Panics
+    /// As [`await_some`].
+    pub(crate) fn await_said(&self, words: &[&str]) {
+        await_some(&format!("{} to say {words:?}", self.name), || {
+            let log = self.log();
+            words.iter().all(|word| log.contains(word)).then_some(())
+        });
     }
 
     /// Sends a signal.
