@@ -95,7 +95,7 @@ pub(super) fn key(hash: u32, number: u32) -> u64 {
 
 /// Where of `room` places a hash goes: ascending with it.
 fn place(hash: u32, room: u32) -> usize {
-    (u64::from(hash) * u64::from(room) >> 32) as usize
+    ((u64::from(hash) * u64::from(room)) >> 32) as usize
 }
 
 #[cfg(test)]
