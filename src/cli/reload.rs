@@ -1,12 +1,11 @@
 //! `bellwether reload`: has a running server read what changed, and waits for what becomes of it.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use clap::Args;
 
 use super::caller::{Caller, ServerArguments};
-use super::terminal::{note, plural, print, span, unprinted};
+use super::terminal::{note, plural, print, unprinted};
 use super::{DONE, FAILED};
 use crate::admin::api::{FaultReport, ReloadOutcome, ReloadReport, ReloadRequest, ZonesReport};
 
@@ -98,10 +97,9 @@ pub(super) fn outcome(report: &ReloadReport) -> String {
     let ZonesReport { total, read, unchanged, removed, .. } = report.zones;
     match report.outcome {
         ReloadOutcome::Done => {
-            let took = Duration::from_millis((report.took * 1_000.0).round() as u64);
             let gone = if removed > 0 { format!(", {removed} removed") } else { String::new() };
             let (zones, names) = (plural(total, "zone"), plural(report.names, "balanced name"));
-            format!("reloaded in {}: {zones} ({read} read, {unchanged} unchanged{gone}), {names}", span(took))
+            format!("reloaded in {}: {zones} ({read} read, {unchanged} unchanged{gone}), {names}", took(report.took))
         }
         ReloadOutcome::Faulty => {
             let errors = plural(report.errors, "error");
@@ -112,6 +110,11 @@ pub(super) fn outcome(report: &ReloadReport) -> String {
             format!("not reloaded: the guard has {reasons}; the last good state keeps serving; --force takes it up")
         }
     }
+}
+
+/// Seconds as people read them: `12ms`, `3.4s`.
+fn took(seconds: f64) -> String {
+    if seconds < 1.0 { format!("{:.0}ms", seconds * 1_000.0) } else { format!("{seconds:.1}s") }
 }
 
 #[cfg(test)]

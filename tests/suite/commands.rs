@@ -147,7 +147,8 @@ fn wrong_usage_is_told_and_ends_with_2() {
 fn help_is_on_stdout() {
     for (arguments, says) in [
         (&["--help"][..], "First steps:"),
-        (&["serve", "--help"], "SIGHUP, reloads all of them at once"),
+        (&["serve", "--help"], "SIGHUP reloads what changed, all at once"),
+        (&["reload", "--help"], "Exit codes: 0 served · 1 refused"),
         (&["check", "--help"], "Exit codes: 0 valid"),
         (&["--version"], env!("CARGO_PKG_VERSION")),
     ] {

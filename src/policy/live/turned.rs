@@ -90,8 +90,8 @@ fn turned_or_compiled_whole_is_the_same() {
             let mut turned = Vec::new();
             for _ in 0..1 + random.next_u32() % 3 {
                 let probe = ProbeId(random.next_u32() % 38);
-                let base = if random.next_u32() % 2 == 0 { Health::UP } else { Health::DOWN };
-                let flip = if random.next_u32() % 3 == 0 { Moment::from_nanos(round) } else { Moment::NEVER };
+                let base = if random.next_u32().is_multiple_of(2) { Health::UP } else { Health::DOWN };
+                let flip = if random.next_u32().is_multiple_of(3) { Moment::from_nanos(round) } else { Moment::NEVER };
                 board.set(probe, Health { flip, ..base });
                 turned.extend(dependents.of_probe(probe));
             }

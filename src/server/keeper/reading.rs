@@ -19,9 +19,9 @@ use crate::preview::Guard;
 use crate::snapshot::Identity;
 use crate::wire::cookie::Secret;
 
-/// How nice a thread is that reads or frees: at 10 it weighs a ninth of a thread that answers, where
-/// both want one core.
-const NICE: i32 = 10;
+/// How nice a thread is that reads or frees: at 5 it weighs a third of a thread that answers, where both want one core.
+/// At 10, a ninth, it hardly came to its turn on a machine that was busy with other things.
+const NICE: i32 = 5;
 
 /// What is read anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
