@@ -84,7 +84,11 @@ pub(super) async fn attend(listener: TcpListener, speech: Speech, hall: Hall) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = hall.closing() => return,
+            () = hall.closing() => {
+                // Before the hall, by which whoever closes the doors knows that nobody is here any more.
+                drop(listener);
+                return;
+            }
         };
         match accepted {
             Ok((stream, peer)) => {
