@@ -26,6 +26,8 @@ mod failover;
 #[cfg(test)]
 mod flood;
 #[cfg(test)]
+mod manual;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod resolving;
