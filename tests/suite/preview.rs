@@ -159,7 +159,7 @@ fn what_cannot_be_compared_is_said_and_ends_with_2() {
     let faulty = |folders: &Folders| {
         folders.write("new/example.com.toml", &format!("{ZONE}{}", POLICY.replace("weighted", "weigthed")));
     };
-    check(&faulty, "", "error: unknown policy \"weigthed\"\n  --> new/example.com.toml:6:10");
+    check(&faulty, "", "error: unknown policy \"weigthed\"\n --> new/example.com.toml:6:10");
     check(&|_| (), "--down frankfurt/fra9", "did you mean frankfurt/fra1?");
     check(&|_| (), "--queries nothing", "--queries nothing: cannot be read: No such file");
     check(&|folders| drop(folders.write("log", "www.example.com\n")), "--queries log", "--queries log:1: write a name");
