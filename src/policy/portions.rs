@@ -23,13 +23,16 @@ pub struct Portion {
     pub part: f64,
 }
 
+/// What part of a pool's answers goes to which member.
+type Parts = Rc<[(Target, f64)]>;
+
 /// The pools of one zone in one family, under the verdicts of one moment.
 #[derive(Debug)]
 pub struct Portions<'p> {
     live: &'p Live,
     family: Family,
     /// By pool and class: what goes to which member. Many names come by the same pools.
-    known: HashMap<(PoolId, u32), Rc<[(Target, f64)]>>,
+    known: HashMap<(PoolId, u32), Parts>,
 }
 
 impl Policy {
@@ -80,7 +83,7 @@ impl<'p> Portions<'p> {
         portions
     }
 
-    fn members(&mut self, id: PoolId, class: u32) -> Rc<[(Target, f64)]> {
+    fn members(&mut self, id: PoolId, class: u32) -> Parts {
         let Self { live, family, known } = self;
         let parts = known.entry((id, class)).or_insert_with(|| {
             let Some(pool) = live.pool(*family, id).filter(|pool| pool.is_alive()) else { return Rc::default() };

@@ -27,6 +27,8 @@ mod failover;
 #[cfg(test)]
 mod flood;
 #[cfg(test)]
+mod manual;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod replace;

@@ -28,6 +28,8 @@ mod limits;
 mod nesting;
 mod policies;
 #[cfg(test)]
+mod preview;
+#[cfg(test)]
 mod probing;
 mod promise;
 mod properties;

@@ -168,8 +168,9 @@ impl Page {
                 let Some(set) = set else { continue };
                 // Of a set whose TTL is the same only what differs.
                 let same_ttl = other.as_ref().filter(|other| other.ttl == set.ttl);
-                let is_new = |rdata: &&Box<[u8]>| same_ttl.is_none_or(|other| !other.rdata.contains(rdata));
-                lines.extend(set.rdata.iter().filter(is_new).map(|rdata| line(mark, set, rdata)));
+                let kept =
+                    |rdata: &[u8]| same_ttl.is_some_and(|other| other.rdata.iter().any(|other| **other == *rdata));
+                lines.extend(set.rdata.iter().filter(|rdata| !kept(rdata)).map(|rdata| line(mark, set, rdata)));
             }
         }
         self.list("records", lines.into_iter());

@@ -1,0 +1,54 @@
+//! Completions in a real bash, and manual pages by mandoc and man.
+
+use std::fs;
+use std::process::Command;
+
+use crate::support::peer::find;
+use crate::support::server::BELLWETHER;
+
+#[test]
+fn bash_completes_commands_and_flags() {
+    let Some(bash) = find("bash", "bash") else { return };
+    // What bash does when somebody presses Tab behind these words.
+    let script = "source <(\"$0\" completions bash)\n\
+                  COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1))\n\
+                  _bellwether bellwether \"${COMP_WORDS[COMP_CWORD]}\" \"${COMP_WORDS[COMP_CWORD - 1]}\"\n\
+                  echo \"${COMPREPLY[@]}\"";
+    let check = |typed: &[&str], expected: &str| {
+        let output =
+            Command::new(&bash).args(["--norc", "-euc", script, BELLWETHER]).args(typed).output().expect("bash runs");
+        let said = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!((said.0.trim(), &*said.1), (expected, ""), "{typed:?}");
+    };
+    check(&["bellwether", "st"], "status");
+    check(&["bellwether", "dr"], "drain");
+    check(&["bellwether", "diff", "--q"], "--queries");
+    check(&["bellwether", "status", "--color", "al"], "always");
+}
+
+#[test]
+fn manual_pages_are_sound() {
+    let (Some(mandoc), Some(man)) = (find("mandoc", "mandoc"), find("man", "man-db")) else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let pages = folder.path().join("man1");
+    let status = Command::new(BELLWETHER).arg("man").arg(&pages).status().expect("it runs");
+    assert!(status.success(), "{status}");
+    let mut names = Vec::new();
+    for page in fs::read_dir(&pages).expect("a folder") {
+        let page = page.expect("an entry").path();
+        let lint = Command::new(&mandoc).args(["-Tlint", "-Wwarning"]).arg(&page).output().expect("mandoc runs");
+        assert_eq!(String::from_utf8_lossy(&lint.stdout), "", "{}", page.display());
+        let shown = Command::new(&man)
+            .args(["--warnings", "-l"])
+            .arg(&page)
+            .env("LC_ALL", "C.UTF-8")
+            .output()
+            .expect("man runs");
+        assert_eq!(String::from_utf8_lossy(&shown.stderr), "", "{}", page.display());
+        assert!(String::from_utf8_lossy(&shown.stdout).contains("SYNOPSIS"), "{}", page.display());
+        names.push(page.file_name().expect("a name").to_string_lossy().into_owned());
+    }
+    for name in ["bellwether.1", "bellwether-serve.1", "bellwether-diff.1", "bellwether-reload.1"] {
+        assert!(names.iter().any(|known| known == name), "{names:?}");
+    }
+}
