@@ -4,6 +4,7 @@ mod caller;
 mod check;
 mod demo;
 mod explain;
+mod import;
 mod serve;
 mod status;
 mod steer;
@@ -35,6 +36,7 @@ pub fn run() -> ExitCode {
         Command::Down(steer) => steer::run(&steer, Some(Force::Down)),
         Command::Drain(drain) => steer::drain(&drain),
         Command::Auto(steer) => steer::run(&steer, None),
+        Command::Import(import) => import::run(&import),
         Command::Demo => demo::run(),
     };
     ExitCode::from(code)
@@ -84,6 +86,9 @@ enum Command {
     /// Let monitors decide again
     #[command(after_help = steer::HELP)]
     Auto(steer::SteerArguments),
+    /// Turn what BIND, gdnsd or Route 53 serves into zone files
+    #[command(after_help = import::HELP)]
+    Import(import::ImportArguments),
     /// Show it work: a sample zone over a few tiny endpoints on loopback, one of which dies and comes back
     Demo,
 }

@@ -19,6 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "diagnostic",
             "geo",
             "health",
+            "import",
             "moment",
             "policy",
             "server",
@@ -51,6 +52,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("admin", &[]),
+    ("import", &["diagnostic", "wire", "zone"]),
     (
         "config",
         &[

@@ -18,6 +18,7 @@ mod doors;
 mod explain;
 mod fuzzed;
 mod hints;
+mod importing;
 mod kinds;
 mod limiting;
 mod limits;
