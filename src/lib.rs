@@ -2,7 +2,7 @@
 //!
 //! The map, in reading order. Upper rooms may use lower ones; a test holds who knows whom.
 //!
-//! Two planes. The *control plane* (`cli`, `server`, `admin`, `explain`, `preview`, `config`, `probe`) runs on tokio and may allocate, wait and
+//! Two planes. The *control plane* (`cli`, `server`, `admin`, `explain`, `preview`, `config`, `import`, `probe`) runs on tokio and may allocate, wait and
 //! fail. The *data plane* (`transport` → `answer` → `zone`, `policy`) runs one thread a core and never does. They
 //! meet in the [`snapshot`]: the control plane swaps in a new one when a file or a verdict changes, the data plane
 //! reads whichever is there.
@@ -32,6 +32,7 @@ pub mod policy;
 pub mod geo;
 pub mod ttl;
 pub mod config;
+pub mod import;
 pub mod probe;
 pub mod health;
 pub mod wire;

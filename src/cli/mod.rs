@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod diff;
 mod explain;
+mod import;
 mod manual;
 mod reload;
 mod replace;
@@ -44,6 +45,7 @@ pub fn run() -> ExitCode {
         Command::Down(steer) => steer::run(&steer, Some(Force::Down)),
         Command::Drain(drain) => steer::drain(&drain),
         Command::Auto(steer) => steer::run(&steer, None),
+        Command::Import(import) => import::run(&import),
         Command::Completions(shell) => manual::completions(&shell, Arguments::command()),
         Command::Man(man) => manual::man(&man, Arguments::command()),
         Command::Demo => demo::run(),
@@ -104,6 +106,9 @@ enum Command {
     /// Let monitors decide again
     #[command(after_help = steer::HELP)]
     Auto(steer::SteerArguments),
+    /// Turn what BIND, gdnsd or Route 53 serves into zone files
+    #[command(after_help = import::HELP)]
+    Import(import::ImportArguments),
     /// Print completions for a shell
     #[command(after_help = manual::COMPLETIONS_HELP)]
     Completions(manual::CompletionsArguments),

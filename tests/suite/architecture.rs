@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "diagnostic",
             "explain",
             "health",
+            "import",
             "moment",
             "policy",
             "preview",
@@ -56,6 +57,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("explain", &["admin", "answer", "geo", "health", "moment", "policy", "snapshot", "wire"]),
     ("admin", &[]),
+    ("import", &["diagnostic", "wire", "zone"]),
     (
         "config",
         &[

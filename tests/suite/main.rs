@@ -20,6 +20,7 @@ mod fuzzed;
 #[cfg(test)]
 mod handover;
 mod hints;
+mod importing;
 mod kinds;
 #[cfg(test)]
 mod lifecycle;

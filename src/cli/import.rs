@@ -1,0 +1,171 @@
+//! `import`: other servers' configurations into zone files.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use super::terminal::{self, note, plural};
+use super::{DONE, FAILED};
+use crate::config::{self, Atlas};
+use crate::diagnostic::Severity;
+use crate::import::{Draft, Fate, Faults, Imported, Note, bind, gdnsd, route53};
+use crate::wire::name::Name;
+
+pub(super) const HELP: &str = "\
+Writes a NAME.zone for each zone and, where something is balanced, a NAME.toml. Everything that could not be carried \
+over is listed, and so is what means something a little different here; nothing of the source is changed.
+
+Exit codes: 0 written, and valid · 1 the source has faults, or the files need a hand · 2 wrong usage";
+
+#[derive(Args, Debug)]
+pub(super) struct ImportArguments {
+    #[command(subcommand)]
+    source: Source,
+}
+
+#[derive(Debug, Subcommand)]
+enum Source {
+    /// BIND: a named.conf, or the master file of one zone; names with several addresses become pools
+    Bind {
+        /// The named.conf, or with --zone a master file
+        file: PathBuf,
+        /// The zone that FILE is the master file of
+        #[arg(long, value_name = "NAME", value_parser = name)]
+        zone: Option<Name>,
+        #[command(flatten)]
+        out: Out,
+    },
+    /// gdnsd: its configuration folder, with the plugins behind DYNA and DYNC
+    Gdnsd {
+        /// The folder that holds `config` and `zones`, such as /etc/gdnsd
+        folder: PathBuf,
+        #[command(flatten)]
+        out: Out,
+    },
+    /// Route 53: what `aws route53 list-resource-record-sets` printed
+    Route53 {
+        /// The JSON of one hosted zone
+        file: PathBuf,
+        /// The zone, where the export has no SOA record
+        #[arg(long, value_name = "NAME", value_parser = name)]
+        zone: Option<Name>,
+        /// What `aws route53 list-health-checks` printed
+        #[arg(long, value_name = "FILE")]
+        health_checks: Option<PathBuf>,
+        #[command(flatten)]
+        out: Out,
+    },
+}
+
+#[derive(Args, Debug)]
+struct Out {
+    /// The folder to write to; it is made where there is none
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Write over files that are there
+    #[arg(long)]
+    force: bool,
+}
+
+fn name(text: &str) -> Result<Name, String> {
+    Name::from_host(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn run(arguments: &ImportArguments) -> u8 {
+    let (kind, source, out, read) = match &arguments.source {
+        Source::Bind { file, zone, out } => ("BIND", file, out, bind::read(file, zone.as_ref())),
+        Source::Gdnsd { folder, out } => ("gdnsd", folder, out, gdnsd::read(folder)),
+        Source::Route53 { file, zone, health_checks, out } => {
+            ("Route 53", file, out, route53::read(file, zone.as_ref(), health_checks.as_deref()))
+        }
+    };
+    let imported = match read {
+        Ok(imported) => imported,
+        Err(faults) => return refuse(&faults),
+    };
+    if let Err(problem) = write(&imported.zones, kind, out) {
+        note(format_args!("error: {problem}"));
+        return FAILED;
+    }
+    let told = account(&imported, source, &out.out);
+    match terminal::print(format_args!("{told}")) {
+        Ok(()) => verify(&out.out),
+        Err(error) => terminal::unprinted(&error),
+    }
+}
+
+fn refuse(faults: &Faults) -> u8 {
+    terminal::print_faults(faults);
+    note(format_args!("nothing was written"));
+    FAILED
+}
+
+/// Writes the files of all zones, or none where one is there already.
+fn write(zones: &[Draft], kind: &str, out: &Out) -> Result<(), String> {
+    let mut files = Vec::new();
+    for zone in zones {
+        let file = |ending: &str| out.out.join(format!("{}.{ending}", zone.stem()));
+        files.push((file("zone"), zone.master_file(kind)));
+        files.extend(zone.policy_file(kind).map(|text| (file("toml"), text)));
+    }
+    if files.is_empty() {
+        return Err("there is no zone to be imported".to_owned());
+    }
+    let there = files.iter().map(|(file, _)| file).find(|file| !out.force && file.exists());
+    if let Some(there) = there {
+        return Err(format!(
+            "{} is there already; --force writes over it, --out names another folder",
+            there.display()
+        ));
+    }
+    let failed = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
+    fs::create_dir_all(&out.out).map_err(|error| failed(&out.out, error))?;
+    for (file, text) in files {
+        fs::write(&file, text).map_err(|error| failed(&file, error))?;
+    }
+    Ok(())
+}
+
+/// What was written, and what became of the rest.
+fn account(imported: &Imported, source: &Path, out: &Path) -> String {
+    let mut text = String::new();
+    for zone in &imported.zones {
+        let (records, names) = (plural(zone.records(), "record"), plural(zone.names(), "balanced name"));
+        let _ = writeln!(text, "zone {}: {records}, {names}", zone.apex);
+    }
+    let _ = writeln!(text, "{} → {}: {}", source.display(), out.display(), plural(imported.zones.len(), "zone"));
+    let mut notes: Vec<&Note> = imported.notes.iter().collect();
+    notes.sort();
+    let mut last = None;
+    for note in notes {
+        if last.replace(note.fate) != Some(note.fate) {
+            let _ = writeln!(text, "\n{}", heading(note.fate));
+        }
+        let _ = writeln!(text, "  {}: {}", note.at, note.what);
+    }
+    text
+}
+
+fn heading(fate: Fate) -> &'static str {
+    match fate {
+        Fate::Lost => "Not carried over:",
+        Fate::Changed => "Carried over as something a little different:",
+        Fate::ToDo => "To be done outside of the zone files:",
+    }
+}
+
+/// Reads what was written as the server would.
+fn verify(out: &Path) -> u8 {
+    let (_, faults) = config::load(out, &Atlas::default());
+    let errors = faults.iter().filter(|fault| fault.severity == Severity::Error).count();
+    if errors == 0 {
+        let printed = terminal::print(format_args!("\nNext: bellwether check --zones {}\n", out.display()));
+        return printed.map_or_else(|error| terminal::unprinted(&error), |()| DONE);
+    }
+    terminal::print_faults(&faults);
+    let things = plural(errors, "thing");
+    note(format_args!("written, but {things} must be mended by hand before it can be served"));
+    FAILED
+}

@@ -1,0 +1,323 @@
+//! gdnsd's configuration language: nested hashes, arrays and scalars.
+//!
+//! Source: `gdnsd.config(5)` of gdnsd 3.8, part "configuration file low-level syntax".
+
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::{Diagnostic, Place};
+
+/// `$include` in `$include`, at most.
+const DEPTH_MAX: usize = 16;
+
+/// A value and where it begins.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) value: Value,
+    /// `FILE:LINE`.
+    pub(super) at: String,
+}
+
+/// What a value is.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    Text(String),
+    List(Vec<Node>),
+    Table(Table),
+}
+
+/// Keys in their order.
+pub(super) type Table = Vec<(String, Node)>;
+
+impl Node {
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn table(&self) -> Option<&Table> {
+        match &self.value {
+            Value::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// The texts of an array, or the one text that may stand for an array of one.
+    pub(super) fn texts(&self) -> Vec<&str> {
+        match &self.value {
+            Value::Text(text) => vec![text],
+            Value::List(items) => items.iter().filter_map(Self::text).collect(),
+            Value::Table(_) => Vec::new(),
+        }
+    }
+
+    /// What stands under `key`, in a hash.
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+        self.table().and_then(|table| get(table, key))
+    }
+}
+
+/// What stands under `key`.
+pub(super) fn get<'t>(table: &'t Table, key: &str) -> Option<&'t Node> {
+    table.iter().find(|(own, _)| own == key).map(|(_, node)| node)
+}
+
+/// Reads a file and all that it includes.
+///
+/// # Errors
+/// The first fault: what follows one is anybody's guess in this language.
+pub(super) fn read(file: &Path) -> Result<Node, Box<Diagnostic>> {
+    read_within(file, 0)
+}
+
+fn read_within(file: &Path, depth: usize) -> Result<Node, Box<Diagnostic>> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Diagnostic::error(Place::of_file(file), format!("cannot be read: {error}")))?;
+    let mut parser = Parser { file, text: &text, at: 0, depth };
+    parser.skip();
+    let value = match parser.rest().starts_with('[') {
+        true => parser.list()?,
+        false => Value::Table(parser.table(None)?),
+    };
+    parser.skip();
+    if !parser.rest().is_empty() {
+        return Err(parser.fault("nothing may follow here"));
+    }
+    Ok(Node { value, at: format!("{}:1", file.display()) })
+}
+
+struct Parser<'t> {
+    file: &'t Path,
+    text: &'t str,
+    at: usize,
+    depth: usize,
+}
+
+impl Parser<'_> {
+    fn rest(&self) -> &str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn place(&self) -> Place {
+        Place::of_span(self.file, self.text, self.at, self.at + 1)
+    }
+
+    fn fault(&self, message: &str) -> Box<Diagnostic> {
+        Box::new(Diagnostic::error(self.place(), message))
+    }
+
+    /// Passes over white space, comments, and the commas and semicolons that may stand between items.
+    fn skip(&mut self) {
+        loop {
+            let rest = self.rest();
+            let blank = rest.len() - rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',').len();
+            let rest = &rest[blank..];
+            let comment = if rest.starts_with('#') { rest.find('\n').unwrap_or(rest.len()) } else { 0 };
+            self.at += blank + comment;
+            if comment == 0 {
+                return;
+            }
+        }
+    }
+
+    /// A hash's items, to `end` or to the end of the file.
+    fn table(&mut self, end: Option<char>) -> Result<Table, Box<Diagnostic>> {
+        let mut table = Table::new();
+        loop {
+            self.skip();
+            match (self.rest().chars().next(), end) {
+                (None, None) => return Ok(table),
+                (None, Some(_)) => return Err(self.fault("a brace is not closed")),
+                (Some(found), Some(end)) if found == end => {
+                    self.at += 1;
+                    return Ok(table);
+                }
+                _ => {}
+            }
+            if self.rest().starts_with(INCLUDE) {
+                for file in self.include()? {
+                    match read_within(&file, self.depth + 1)?.value {
+                        Value::Table(included) => table.extend(included),
+                        _ => return Err(self.fault("a file that is included here must hold a hash")),
+                    }
+                }
+                continue;
+            }
+            let key = self.scalar()?;
+            self.skip();
+            if !self.rest().starts_with('=') {
+                return Err(self.fault(&format!("`=` or `=>` must follow the key `{key}`")));
+            }
+            self.at += if self.rest().starts_with("=>") { 2 } else { 1 };
+            let node = self.value()?;
+            table.push((key, node));
+        }
+    }
+
+    fn list(&mut self) -> Result<Value, Box<Diagnostic>> {
+        self.at += 1;
+        let mut items = Vec::new();
+        loop {
+            self.skip();
+            match self.rest().chars().next() {
+                None => return Err(self.fault("a bracket is not closed")),
+                Some(']') => {
+                    self.at += 1;
+                    return Ok(Value::List(items));
+                }
+                Some(_) => items.push(self.value()?),
+            }
+        }
+    }
+
+    fn value(&mut self) -> Result<Node, Box<Diagnostic>> {
+        self.skip();
+        let at = format!("{}:{}", self.file.display(), self.place().line);
+        if self.rest().starts_with(INCLUDE) {
+            let [file] = &self.include()?[..] else { return Err(self.fault("one file must be included here")) };
+            return read_within(file, self.depth + 1);
+        }
+        let value = match self.rest().chars().next() {
+            Some('{') => {
+                self.at += 1;
+                Value::Table(self.table(Some('}'))?)
+            }
+            Some('[') => self.list()?,
+            _ => Value::Text(self.scalar()?),
+        };
+        Ok(Node { value, at })
+    }
+
+    /// A word, or a string in quotes; a backslash takes the next character as it is, or three digits of its code.
+    fn scalar(&mut self) -> Result<String, Box<Diagnostic>> {
+        let quoted = self.rest().starts_with('"');
+        let start = self.at;
+        self.at += usize::from(quoted);
+        let mut octets = Vec::new();
+        loop {
+            let rest = self.rest();
+            let Some(next) = rest.chars().next() else {
+                if quoted {
+                    self.at = start;
+                    return Err(self.fault("a quote is not closed"));
+                }
+                break;
+            };
+            let is_end = next.is_whitespace() || matches!(next, ']' | '[' | '}' | '{' | ';' | ',' | '"' | '=' | '#');
+            match next {
+                '"' if quoted => {
+                    self.at += 1;
+                    break;
+                }
+                '\\' => {
+                    let Some((octet, after)) = crate::wire::name::escaped(&rest.as_bytes()[1..]) else {
+                        return Err(
+                            self.fault("a backslash must be followed by a character or by three digits up to 255")
+                        );
+                    };
+                    octets.push(octet);
+                    self.at += rest.len() - after.len();
+                }
+                _ if is_end && !quoted => break,
+                _ => {
+                    octets.extend_from_slice(next.encode_utf8(&mut [0; 4]).as_bytes());
+                    self.at += next.len_utf8();
+                }
+            }
+        }
+        if self.at == start {
+            return Err(self.fault("a word or a string in quotes must stand here"));
+        }
+        Ok(String::from_utf8_lossy(&octets).into_owned())
+    }
+
+    /// The files of `$include{…}`: one, those of a folder, or what a pattern matches in its folder.
+    fn include(&mut self) -> Result<Vec<PathBuf>, Box<Diagnostic>> {
+        let start = self.at;
+        self.at += INCLUDE.len();
+        self.skip();
+        let path = self.scalar()?;
+        self.skip();
+        if !self.rest().starts_with('}') {
+            return Err(self.fault("a brace must close the include"));
+        }
+        self.at += 1;
+        let path = self.file.parent().unwrap_or(Path::new("")).join(path);
+        let fault = |this: &mut Self, message: String| {
+            this.at = start;
+            this.fault(&message)
+        };
+        if self.depth >= DEPTH_MAX {
+            return Err(fault(self, format!("more than {DEPTH_MAX} includes within each other")));
+        }
+        let pattern = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let (folder, pattern) = match (path.is_dir(), pattern.contains(['*', '?'])) {
+            (true, _) => (path, "*".to_owned()),
+            (false, true) => (path.parent().unwrap_or(Path::new("")).to_owned(), pattern),
+            (false, false) => return Ok(vec![path]),
+        };
+        let entries =
+            std::fs::read_dir(&folder).map_err(|error| fault(self, format!("{}: {error}", folder.display())))?;
+        let mut files: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+        files.retain(|file| {
+            let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            file.is_file() && !name.starts_with('.') && matches(pattern.as_bytes(), name.as_bytes())
+        });
+        files.sort();
+        Ok(files)
+    }
+}
+
+const INCLUDE: &str = "$include{";
+
+/// Whether `name` is of the form of `pattern`, in which `*` stands for anything and `?` for one octet.
+fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern.split_first(), name.split_first()) {
+        (None, None) => true,
+        (Some((b'*', rest)), _) => (0..=name.len()).any(|skip| matches(rest, &name[skip..])),
+        (Some((b'?', rest)), Some((_, name))) => matches(rest, name),
+        (Some((own, rest)), Some((found, name))) => own == found && matches(rest, name),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(node: &Node) -> String {
+        match &node.value {
+            Value::Text(text) => text.clone(),
+            Value::List(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(" ")),
+            Value::Table(table) => {
+                let items: Vec<String> = table.iter().map(|(key, node)| format!("{key}={}", shown(node))).collect();
+                format!("{{{}}}", items.join(" "))
+            }
+        }
+    }
+
+    #[test]
+    fn the_language_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("config");
+        std::fs::write(folder.path().join("more"), "k = v\n").expect("written");
+        std::fs::write(folder.path().join("list"), "[ a, b ]\n").expect("written");
+        let check = |text: &str, expected: Result<&str, &str>| {
+            std::fs::write(&file, text).expect("written");
+            let got = read(&file);
+            let got = got.as_ref().map(shown).map_err(|fault| fault.message.clone());
+            assert_eq!(got.as_deref().map_err(String::as_str), expected, "{text}");
+        };
+        check("", Ok("{}"));
+        check("a => { b = c, d => [ 1 2, 3 ] } # x\n e = \"f # \\\" g\"", Ok("{a={b=c d=[1 2 3]} e=f # \" g}"));
+        check("dc => %multifo!res_1\nn => 2001:DB8::/32", Ok("{dc=%multifo!res_1 n=2001:DB8::/32}"));
+        check("$include{more}, a => $include{ list }", Ok("{k=v a=[a b]}"));
+        check("$include{\"mor?\"}", Ok("{k=v}"));
+        check("a = { b = c", Err("a brace is not closed"));
+        check("a = [ b", Err("a bracket is not closed"));
+        check("a b", Err("`=` or `=>` must follow the key `a`"));
+        check("a = \"b", Err("a quote is not closed"));
+        check("a = ]", Err("a word or a string in quotes must stand here"));
+    }
+}

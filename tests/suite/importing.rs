@@ -1,0 +1,346 @@
+//! `import` as a black box: what was served elsewhere, the files that come of it, and what is said of the rest.
+
+use std::fs;
+
+use crate::support::server::run;
+
+/// Imports `files` with `arguments`, and holds what is said and written against what is expected: every line of it has
+/// to be there, in this order.
+fn check(files: &[(&str, &str)], arguments: &[&str], said: &[&str], written: &[(&str, &str)]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, text).expect("a file");
+    }
+    let output = run(folder.path(), &[&["import"], arguments, &["--out", "out"]].concat());
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!((output.status.code(), &*stderr), (Some(0), ""), "{stdout}");
+    for line in said {
+        assert!(stdout.lines().any(|printed| printed.trim() == *line), "{line:?} was not said:\n{stdout}");
+    }
+    for (name, expected) in written {
+        let text = fs::read_to_string(folder.path().join("out").join(name)).expect(name);
+        assert_eq!(text.trim(), expected.trim(), "{name}");
+    }
+    // And once more: nothing is written over unasked.
+    let again = run(folder.path(), &[&["import"], arguments, &["--out", "out"]].concat());
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("is there already; --force writes over it"));
+    let forced = run(folder.path(), &[&["import"], arguments, &["--out", "out", "--force"]].concat());
+    assert_eq!(forced.status.code(), Some(0));
+    assert_eq!(run(folder.path(), &["check", "--zones", "out"]).status.code(), Some(0));
+}
+
+#[test]
+fn bind_rotates_and_so_does_what_comes_of_it() {
+    let named = r#"
+        // Comments of all kinds /* here
+        options { directory "data"; recursion no; listen-on { 127.0.0.1; }; rrset-order { order cyclic; }; };
+        acl "inside" { 10.0.0.0/8; }; # and here
+        zone "example.com" IN { type master; file "example.com.db"; allow-transfer { none; }; };
+        /* the rest */ zone "example.net" { type slave; file "net"; masters { 192.0.2.1; }; };
+        zone "." { type hint; file "root"; };
+    "#;
+    let zone = r#"
+$TTL 1h
+@       SOA ns1 hostmaster 1 7200 900 1209600 300
+        NS  ns1
+        NS  ns2
+ns1     A   192.0.2.53
+ns1     A   192.0.2.54
+ns2     A   192.0.2.55
+www 300 A   192.0.2.1
+    300 A   192.0.2.2
+    300 AAAA 2001:db8::1
+shop 60 A   192.0.2.2
+     60 A   192.0.2.1
+     60 AAAA 2001:db8::1
+one     A   192.0.2.9
+*.app   A   192.0.2.3
+*.app   A   192.0.2.4
+@       A   192.0.2.5
+@       A   192.0.2.6
+sub     NS  ns.sub
+ns.sub  A   192.0.2.7
+ns.sub  A   192.0.2.8
+txt     TXT "a \"b\"" c
+www     RRSIG A 13 3 300 20300101000000 20200101000000 1 example.com. AAAA
+$GENERATE 1-2 h$ CNAME www
+"#;
+    let policy = r#"
+# example.com: what is balanced, imported from BIND
+
+# Nothing here is monitored yet. Say how an endpoint is judged, and name it in the pools (monitor = "web"); then a
+# name may state its budget (failover = "30s") in place of a range of TTLs:
+#
+# [monitors.web]
+# http = { path = "/" }
+
+[pools.www]
+policy = "round-robin"
+endpoints = [
+  { name = "192.0.2.1", address = "192.0.2.1" },
+  { name = "192.0.2.2", address = "192.0.2.2" },
+  { name = "2001:db8::1", address = "2001:db8::1" },
+]
+
+[pools.any-app]
+policy = "round-robin"
+endpoints = [
+  { name = "192.0.2.3", address = "192.0.2.3" },
+  { name = "192.0.2.4", address = "192.0.2.4" },
+]
+
+[pools.apex]
+policy = "round-robin"
+endpoints = [
+  { name = "192.0.2.5", address = "192.0.2.5" },
+  { name = "192.0.2.6", address = "192.0.2.6" },
+]
+
+[names]
+"www" = { pool = "www", ttl = { min = "5s", max = "300s" } }
+"shop" = { pool = "www", ttl = { min = "5s", max = "60s" } }
+"*.app" = { pool = "any-app", ttl = { min = "5s", max = "3600s" } }
+"@" = { pool = "apex", ttl = { min = "5s", max = "3600s" } }
+"#;
+    let master = r#"
+; example.com, imported from BIND
+$ORIGIN example.com.
+$TTL 3600
+@      SOA ns1.example.com. hostmaster.example.com. 1 7200 900 1209600 300
+@      NS ns1.example.com.
+@      NS ns2.example.com.
+ns1    A 192.0.2.53
+ns1    A 192.0.2.54
+ns2    A 192.0.2.55
+one    A 192.0.2.9
+sub    NS ns.sub.example.com.
+ns.sub A 192.0.2.7
+ns.sub A 192.0.2.8
+txt    TXT "a \"b\"" "c"
+h1     CNAME www.example.com.
+h2     CNAME www.example.com.
+"#;
+    check(
+        &[("named.conf", named), ("data/example.com.db", zone)],
+        &["bind", "named.conf"],
+        &[
+            "zone example.com.: 13 records, 4 balanced names",
+            "named.conf → out: 1 zone",
+            "example.com: 1 records of DNSSEC (RRSIG, NSEC and the like): this server does not sign; take the DS record out \
+             of the parent zone before it serves this one",
+            "named.conf:3: listen-on: goes into listen of bellwether.toml",
+            "named.conf:3: recursion: this server does not resolve",
+            "named.conf:3: rrset-order: addresses rotate always",
+            "named.conf:4: acl: access lists: of transfers in [transfer] allow of bellwether.toml, of other things not at all",
+            "named.conf:5: allow-transfer of zone \"example.com\": goes into [transfer] allow of bellwether.toml",
+            "named.conf:6: zone \"example.net\" (slave): only zones that the server is primary for are carried over",
+        ],
+        &[("example.com.toml", policy), ("example.com.zone", master)],
+    );
+    check(
+        &[("db", zone)],
+        &["bind", "db", "--zone", "example.com"],
+        &["zone example.com.: 13 records, 4 balanced names"],
+        &[("example.com.toml", policy), ("example.com.zone", master)],
+    );
+}
+
+/// A record set of an export: name, type, what it holds, and how it is chosen.
+fn set(name: &str, rtype: &str, values: &[&str], rest: &str) -> String {
+    let values: Vec<String> = values.iter().map(|value| format!("{{\"Value\": {value:?}}}")).collect();
+    let held = match values.is_empty() {
+        true => String::new(),
+        false => format!("\"TTL\": 60, \"ResourceRecords\": [{}]", values.join(", ")),
+    };
+    let comma = if held.is_empty() || rest.is_empty() { "" } else { ", " };
+    format!("{{\"Name\": \"{name}\", \"Type\": \"{rtype}\", {held}{comma}{rest}}}")
+}
+
+#[test]
+fn route_53_policies_become_pools() {
+    let ns = "ns-1.awsdns-00.example.org.";
+    let soa = format!("{ns} hostmaster.example.org. 1 7200 900 1209600 86400");
+    let check_id = "\"HealthCheckId\": \"abcdef01-2345\"";
+    let alias = |to: &str| {
+        format!("\"AliasTarget\": {{\"DNSName\": \"{to}\", \"HostedZoneId\": \"Z\", \"EvaluateTargetHealth\": true}}")
+    };
+    let sets = [
+        set("example.com.", "SOA", &[&soa], ""),
+        set("example.com.", "NS", &[ns], ""),
+        set("example.com.", "A", &[], &alias("geo.example.com.")),
+        set(
+            "\\\\052.w.example.com.",
+            "A",
+            &["192.0.2.1"],
+            &format!("\"SetIdentifier\": \"a\", \"Weight\": 3, {check_id}"),
+        ),
+        set("\\\\052.w.example.com.", "A", &["192.0.2.2"], "\"SetIdentifier\": \"b\", \"Weight\": 1"),
+        set("\\\\052.w.example.com.", "AAAA", &["2001:db8::1"], "\"SetIdentifier\": \"a\", \"Weight\": 3"),
+        set(
+            "geo.example.com.",
+            "A",
+            &["192.0.2.3"],
+            "\"SetIdentifier\": \"eu\", \"GeoLocation\": {\"ContinentCode\": \"EU\"}",
+        ),
+        set(
+            "geo.example.com.",
+            "A",
+            &["192.0.2.4"],
+            "\"SetIdentifier\": \"ca\", \"GeoLocation\": {\"CountryCode\": \"US\", \"SubdivisionCode\": \"CA\"}",
+        ),
+        set(
+            "geo.example.com.",
+            "A",
+            &["192.0.2.5"],
+            "\"SetIdentifier\": \"rest\", \"GeoLocation\": {\"CountryCode\": \"*\"}",
+        ),
+        set("fast.example.com.", "A", &["192.0.2.6"], "\"SetIdentifier\": \"i\", \"Region\": \"eu-west-1\""),
+        set(
+            "fast.example.com.",
+            "A",
+            &[],
+            &format!("\"SetIdentifier\": \"u\", \"Region\": \"us-east-1\", {}", alias("pair.example.com.")),
+        ),
+        set("pair.example.com.", "A", &["192.0.2.8"], "\"SetIdentifier\": \"second\", \"Failover\": \"SECONDARY\""),
+        set("pair.example.com.", "A", &["192.0.2.7"], "\"SetIdentifier\": \"first\", \"Failover\": \"PRIMARY\""),
+        set("multi.example.com.", "A", &["192.0.2.9"], "\"SetIdentifier\": \"m1\", \"MultiValueAnswer\": true"),
+        set("multi.example.com.", "A", &["192.0.2.10"], "\"SetIdentifier\": \"m2\", \"MultiValueAnswer\": true"),
+        set("cdn.example.com.", "A", &[], &alias("d1.cdn.example.net.")),
+        set("mx.example.com.", "MX", &["10 mail.example.com."], "\"SetIdentifier\": \"x\", \"Weight\": 1"),
+        set("txt.example.com.", "TXT", &["\"caf\\303\\251\""], ""),
+    ];
+    let checks = "{\"HealthChecks\": [{\"Id\": \"abcdef01-2345\", \"HealthCheckConfig\": {\"Type\": \"HTTPS\", \"IPAddress\": \
+                  \"192.0.2.1\", \"FullyQualifiedDomainName\": \"www.example.com\", \"ResourcePath\": \"/up\", \
+                  \"RequestInterval\": 10, \"FailureThreshold\": 2}}]}";
+    let policy = r#"
+# example.com: what is balanced, imported from Route 53
+
+[monitors.check-abcdef01]
+https = { path = "/up", host = "www.example.com", status = ["200-399"], verify = false }
+interval = "10s"
+timeout = "6s"
+fall = 2
+rise = 2
+
+[pools.any-w]
+policy = "weighted"
+endpoints = [
+  { name = "a", address = "192.0.2.1", monitor = "check-abcdef01", weight = 3 },
+  { name = "a-v6", address = "2001:db8::1", weight = 3 },
+  { name = "b", address = "192.0.2.2", weight = 1 },
+]
+
+[pools.geo]
+policy = "geo"
+otherwise = "rest"
+endpoints = [
+  { name = "eu", address = "192.0.2.3", continents = ["EU"] },
+  { name = "ca", address = "192.0.2.4", subdivisions = ["US-CA"] },
+  { name = "rest", address = "192.0.2.5" },
+]
+
+[pools.apex]
+policy = "failover"
+members = [
+  "geo",
+]
+
+[pools.fast-i]
+policy = "round-robin"
+place = { latitude = 53.0, longitude = -6.0 }
+endpoints = [
+  { name = "192.0.2.6", address = "192.0.2.6" },
+]
+
+[pools.pair]
+policy = "failover"
+place = { latitude = 39.0, longitude = -77.0 }
+endpoints = [
+  { name = "first", address = "192.0.2.7" },
+  { name = "second", address = "192.0.2.8" },
+]
+
+[pools.fast]
+policy = "latency"
+members = [
+  "fast-i",
+  "pair",
+]
+
+[pools.multi]
+policy = "random"
+endpoints = [
+  { name = "m1", address = "192.0.2.9" },
+  { name = "m2", address = "192.0.2.10" },
+]
+
+[names]
+"*.w" = { pool = "any-w", ttl = { min = "5s", max = "60s" } }
+"@" = { pool = "apex", ttl = { min = "5s", max = "60s" } }
+"fast" = { pool = "fast", ttl = { min = "5s", max = "60s" } }
+"geo" = { pool = "geo", ttl = { min = "5s", max = "60s" } }
+"multi" = { pool = "multi", ttl = { min = "5s", max = "60s" }, answers = 8 }
+"pair" = { pool = "pair", ttl = { min = "5s", max = "60s" } }
+"#;
+    let master = r#"
+; example.com, imported from Route 53
+$ORIGIN example.com.
+$TTL 60
+@   SOA ns-1.awsdns-00.example.org. hostmaster.example.org. 1 7200 900 1209600 86400
+@   NS ns-1.awsdns-00.example.org.
+txt TXT "caf\195\169"
+cdn CNAME d1.cdn.example.net.
+"#;
+    let export = format!("{{\"ResourceRecordSets\": [{}]}}", sets.join(",\n"));
+    check(
+        &[("sets.json", &export), ("checks.json", checks)],
+        &["route53", "sets.json", "--health-checks", "checks.json"],
+        &[
+            "zone example.com.: 4 records, 6 balanced names",
+            "mx.example.com. MX x: only addresses and aliases are balanced here; as records without a policy others go into \
+             the master file",
+            "cdn.example.com.: alias of d1.cdn.example.net.: a CNAME record here, which clients see",
+            "example.com.: NS and SOA records name Route 53's servers until they are changed to yours",
+        ],
+        &[("example.com.toml", policy), ("example.com.zone", master)],
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_told_and_nothing_is_written() {
+    let check = |name: &str, text: &str, arguments: &[&str], expected: &[&str]| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, text).expect("a file");
+        let output = run(folder.path(), &[&["import"], arguments, &["--out", "out"]].concat());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        for part in expected {
+            assert!(stderr.contains(part), "{part:?} was not said:\n{stderr}");
+        }
+        assert!(!folder.path().join("out").exists());
+        assert!(stderr.ends_with("nothing was written\n"), "{stderr}");
+    };
+    check("db", "@ SOA a b 1 2 3 4\n", &["bind", "db", "--zone", "example.com"], &["db:1:", "nothing was written"]);
+    check("named.conf", "zone \"a\" {\n type primary;", &["bind", "named.conf"], &["a brace is not closed"]);
+    check("named.conf", "include \"nowhere\";", &["bind", "named.conf"], &["nowhere: error: cannot be read"]);
+    check("x", "", &["gdnsd", "g"], &["g/zones: error: cannot be read"]);
+    check("g/config", "a = {\n b", &["gdnsd", "g"], &["`=` or `=>` must follow the key `b`", "g/config:2"]);
+    check(
+        "g/zones/example.com",
+        "@ SOA a b 1 2 3 4 5\n@ A 192.0.2.999\n",
+        &["gdnsd", "g"],
+        &["g/zones/example.com:2:"],
+    );
+    check("sets.json", "{\n\"a\": 1}", &["route53", "sets.json"], &["not what `aws route53` prints", "sets.json:2:"]);
+    check(
+        "sets.json",
+        "{\"ResourceRecordSets\": []}",
+        &["route53", "sets.json"],
+        &["there is no SOA record that would name the zone; --zone names it"],
+    );
+}
