@@ -4,10 +4,12 @@
 //! [`Live`] pools of the zones that it touches; the rest is shared with the snapshot before.
 
 mod identity;
+mod layout;
 
 use std::sync::Arc;
 
 pub use identity::{Identity, NSID_OCTETS_MAX, TEXT_OCTETS_MAX};
+pub use layout::{Counted, Layout, LeftOut, NO_ZONE, OTHER_ZONES, RowLimits, Rows};
 
 use crate::moment::Moment;
 use crate::policy::{Answers, Ecs, Family, Live, PoolId, Pools, WhenAllDown};
@@ -25,6 +27,7 @@ pub struct Snapshot {
     cursors: usize,
     identity: Arc<Identity>,
     horizon: Arc<Horizon>,
+    layout: Option<Arc<Layout>>,
 }
 
 /// One zone with its balanced names.
@@ -37,6 +40,7 @@ pub struct Served {
     /// The pools under the verdicts of now.
     pub live: Arc<Live>,
     cursors_at: usize,
+    rows: Rows,
 }
 
 /// The balanced names of one zone, and what they are balanced over.
@@ -125,7 +129,12 @@ impl Steering {
 impl Served {
     /// A zone with its balanced names and their pools of now.
     pub fn new(zone: Arc<Zone>, steering: Arc<Steering>, live: Arc<Live>) -> Self {
-        Self { zone, steering, live, cursors_at: 0 }
+        Self { zone, steering, live, cursors_at: 0, rows: Rows::NONE }
+    }
+
+    /// Where its queries and answers are counted.
+    pub fn rows(&self) -> Rows {
+        self.rows
     }
 
     /// Where a worker keeps the cursors of `name` for one family.
@@ -153,7 +162,20 @@ impl Snapshot {
             cursors += zone.steering.cursors;
         }
         let index = Arc::new(Index::of(&served));
-        Self { generation, served: served.into(), index, cursors, identity: Arc::default(), horizon: Arc::default() }
+        let (identity, horizon) = (Arc::default(), Arc::default());
+        Self { generation, served: served.into(), index, cursors, identity, horizon, layout: None }
+    }
+
+    /// The same, counted by zone and endpoint. What had rows in the layout `before` keeps them as far as it can.
+    #[must_use]
+    pub fn counted(mut self, before: Option<&Arc<Layout>>, limits: RowLimits) -> Self {
+        self.layout = Some(Layout::assign(&mut self.served, before, limits));
+        self
+    }
+
+    /// How it is counted; `None` where it is not.
+    pub fn layout(&self) -> Option<&Arc<Layout>> {
+        self.layout.as_ref()
     }
 
     /// The same, by a server that says this of itself.

@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
@@ -15,6 +15,7 @@ use super::api::{
     Target,
 };
 use super::desk::{Desk, Phase, Refusal, Selection};
+use super::exposition::Exposition;
 use super::{BODY_OCTETS_MAX, Problem, REQUEST_LONGEST, Token, guard};
 
 type Answer<T> = Result<Json<T>, Problem>;
@@ -24,6 +25,7 @@ pub(super) fn router(desk: Desk, token: Option<Token>) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
         .route("/v1/status", get(status))
         .route("/v1/explain", get(explain))
         .route("/v1/steer", post(steer))
@@ -61,6 +63,12 @@ async fn readyz(State(desk): State<Desk>) -> Result<&'static str, Problem> {
         Phase::Stopping => "stopping",
     };
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail))
+}
+
+async fn metrics(State(desk): State<Desk>, headers: HeaderMap) -> Result<Response, Problem> {
+    let text = desk.measure().await?;
+    let text = text.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "`metrics` is off in the [admin] table"))?;
+    Ok(Exposition::accepted(&headers).response(text))
 }
 
 async fn status(State(desk): State<Desk>) -> Answer<Status> {

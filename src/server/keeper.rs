@@ -1,6 +1,7 @@
 //! Keeps the snapshot true: verdicts into live pools, files into zones, both into the swap.
 
 mod explaining;
+mod measuring;
 mod reports;
 mod steering;
 
@@ -15,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::sleep_until;
 
+use super::metrics::{History, Meters};
 use super::overrides::Overrides;
 use super::state::State;
 use super::status::{Catalog, Known};
@@ -67,6 +69,9 @@ pub(super) struct Keeper {
     /// Zones, by their place, whose pools changed in their load or shares alone; published once [`LOADS_GAP`] is over.
     later: HashSet<usize>,
     loads_due: Moment,
+    /// What is counted; nothing, where nobody may see it.
+    meters: Option<Arc<Meters>>,
+    history: History,
 }
 
 /// Between two publications of loads: they move slowly, and each costs the pools concerned a compilation.
@@ -97,6 +102,7 @@ impl Keeper {
         clock: Clock,
         audience: Arc<dyn Audience>,
         commands: mpsc::Receiver<Command>,
+        meters: Option<Arc<Meters>>,
     ) -> Result<Self, StartError> {
         let Settings { zones: folder, databases, latency, dns, wave, state, .. } = settings;
         let dns = (dns, own);
@@ -132,6 +138,8 @@ impl Keeper {
             earlier: HashMap::new(),
             later: HashSet::new(),
             loads_due: Moment::START,
+            meters,
+            history: History::default(),
         };
         if let Some(overrides) = keeper.state.as_mut().map(State::take_overrides) {
             keeper.restore_overrides(overrides);
@@ -247,6 +255,7 @@ impl Keeper {
         let now = self.clock.now();
         let settled = self.register.settle(now, &mut self.board);
         for news in &settled.news {
+            self.history.waves += u64::from(matches!(news, News::Began(_)));
             say(news);
         }
         self.turned.extend(settled.turned.iter().map(|&probe| (probe, now)));
@@ -310,7 +319,10 @@ impl Keeper {
         self.audience.faults(&faults);
         match loaded {
             Some(loaded) => self.adopt(loaded),
-            None => self.audience.reloaded(&Reload::Refused { errors: errors(&faults) }),
+            None => {
+                self.history.refused();
+                self.audience.reloaded(&Reload::Refused { errors: errors(&faults) });
+            }
         }
     }
 
@@ -375,6 +387,10 @@ impl Keeper {
         let snapshot = Snapshot::new(before.generation() + 1, served.collect())
             .identified(Arc::new(identity))
             .within(self.prober.horizon());
+        let snapshot = match &self.meters {
+            Some(meters) => meters.counted(snapshot, &before),
+            None => snapshot,
+        };
         self.touched = touched(&snapshot);
         let unheard = |probe: &&ProbeId| self.board.get(**probe).is_none() && !self.prober.is_pushed(**probe);
         for &probe in self.touched.keys().filter(unheard) {
@@ -396,6 +412,7 @@ impl Keeper {
         let (zones, names) = (snapshot.served().len(), names(&snapshot));
         let snapshot = Arc::new(snapshot);
         self.snapshots.store(Arc::clone(&snapshot));
+        self.history.published(first, self.clock.unix_ms(self.clock.now()));
         self.catalog = pending.catalog;
         self.after_reload(&before, &snapshot);
         if !first {

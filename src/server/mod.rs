@@ -2,6 +2,7 @@
 
 mod doors;
 mod keeper;
+mod metrics;
 mod drain;
 mod notify;
 mod overrides;
@@ -34,6 +35,7 @@ use crate::transport::tally::Tally;
 use crate::transport::{self, udp};
 use crate::wire::cookie::Secret;
 use keeper::Keeper;
+use metrics::Meters;
 use notify::Notifier;
 pub use overrides::Kept;
 
@@ -205,11 +207,16 @@ pub async fn run(
     let mut saved = watch::Saved::new(&settings.zones, &beside);
     let own = Secret::new(secret().map_err(system("draw a cookie secret"))?);
     let (doors, transfers) = (settings.doors.clone(), settings.transfers.clone());
+    let (tally, stopping) = (Arc::new(Tally::default()), Arc::new(AtomicBool::new(false)));
+    // One of each UDP socket, and as many for connections as there are of one address.
+    let counters: Vec<Arc<Counters>> = (0..opening.udp.len() + workers).map(|_| Arc::default()).collect();
+    let rows = settings.admin.as_ref().and_then(|admin| admin.metrics);
+    let meters = rows.map(|rows| Arc::new(Meters::new(&counters, &tally, rows)));
     tokio::pin!(stop);
     let heard = Arc::clone(&audience);
     // The first probe round may take as long as the longest timeout.
     let mut keeper = tokio::select! {
-        keeper = Keeper::start(settings, own, clock, heard, commands) => keeper?,
+        keeper = Keeper::start(settings, own, clock, heard, commands, meters) => keeper?,
         _ = terminate.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),
         () = &mut stop => return Ok(()),
@@ -220,9 +227,6 @@ pub async fn run(
     let notifier = Notifier::start(secondaries, &opening.listen, clock).await;
     let mut notifier = notifier.map_err(system("open a socket to tell secondaries"))?;
     let secondaries = Arc::new(Secondaries::new(Grants { grants: grants.into(), keys: Keys::new(&keys) }));
-    let (tally, stopping) = (Arc::new(Tally::default()), Arc::new(AtomicBool::new(false)));
-    // One of each UDP socket, and as many for connections as there are of one address.
-    let counters: Vec<Arc<Counters>> = (0..opening.udp.len() + workers).map(|_| Arc::default()).collect();
     let mut seats = counters.iter().map(|counters| Worker::new(Arc::clone(counters), seed()));
     let fronts = Arc::new(doors.fronts);
     let around = udp::Around { clock, fronts, secondaries: Arc::clone(&secondaries), tally: Arc::clone(&tally) };
@@ -294,7 +298,7 @@ impl Drop for AdminTask {
 
 /// Opens the admin API, if there is to be one. It is there before anything is answered, so that it can say so.
 fn open_admin(admin: Option<&Admin>, desk: Desk) -> Result<Option<AdminTask>, StartError> {
-    let Some(Admin { listen, token_file }) = admin else { return Ok(None) };
+    let Some(Admin { listen, token_file, .. }) = admin else { return Ok(None) };
     let token = token_file
         .as_ref()
         .map(|file| Token::read(file).map_err(|error| StartError::Token { file: file.clone(), error }));
