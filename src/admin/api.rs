@@ -9,13 +9,14 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use explain::{
     ExplainQuery, Explanation, MemberConsidered, NameFound, PlaceFound, PoolConsulted, RecordGiven, TtlGiven,
 };
 
 /// `GET /v1/status`: all that is served, and how it stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     /// The version of the program.
     pub version: String,
@@ -35,7 +36,7 @@ pub struct Status {
 }
 
 /// How far the probes are behind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LagStatus {
     /// Probes in all.
     pub probes: usize,
@@ -48,7 +49,7 @@ pub struct LagStatus {
 }
 
 /// One zone.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ZoneStatus {
     /// Its name, without the final dot.
     pub zone: String,
@@ -59,7 +60,7 @@ pub struct ZoneStatus {
 }
 
 /// One balanced name, and what it promises.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NameStatus {
     /// Its owner name, without the final dot.
     pub name: String,
@@ -80,7 +81,7 @@ pub struct NameStatus {
 }
 
 /// Whether something lives, for each address family; absent where there is nothing of that family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Families {
     /// Of IPv4.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -91,7 +92,7 @@ pub struct Families {
 }
 
 /// One pool.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PoolStatus {
     /// Its name.
     pub pool: String,
@@ -109,7 +110,7 @@ pub struct PoolStatus {
 }
 
 /// One endpoint in one pool.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EndpointStatus {
     /// Its name.
     pub endpoint: String,
@@ -147,7 +148,7 @@ pub struct EndpointStatus {
 }
 
 /// One probe of an endpoint.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ProbeStatus {
     /// What is asked.
     pub probe: String,
@@ -181,7 +182,7 @@ pub struct ProbeStatus {
 }
 
 /// How an endpoint stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// It serves.
@@ -197,7 +198,7 @@ pub enum Verdict {
 }
 
 /// What an operator may force.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Force {
     /// It counts as alive.
@@ -209,7 +210,7 @@ pub enum Force {
 }
 
 /// A force as it stands with what it is on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Forced {
     /// What.
     pub force: Force,
@@ -223,7 +224,7 @@ pub struct Forced {
 }
 
 /// One override.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OverrideStatus {
     /// On what.
     #[serde(flatten)]
@@ -239,7 +240,7 @@ pub struct OverrideStatus {
 }
 
 /// When what is out of answers may be stopped.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Stop {
     /// When no honest cache holds an answer with it any more; absent while it is still given.
     pub safe_at: Option<Timestamp>,
@@ -254,7 +255,7 @@ pub struct Stop {
 }
 
 /// A pool, or an endpoint in it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 pub struct Target {
     /// The zone, without the final dot.
     pub zone: String,
@@ -274,7 +275,7 @@ impl fmt::Display for Target {
 }
 
 /// `PUT …/override`: what is to be forced.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OverrideRequest {
     /// What.
@@ -287,7 +288,7 @@ pub struct OverrideRequest {
 }
 
 /// `POST /v1/steer`: one thing for all that some patterns match, in one swap.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SteerRequest {
     /// Patterns `POOL` or `POOL/ENDPOINT`, where `*` stands for any characters and `?` for one; 1 to 100. Each must
@@ -307,7 +308,7 @@ pub struct SteerRequest {
 }
 
 /// `PUT …/health`: what an endpoint, or a tool on its behalf, reports to a `push` monitor.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
     /// How it stands.
@@ -321,7 +322,7 @@ pub struct Report {
 }
 
 /// How an endpoint reports that it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Reported {
     /// It serves. Takes a drain back that it reported before.
@@ -333,7 +334,7 @@ pub enum Reported {
 }
 
 /// What became of a report.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReportReply {
     /// When its lease ends: without another report by then the endpoint counts as failed.
     pub good_until: Timestamp,
@@ -343,7 +344,7 @@ pub struct ReportReply {
 }
 
 /// What became of a steer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SteerReply {
     /// What was matched and is forced now.
     pub forced: Vec<OverrideStatus>,

@@ -123,11 +123,4 @@ mod tests {
             assert_eq!(counted, [(name, 1)]);
         }
     }
-
-    #[test]
-    fn each_rotation_comes_in_turn() {
-        let mut worker = Worker::new(Arc::default(), 1);
-        let turns: Vec<_> = (0..4).map(|_| worker.rotation(7, Rtype::A, 3)).collect();
-        assert_eq!(turns, [0, 1, 2, 0]);
-    }
 }

@@ -1,4 +1,4 @@
-//! The server between real programs: `dig`, `kdig`, curl, Unbound, dnsdist, nginx, BIND, NSD, Knot and `drill`.
+//! The server between real programs: `dig`, `kdig`, curl, Unbound, dnsdist, nginx, BIND, NSD, Knot, `drill` and `promtool`.
 //!
 //! `cargo test --test peers` runs these; plain `cargo test` leaves them out, since they need programs that not
 //! everybody has. A missing program is named and its tests do nothing, except under CI, where they fail. The tests
@@ -25,6 +25,8 @@ mod endpoints;
 mod failover;
 #[cfg(test)]
 mod flood;
+#[cfg(test)]
+mod metrics;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]

@@ -21,6 +21,8 @@ mod hints;
 mod kinds;
 mod limiting;
 mod limits;
+#[cfg(test)]
+mod metrics;
 mod nesting;
 mod policies;
 #[cfg(test)]

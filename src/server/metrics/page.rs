@@ -33,7 +33,7 @@ impl Family {
     }
 }
 
-/// The page.
+/// The page. Empty brackets are left out where there are no labels.
 pub(super) struct Page<'p>(pub(super) DescriptorEncoder<'p>);
 
 impl Page<'_> {
@@ -45,6 +45,9 @@ impl Page<'_> {
     ) -> fmt::Result {
         let mut metric = self.family(family, MetricType::Counter)?;
         samples.into_iter().try_for_each(|(labels, count)| {
+            if N == 0 {
+                return metric.encode_counter::<NoLabelSet, u64, f64>(&count, None);
+            }
             metric.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, f64>(&count, None)
         })
     }
@@ -73,6 +76,9 @@ impl Page<'_> {
         let mut metric = self.family(family, MetricType::Histogram)?;
         samples.into_iter().try_for_each(|(labels, sum, classes)| {
             let count = classes.iter().map(|(_, count)| count).sum();
+            if N == 0 {
+                return metric.encode_histogram::<NoLabelSet>(sum, count, &classes, None);
+            }
             metric.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum, count, &classes, None)
         })
     }
