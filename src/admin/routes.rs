@@ -111,7 +111,7 @@ async fn steer(State(desk): State<Desk>, body: Body) -> Answer<SteerReply> {
 }
 
 /// Forces a pool as a whole.
-#[utoipa::path(put, path = "/v1/pools/{zone}/{pool}/override", tag = "steering", params(("zone", description = "The zone, without its final dot."), ("pool", description = "The name of the pool.")), request_body = OverrideRequest, responses((status = 200, description = "What is forced now.", body = OverrideStatus), Refused))]
+#[utoipa::path(put, path = "/v1/pools/{zone}/{pool}/override", tag = "steering", params(("zone" = String, Path, description = "The zone, without its final dot."), ("pool" = String, Path, description = "The name of the pool.")), request_body = OverrideRequest, responses((status = 200, description = "What is forced now.", body = OverrideStatus), Refused))]
 async fn force_pool(
     State(desk): State<Desk>,
     path: Result<Path<(String, String)>, PathRejection>,
@@ -122,7 +122,7 @@ async fn force_pool(
 }
 
 /// Forces an endpoint over its verdict.
-#[utoipa::path(put, path = "/v1/endpoints/{zone}/{pool}/{endpoint}/override", tag = "steering", params(("zone", description = "The zone, without its final dot."), ("pool", description = "The name of the pool."), ("endpoint", description = "The name of the endpoint.")), request_body = OverrideRequest, responses((status = 200, description = "What is forced now.", body = OverrideStatus), Refused))]
+#[utoipa::path(put, path = "/v1/endpoints/{zone}/{pool}/{endpoint}/override", tag = "steering", params(("zone" = String, Path, description = "The zone, without its final dot."), ("pool" = String, Path, description = "The name of the pool."), ("endpoint" = String, Path, description = "The name of the endpoint.")), request_body = OverrideRequest, responses((status = 200, description = "What is forced now.", body = OverrideStatus), Refused))]
 async fn force_endpoint(
     State(desk): State<Desk>,
     path: Result<Path<(String, String, String)>, PathRejection>,
@@ -133,7 +133,7 @@ async fn force_endpoint(
 }
 
 /// How an endpoint that has a push monitor stands, as it says itself.
-#[utoipa::path(put, path = "/v1/endpoints/{zone}/{pool}/{endpoint}/health", tag = "reporting", params(("zone", description = "The zone, without its final dot."), ("pool", description = "The name of the pool."), ("endpoint", description = "The name of the endpoint.")), request_body = Report, responses((status = 200, description = "For how long that is good.", body = ReportReply), Refused))]
+#[utoipa::path(put, path = "/v1/endpoints/{zone}/{pool}/{endpoint}/health", tag = "reporting", params(("zone" = String, Path, description = "The zone, without its final dot."), ("pool" = String, Path, description = "The name of the pool."), ("endpoint" = String, Path, description = "The name of the endpoint.")), request_body = Report, responses((status = 200, description = "For how long that is good.", body = ReportReply), Refused))]
 async fn report(
     State(desk): State<Desk>,
     path: Result<Path<(String, String, String)>, PathRejection>,
@@ -144,7 +144,7 @@ async fn report(
 }
 
 /// Forces nothing of a pool as a whole any more.
-#[utoipa::path(delete, path = "/v1/pools/{zone}/{pool}/override", tag = "steering", params(("zone", description = "The zone, without its final dot."), ("pool", description = "The name of the pool.")), responses((status = 204, description = "Nothing is forced of it any more."), Refused))]
+#[utoipa::path(delete, path = "/v1/pools/{zone}/{pool}/override", tag = "steering", params(("zone" = String, Path, description = "The zone, without its final dot."), ("pool" = String, Path, description = "The name of the pool.")), responses((status = 204, description = "Nothing is forced of it any more."), Refused))]
 async fn release_pool(
     State(desk): State<Desk>,
     path: Result<Path<(String, String)>, PathRejection>,
@@ -154,7 +154,7 @@ async fn release_pool(
 }
 
 /// Lets the monitor of an endpoint decide again.
-#[utoipa::path(delete, path = "/v1/endpoints/{zone}/{pool}/{endpoint}/override", tag = "steering", params(("zone", description = "The zone, without its final dot."), ("pool", description = "The name of the pool."), ("endpoint", description = "The name of the endpoint.")), responses((status = 204, description = "Its monitor decides again."), Refused))]
+#[utoipa::path(delete, path = "/v1/endpoints/{zone}/{pool}/{endpoint}/override", tag = "steering", params(("zone" = String, Path, description = "The zone, without its final dot."), ("pool" = String, Path, description = "The name of the pool."), ("endpoint" = String, Path, description = "The name of the endpoint.")), responses((status = 204, description = "Its monitor decides again."), Refused))]
 async fn release_endpoint(
     State(desk): State<Desk>,
     path: Result<Path<(String, String, String)>, PathRejection>,

@@ -462,6 +462,9 @@ fn the_api_describes_itself() {
         for (method, operation) in methods.as_object().expect("methods") {
             assert!(operation["summary"].is_string(), "{method} {path} is not explained");
             assert!(operation["responses"]["default"].is_object(), "{method} {path} is never refused");
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                assert!(parameter["schema"].is_object(), "{method} {path}: {parameter} is of no type");
+            }
         }
     }
 }
