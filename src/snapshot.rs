@@ -4,10 +4,12 @@
 //! snapshot before, turns and all. A verdict that turns only swaps the [`Live`] pools of the zones that it touches.
 
 mod identity;
+mod layout;
 
 use std::sync::Arc;
 
 pub use identity::{Identity, NSID_OCTETS_MAX, TEXT_OCTETS_MAX};
+pub use layout::{Counted, Layout, LeftOut, NO_ZONE, OTHER_ZONES, RowLimits, Rows};
 
 use crate::moment::Moment;
 use crate::policy::{Answers, Dependents, Ecs, Family, Live, PoolId, Pools, WhenAllDown};
@@ -27,6 +29,7 @@ pub struct Snapshot {
     cursors: usize,
     identity: Arc<Identity>,
     horizon: Arc<Horizon>,
+    rows: Option<Arc<Layout>>,
 }
 
 /// One zone with its balanced names.
@@ -39,6 +42,7 @@ pub struct Served {
     /// The pools under the verdicts of now.
     pub live: Arc<Live>,
     cursors_at: usize,
+    rows: Rows,
 }
 
 /// The balanced names of one zone, and what they are balanced over.
@@ -137,7 +141,12 @@ const IDLE_CURSORS_LEAST: usize = 4_096;
 impl Served {
     /// A zone with its balanced names and their pools of now.
     pub fn new(zone: Arc<Zone>, steering: Arc<Steering>, live: Arc<Live>) -> Self {
-        Self { zone, steering, live, cursors_at: UNPLACED }
+        Self { zone, steering, live, cursors_at: UNPLACED, rows: Rows::NONE }
+    }
+
+    /// Where its queries and answers are counted.
+    pub fn rows(&self) -> Rows {
+        self.rows
     }
 
     /// Where a worker keeps the cursors of `name` for one family.
@@ -188,7 +197,19 @@ impl Snapshot {
     fn laid_out(generation: u64, served: Vec<Served>, layout: u64, cursors: usize) -> Self {
         let index = Arc::new(Index::of(&served));
         let (identity, horizon) = (Arc::default(), Arc::default());
-        Self { generation, served: served.into(), index, layout, cursors, identity, horizon }
+        Self { generation, served: served.into(), index, layout, cursors, identity, horizon, rows: None }
+    }
+
+    /// The same, counted by zone and endpoint. What had rows in the layout `before` keeps them as far as it can.
+    #[must_use]
+    pub fn counted(mut self, before: Option<&Arc<Layout>>, limits: RowLimits) -> Self {
+        self.rows = Some(Layout::assign(&mut self.served, before, limits));
+        self
+    }
+
+    /// What the rows are that it is counted by; `None` where it is not.
+    pub fn rows(&self) -> Option<&Arc<Layout>> {
+        self.rows.as_ref()
     }
 
     /// The same, by a server that says this of itself.

@@ -10,6 +10,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use explain::{
     ExplainQuery, Explanation, MemberConsidered, NameFound, PlaceFound, PoolConsulted, RecordGiven, TtlGiven,
@@ -17,7 +18,7 @@ pub use explain::{
 pub use reload::{FAULTS_TOLD, FaultReport, ReloadOutcome, ReloadReport, ReloadRequest, ZONES_TOLD, ZonesReport};
 
 /// `GET /v1/status`: all that is served, and how it stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     /// The version of the program.
     pub version: String,
@@ -40,7 +41,7 @@ pub struct Status {
 }
 
 /// How far the probes are behind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LagStatus {
     /// Probes in all.
     pub probes: usize,
@@ -53,7 +54,7 @@ pub struct LagStatus {
 }
 
 /// One zone.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ZoneStatus {
     /// Its name, without the final dot.
     pub zone: String,
@@ -64,7 +65,7 @@ pub struct ZoneStatus {
 }
 
 /// One balanced name, and what it promises.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NameStatus {
     /// Its owner name, without the final dot.
     pub name: String,
@@ -85,7 +86,7 @@ pub struct NameStatus {
 }
 
 /// Whether something lives, for each address family; absent where there is nothing of that family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Families {
     /// Of IPv4.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -96,7 +97,7 @@ pub struct Families {
 }
 
 /// One pool.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PoolStatus {
     /// Its name.
     pub pool: String,
@@ -114,7 +115,7 @@ pub struct PoolStatus {
 }
 
 /// One endpoint in one pool.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EndpointStatus {
     /// Its name.
     pub endpoint: String,
@@ -152,7 +153,7 @@ pub struct EndpointStatus {
 }
 
 /// One probe of an endpoint.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ProbeStatus {
     /// What is asked.
     pub probe: String,
@@ -189,7 +190,7 @@ pub struct ProbeStatus {
 }
 
 /// How an endpoint stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// It serves.
@@ -205,7 +206,7 @@ pub enum Verdict {
 }
 
 /// What an operator may force.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Force {
     /// It counts as alive.
@@ -217,7 +218,7 @@ pub enum Force {
 }
 
 /// A force as it stands with what it is on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Forced {
     /// What.
     pub force: Force,
@@ -231,7 +232,7 @@ pub struct Forced {
 }
 
 /// One override.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OverrideStatus {
     /// On what.
     #[serde(flatten)]
@@ -247,7 +248,7 @@ pub struct OverrideStatus {
 }
 
 /// When what is out of answers may be stopped.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Stop {
     /// When no honest cache holds an answer with it any more; absent while it is still given.
     pub safe_at: Option<Timestamp>,
@@ -262,7 +263,7 @@ pub struct Stop {
 }
 
 /// A pool, or an endpoint in it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 pub struct Target {
     /// The zone, without the final dot.
     pub zone: String,
@@ -282,7 +283,7 @@ impl fmt::Display for Target {
 }
 
 /// `PUT …/override`: what is to be forced.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OverrideRequest {
     /// What.
@@ -295,7 +296,7 @@ pub struct OverrideRequest {
 }
 
 /// `POST /v1/steer`: one thing for all that some patterns match, in one swap.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SteerRequest {
     /// Patterns `POOL` or `POOL/ENDPOINT`, where `*` stands for any characters and `?` for one; 1 to 100. Each must
@@ -315,7 +316,7 @@ pub struct SteerRequest {
 }
 
 /// `PUT …/health`: what an endpoint, or a tool on its behalf, reports to a `push` monitor.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
     /// How it stands.
@@ -329,7 +330,7 @@ pub struct Report {
 }
 
 /// How an endpoint reports that it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Reported {
     /// It serves. Takes a drain back that it reported before.
@@ -341,7 +342,7 @@ pub enum Reported {
 }
 
 /// What became of a report.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReportReply {
     /// When its lease ends: without another report by then the endpoint counts as failed.
     pub good_until: Timestamp,
@@ -351,7 +352,7 @@ pub struct ReportReply {
 }
 
 /// What became of a steer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SteerReply {
     /// What was matched and is forced now.
     pub forced: Vec<OverrideStatus>,

@@ -23,6 +23,8 @@ const WAITING_MAX: usize = super::CONNECTIONS_MAX;
 pub enum Command {
     /// How does everything stand?
     Look(oneshot::Sender<Picture<Status>>),
+    /// What is counted?
+    Measure(oneshot::Sender<Option<Picture<String>>>),
     /// Which answer does a client get, and why?
     Explain(ExplainQuery, oneshot::Sender<Picture<Result<Explanation, Refusal>>>),
     /// Force this, or force it no more.
@@ -144,6 +146,14 @@ impl Desk {
 
     pub(super) async fn look(&self) -> Result<Status, Refusal> {
         develop(self.ask(Command::Look).await?).await
+    }
+
+    /// The metrics in OpenMetrics text; `None` where there are none.
+    pub(super) async fn measure(&self) -> Result<Option<String>, Refusal> {
+        match self.ask(Command::Measure).await? {
+            Some(picture) => develop(picture).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     pub(super) async fn explain(&self, query: ExplainQuery) -> Result<Explanation, Refusal> {

@@ -4,7 +4,9 @@
 //! |---|---|
 //! | `GET /healthz` | the process lives |
 //! | `GET /readyz` | queries should come here: all sockets are bound, the first round is in, and it is not stopping |
+//! | `GET /metrics` | what was counted, in the formats of Prometheus |
 //! | `GET /v1/status` | how everything stands |
+//! | `GET /v1/openapi.json` | what this table says, for programs |
 //! | `GET /v1/explain` | which answer a client gets now, and why |
 //! | `POST /v1/reload` | reads what changed; answers once that is served, or refused |
 //! | `POST /v1/steer` | forces all that some patterns match, or takes that back, in one swap |
@@ -16,7 +18,9 @@
 
 pub mod api;
 mod desk;
+mod exposition;
 mod guard;
+mod openapi;
 mod problem;
 mod routes;
 mod token;

@@ -2,44 +2,57 @@
 
 mod reload;
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde::de::DeserializeOwned;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::api::{
-    ExplainQuery, Explanation, Force, OverrideRequest, OverrideStatus, ReportReply, Status, SteerReply, SteerRequest,
-    Target,
+    ExplainQuery, Explanation, Force, OverrideRequest, OverrideStatus, Report, ReportReply, Status, SteerReply,
+    SteerRequest, Target,
 };
 use super::desk::{Desk, Phase, Refusal, Selection};
+use super::exposition::Exposition;
+use super::openapi::{Api, Refused};
 use super::{BODY_OCTETS_MAX, Problem, REQUEST_LONGEST, Token, guard};
 
 type Answer<T> = Result<Json<T>, Problem>;
 type Body = Result<Bytes, BytesRejection>;
 
 pub(super) fn router(desk: Desk, token: Option<Token>) -> Router {
-    Router::new()
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .route("/v1/status", get(status))
-        .route("/v1/explain", get(explain))
-        .route("/v1/steer", post(steer))
-        .route("/v1/pools/{zone}/{pool}/override", put(force_pool).delete(release_pool))
-        .route("/v1/endpoints/{zone}/{pool}/{endpoint}/override", put(force_endpoint).delete(release_endpoint))
-        .route("/v1/endpoints/{zone}/{pool}/{endpoint}/health", put(report))
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is no such path; /v1/status is one"))
+    let (routes, mut api) = OpenApiRouter::with_openapi(Api::openapi())
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
+        .routes(routes!(metrics))
+        .routes(routes!(openapi))
+        .routes(routes!(status))
+        .routes(routes!(explain))
+        .routes(routes!(steer))
+        .routes(routes!(force_pool, release_pool))
+        .routes(routes!(force_endpoint, release_endpoint))
+        .routes(routes!(report))
         .layer(middleware::from_fn(in_time))
-        .route("/v1/reload", post(reload::reload))
+        // A reload has a longer time of its own.
+        .routes(routes!(reload::reload))
+        .split_for_parts();
+    api.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    routes
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is no such path; /v1/status is one"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method")
         })
         .layer(middleware::from_fn_with_state(token, guard::check))
         .layer(DefaultBodyLimit::max(BODY_OCTETS_MAX))
+        .layer(Extension(Arc::new(api)))
         .with_state(desk)
 }
 
@@ -51,12 +64,14 @@ async fn in_time(request: Request, next: Next) -> Response {
     })
 }
 
-/// The process lives.
+/// Whether the process lives.
+#[utoipa::path(get, path = "/healthz", tag = "life", security(()), responses((status = 200, description = "It does.", body = str, content_type = "text/plain"), Refused))]
 async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Queries should come here: for whoever announces or withdraws an anycast route.
+/// Whether queries should come here: for whoever announces or withdraws an anycast route.
+#[utoipa::path(get, path = "/readyz", tag = "life", security(()), responses((status = 200, description = "They should.", body = str, content_type = "text/plain"), Refused))]
 async fn readyz(State(desk): State<Desk>) -> Result<&'static str, Problem> {
     let detail = match desk.life.phase() {
         Phase::Ready => return Ok("ready\n"),
@@ -66,19 +81,41 @@ async fn readyz(State(desk): State<Desk>) -> Result<&'static str, Problem> {
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail))
 }
 
+/// What was counted, in the text formats of Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "looking", responses((status = 200, description = "They are, in the format that the Accept header asks for.", content((String = "text/plain"), (String = "application/openmetrics-text"))), Refused))]
+async fn metrics(State(desk): State<Desk>, headers: HeaderMap) -> Result<Response, Problem> {
+    let text = desk.measure().await?;
+    let text = text.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "`metrics` is off in the [admin] table"))?;
+    Ok(Exposition::accepted(&headers).response(text))
+}
+
+/// This description of the API.
+#[utoipa::path(get, path = "/v1/openapi.json", tag = "looking", responses((status = 200, description = "An OpenAPI 3.1 document.", body = Object), Refused))]
+async fn openapi(Extension(api): Extension<Arc<utoipa::openapi::OpenApi>>) -> Response {
+    Json(&*api).into_response()
+}
+
+/// How everything stands.
+#[utoipa::path(get, path = "/v1/status", tag = "looking", responses((status = 200, description = "It does.", body = Status), Refused))]
 async fn status(State(desk): State<Desk>) -> Answer<Status> {
     Ok(Json(desk.look().await?))
 }
 
+/// Which answer a client gets now, and why.
+#[utoipa::path(get, path = "/v1/explain", tag = "looking", params(ExplainQuery), responses((status = 200, description = "The answer and its reasons.", body = Explanation), Refused))]
 async fn explain(State(desk): State<Desk>, query: Result<Query<ExplainQuery>, QueryRejection>) -> Answer<Explanation> {
     let Query(query) = query?;
     Ok(Json(desk.explain(query).await?))
 }
 
+/// Forces all that some patterns match, or takes that back, in one swap.
+#[utoipa::path(post, path = "/v1/steer", tag = "steering", request_body = SteerRequest, responses((status = 200, description = "What became of it.", body = SteerReply), Refused))]
 async fn steer(State(desk): State<Desk>, body: Body) -> Answer<SteerReply> {
     Ok(Json(desk.steer(Selection::Patterns, read(body)?).await?))
 }
 
+/// Forces a pool as a whole.
+#[utoipa::path(put, path = "/v1/pools/{zone}/{pool}/override", tag = "steering", params(("zone" = String, Path, description = "The zone, without its final dot."), ("pool" = String, Path, description = "The name of the pool.")), request_body = OverrideRequest, responses((status = 200, description = "What is forced now.", body = OverrideStatus), Refused))]
 async fn force_pool(
     State(desk): State<Desk>,
     path: Result<Path<(String, String)>, PathRejection>,
@@ -88,6 +125,8 @@ async fn force_pool(
     force(&desk, Target { zone, pool, endpoint: None }, read(body)?).await
 }
 
+/// Forces an endpoint over its verdict.
+#[utoipa::path(put, path = "/v1/endpoints/{zone}/{pool}/{endpoint}/override", tag = "steering", params(("zone" = String, Path, description = "The zone, without its final dot."), ("pool" = String, Path, description = "The name of the pool."), ("endpoint" = String, Path, description = "The name of the endpoint.")), request_body = OverrideRequest, responses((status = 200, description = "What is forced now.", body = OverrideStatus), Refused))]
 async fn force_endpoint(
     State(desk): State<Desk>,
     path: Result<Path<(String, String, String)>, PathRejection>,
@@ -97,6 +136,8 @@ async fn force_endpoint(
     force(&desk, Target { zone, pool, endpoint: Some(endpoint) }, read(body)?).await
 }
 
+/// How an endpoint that has a push monitor stands, as it says itself.
+#[utoipa::path(put, path = "/v1/endpoints/{zone}/{pool}/{endpoint}/health", tag = "reporting", params(("zone" = String, Path, description = "The zone, without its final dot."), ("pool" = String, Path, description = "The name of the pool."), ("endpoint" = String, Path, description = "The name of the endpoint.")), request_body = Report, responses((status = 200, description = "For how long that is good.", body = ReportReply), Refused))]
 async fn report(
     State(desk): State<Desk>,
     path: Result<Path<(String, String, String)>, PathRejection>,
@@ -106,6 +147,8 @@ async fn report(
     Ok(Json(desk.report(Target { zone, pool, endpoint: Some(endpoint) }, read(body)?).await?))
 }
 
+/// Forces nothing of a pool as a whole any more.
+#[utoipa::path(delete, path = "/v1/pools/{zone}/{pool}/override", tag = "steering", params(("zone" = String, Path, description = "The zone, without its final dot."), ("pool" = String, Path, description = "The name of the pool.")), responses((status = 204, description = "Nothing is forced of it any more."), Refused))]
 async fn release_pool(
     State(desk): State<Desk>,
     path: Result<Path<(String, String)>, PathRejection>,
@@ -114,6 +157,8 @@ async fn release_pool(
     release(&desk, Target { zone, pool, endpoint: None }).await
 }
 
+/// Lets the monitor of an endpoint decide again.
+#[utoipa::path(delete, path = "/v1/endpoints/{zone}/{pool}/{endpoint}/override", tag = "steering", params(("zone" = String, Path, description = "The zone, without its final dot."), ("pool" = String, Path, description = "The name of the pool."), ("endpoint" = String, Path, description = "The name of the endpoint.")), responses((status = 204, description = "Its monitor decides again."), Refused))]
 async fn release_endpoint(
     State(desk): State<Desk>,
     path: Result<Path<(String, String, String)>, PathRejection>,

@@ -69,7 +69,9 @@ impl<'b, 'q> Composer<'b, 'q> {
         opt: Option<Opt<'q>>,
     ) -> Option<Self> {
         let limit = match (transport, query.edns) {
-            (Transport::Tcp | Transport::Tls | Transport::Https | Transport::Quic, _) => usize::from(u16::MAX),
+            (Transport::Tcp | Transport::Tls | Transport::Https | Transport::Http3 | Transport::Quic, _) => {
+                usize::from(u16::MAX)
+            }
             (Transport::Udp, None) => usize::from(PAYLOAD_LEAST),
             // RFC 6891 §6.2.3: less than 512 is taken as 512.
             (Transport::Udp, Some(edns)) => usize::from(edns.payload.clamp(PAYLOAD_LEAST, PAYLOAD)),

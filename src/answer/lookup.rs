@@ -44,6 +44,7 @@ pub(super) fn answer<W: Witness>(
     let qtype = question.qtype;
     let Some(served) = zone_of(snapshot, &worker.qname, qtype) else { return refuse(snapshot, composer) };
     composer.enter_zone(worker.qname.octets().len(), served.zone.apex());
+    worker.row = served.rows().zone;
     let mut seen = [0; CHAIN_MAX + 1];
     for step in 0..seen.len() {
         let hash = worker.qname.ancestor(0).map_or(0, |(_, hash)| hash);

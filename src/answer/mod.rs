@@ -11,12 +11,14 @@
 mod chaos;
 mod client;
 mod compose;
+mod counters;
 mod explanation;
 mod hint;
 mod lookup;
 mod opt;
 pub mod rate;
 mod screen;
+mod sheet;
 mod steer;
 mod witness;
 mod withhold;
@@ -24,16 +26,18 @@ mod worker;
 
 use std::net::IpAddr;
 
+pub use counters::Counters;
+pub use sheet::{Cells, Sheet, TTLS};
 pub use witness::{Finding, Steered, Witness};
-pub use worker::{Counters, Worker};
+pub use worker::Worker;
 
 use crate::moment::Moment;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{NO_ZONE, Snapshot};
 use crate::wire::header::Rcode;
 use crate::wire::option::Malformed;
 use crate::wire::query::Query;
 use crate::wire::rtype::Rtype;
-use client::Asker;
+use client::{Asker, Told};
 use compose::Composer;
 use opt::{Opt, Options};
 use screen::Subject;
@@ -57,10 +61,17 @@ pub enum Transport {
     Tcp,
     /// DNS over TLS (RFC 7858).
     Tls,
-    /// DNS over HTTPS, HTTP/2 or HTTP/3 (RFC 8484).
+    /// DNS over HTTPS, by HTTP/1.1 or HTTP/2 (RFC 8484).
     Https,
+    /// DNS over HTTPS, by HTTP/3.
+    Http3,
     /// DNS over dedicated QUIC connections (RFC 9250).
     Quic,
+}
+
+impl Transport {
+    /// All of them, in their order.
+    pub const ALL: [Self; 6] = [Self::Udp, Self::Tcp, Self::Tls, Self::Https, Self::Http3, Self::Quic];
 }
 
 /// Where a response goes: a buffer of the caller's, and how much of it is filled.
@@ -133,10 +144,14 @@ fn answer_uncounted<W: Witness>(
     response: &mut Response<'_>,
 ) -> Outcome {
     response.length = 0;
+    worker.row = NO_ZONE;
     let query = match Query::read(request, &mut worker.qname) {
         Ok(query) => query,
         Err(unreadable) => {
             let outcome = screen::refuse_unreadable(unreadable, response);
+            if let Outcome::Answered(rcode) = outcome {
+                worker.count_response(peer.transport, Rtype(0), rcode);
+            }
             return match outcome {
                 Outcome::Answered(_) if worker.limits(peer) => withhold::refusal(worker, peer, now, outcome, response),
                 _ => outcome,
@@ -172,6 +187,7 @@ fn answer_uncounted<W: Witness>(
         }
     };
     response.length = composer.finish(&query, rcode);
+    worker.count_response(peer.transport, query.qtype, rcode);
     if worker.limits(peer) {
         return withhold::answer(worker, peer, now, (&query, options.as_ref()), rcode, response);
     }
@@ -193,6 +209,9 @@ fn judge<'q, W>(
 ) -> Result<Asker, Malformed> {
     let edns = query.edns.as_ref();
     let asker = Asker::find(peer, edns)?;
+    if let (Some(sheet), true) = (&worker.sheet, asker.told != Told::Nothing) {
+        sheet.count_subnet(asker.told);
+    }
     if let Some(edns) = edns.filter(|edns| edns.has_options) {
         *options = Some(Options::owed(snapshot, worker, peer, now, edns)?);
     }

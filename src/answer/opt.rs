@@ -165,7 +165,8 @@ impl<'q> Options<'q> {
             }
         };
         let has_keepalive = edns.wants_keepalive && matches!(peer.transport, Transport::Tcp | Transport::Tls);
-        let is_encrypted = matches!(peer.transport, Transport::Tls | Transport::Https | Transport::Quic);
+        let is_encrypted =
+            matches!(peer.transport, Transport::Tls | Transport::Https | Transport::Http3 | Transport::Quic);
         Ok(Self {
             is_proven,
             is_padded: edns.pads && is_encrypted,

@@ -69,6 +69,11 @@ pub(super) fn answer<'s, W: Witness>(
     let scope = scope(name, question, &worker.picks);
     composer.announce(scope);
     let (family, alive, flip) = (steering.family(), root.is_alive(), worker.picks.flip());
+    // What was chosen was given, unless only an alias would have done.
+    let is_given = matches!((wanted, &outcome), (Wanted::Addresses(_), _) | (_, Outcome::Alias { .. }));
+    if let (Some(sheet), true, [_, ..]) = (&worker.sheet, is_given, worker.picks.endpoints()) {
+        sheet.count_given(served.rows(), family, worker.picks.endpoints(), ttl);
+    }
     worker.witness.steered(Steered { family, client, alive, ttl, flip, scope });
     outcome
 }

@@ -8,9 +8,10 @@
 //! | drop | nothing | nothing |
 
 use super::compose::Composer;
+use super::counters::Withheld;
 use super::opt::{Opt, Options};
 use super::rate::{Class, Ruling};
-use super::worker::{Withheld, Worker};
+use super::worker::Worker;
 use super::{Outcome, Peer, Reason, Response, Transport};
 use crate::moment::Moment;
 use crate::wire::header::Rcode;

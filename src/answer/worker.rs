@@ -1,15 +1,15 @@
 //! What a thread of the data plane keeps from one query to the next.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::counters::Counters;
 use super::rate::{Limiter, RateLimits};
-use super::{Outcome, Reason};
+use super::sheet::Sheet;
+use super::{Outcome, Transport};
 use crate::policy::{Cursor, Picks};
 use crate::random::Random;
-use crate::snapshot::Snapshot;
-use crate::wire::cookie::Proof;
+use crate::snapshot::{Layout, NO_ZONE, Snapshot};
 use crate::wire::header::Rcode;
 use crate::wire::qname::Qname;
 use crate::wire::rtype::Rtype;
@@ -30,6 +30,10 @@ pub struct Worker<W = ()> {
     rotations: Box<[u32]>,
     layout: Option<u64>,
     pub(super) counters: Arc<Counters>,
+    /// What it counts for the metrics; nothing, where nobody shows them.
+    pub(super) sheet: Option<Arc<Sheet>>,
+    /// The row of the zone that is answered from.
+    pub(super) row: u32,
     /// How long its streams may be idle, in units of 100 ms.
     pub(super) keepalive: Option<u16>,
     /// What it may send by UDP; everything, where there is none.
@@ -57,6 +61,8 @@ impl<W> Worker<W> {
             rotations: vec![0; ROTATIONS].into(),
             layout: None,
             counters,
+            sheet: None,
+            row: NO_ZONE,
             keepalive: None,
             limiter: None,
             place: 0,
@@ -95,6 +101,10 @@ impl<W> Worker<W> {
         if self.cursors.len() < snapshot.cursors() {
             self.cursors.resize(snapshot.cursors(), Cursor::default());
         }
+        let counted = self.sheet.as_ref().map(|sheet| Arc::as_ptr(sheet.layout()));
+        if counted != snapshot.rows().map(Arc::as_ptr) {
+            self.count_by(snapshot.rows());
+        }
     }
 
     /// How far to rotate a static set of `count` records this time: 0 to `count` − 1, each in turn.
@@ -109,110 +119,25 @@ impl<W> Worker<W> {
     pub(super) fn count(&self, outcome: Outcome) {
         self.counters.add(outcome);
     }
-}
 
-/// How many requests of one worker came to what. Written by that worker alone, read by anyone: an addition is a
-/// plain load and store.
-#[derive(Debug, Default)]
-pub struct Counters {
-    outcomes: [AtomicU64; OUTCOMES.len()],
-    /// Cookies, by what they prove.
-    cookies: [AtomicU64; COOKIES.len()],
-    /// Answers that went out truncated, by why.
-    withheld: [AtomicU64; WITHHELD.len()],
-}
-
-/// Why an answer went out truncated that had room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Withheld {
-    /// It was over the limit of responses, and slipped.
-    Rate,
-    /// It was too large for whoever has not shown where it is.
-    Unproven,
-}
-
-/// Every reason, in the order of the counters.
-const WITHHELD: [(Withheld, &str); 2] =
-    [(Withheld::Rate, "truncated-rate-limited"), (Withheld::Unproven, "truncated-unproven")];
-
-/// Every proof, in the order of the counters.
-const COOKIES: [(Proof, &str); 2] = [(Proof::Given, "cookies-proven"), (Proof::Missing, "cookies-unproven")];
-
-/// Every outcome, in the order of the counters.
-const OUTCOMES: [(Outcome, &str); 12] = [
-    (Outcome::Answered(Rcode::NoError), "noerror"),
-    (Outcome::Answered(Rcode::NxDomain), "nxdomain"),
-    (Outcome::Answered(Rcode::Refused), "refused"),
-    (Outcome::Answered(Rcode::ServFail), "servfail"),
-    (Outcome::Answered(Rcode::FormErr), "formerr"),
-    (Outcome::Answered(Rcode::NotImp), "notimp"),
-    (Outcome::Answered(Rcode::BadVers), "badvers"),
-    (Outcome::Answered(Rcode::YxDomain), "yxdomain"),
-    (Outcome::Dropped(Reason::Short), "dropped-short"),
-    (Outcome::Dropped(Reason::Response), "dropped-response"),
-    (Outcome::Dropped(Reason::NoRoom), "dropped-no-room"),
-    (Outcome::Dropped(Reason::RateLimited), "dropped-rate-limited"),
-];
-
-impl Counters {
-    fn add(&self, outcome: Outcome) {
-        let at = match outcome {
-            Outcome::Answered(Rcode::NoError) => 0,
-            Outcome::Answered(Rcode::NxDomain) => 1,
-            Outcome::Answered(Rcode::Refused) => 2,
-            Outcome::Answered(Rcode::ServFail) => 3,
-            Outcome::Answered(Rcode::FormErr) => 4,
-            Outcome::Answered(Rcode::NotImp) => 5,
-            Outcome::Answered(Rcode::BadVers) => 6,
-            Outcome::Answered(Rcode::YxDomain) => 7,
-            Outcome::Dropped(Reason::Short) => 8,
-            Outcome::Dropped(Reason::Response) => 9,
-            Outcome::Dropped(Reason::NoRoom) => 10,
-            Outcome::Dropped(Reason::RateLimited) => 11,
-        };
-        bump(&self.outcomes[at]);
+    /// Counts a response for the metrics, if there are any.
+    #[inline]
+    pub(super) fn count_response(&self, transport: Transport, qtype: Rtype, rcode: Rcode) {
+        if let Some(sheet) = &self.sheet {
+            sheet.count_response(self.row, transport, qtype, rcode);
+        }
     }
 
-    pub(super) fn add_cookie(&self, proof: Proof) {
-        bump(&self.cookies[usize::from(proof == Proof::Missing)]);
+    /// Takes up another layout of counters, or none.
+    fn count_by(&mut self, layout: Option<&Arc<Layout>>) {
+        self.sheet = layout.map(|layout| Arc::new(Sheet::new(Arc::clone(layout), self.sheet.take())));
+        self.counters.publish(self.sheet.clone());
     }
-
-    pub(super) fn add_withheld(&self, why: Withheld) {
-        bump(&self.withheld[why as usize]);
-    }
-
-    /// Each outcome's name and count, then those of the cookies and of the truncated answers among them.
-    pub fn read(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let outcomes = OUTCOMES.iter().map(|(_, name)| *name).zip(&self.outcomes);
-        let cookies = COOKIES.iter().map(|(_, name)| *name).zip(&self.cookies);
-        let withheld = WITHHELD.iter().map(|(_, name)| *name).zip(&self.withheld);
-        outcomes.chain(cookies).chain(withheld).map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
-    }
-}
-
-fn bump(counter: &AtomicU64) {
-    counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_outcome_has_its_counter() {
-        for (outcome, name) in OUTCOMES {
-            let counters = Counters::default();
-            counters.add(outcome);
-            let counted: Vec<_> = counters.read().filter(|&(_, count)| count > 0).collect();
-            assert_eq!(counted, [(name, 1)]);
-        }
-        for (why, name) in WITHHELD {
-            let counters = Counters::default();
-            counters.add_withheld(why);
-            let counted: Vec<_> = counters.read().filter(|&(_, count)| count > 0).collect();
-            assert_eq!(counted, [(name, 1)]);
-        }
-    }
 
     #[test]
     fn each_rotation_comes_in_turn() {

@@ -81,12 +81,12 @@ impl Caller {
             None => {
                 let files = FileArguments { config: arguments.config.clone(), zones: None };
                 let server = files.server().ok_or("the server file has faults")?;
-                let Admin { listen, token_file } = match server.admin {
+                let Admin { listen, token_file, .. } = match server.admin {
                     Some(admin) => admin,
                     None if files.has_server_file() => {
                         return Err(format!("the server file opens no admin API; {}", how_to_open(Admin::LISTEN)));
                     }
-                    None => Admin { listen: Admin::LISTEN, token_file: None },
+                    None => Admin { listen: Admin::LISTEN, token_file: None, metrics: None },
                 };
                 let mut reached = listen;
                 // One that listens on every address is reached on this machine's own.

@@ -18,6 +18,7 @@ use super::words::{path, socket, sockets};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::health::WaveSettings;
 use crate::preview::Guard;
+use crate::snapshot::RowLimits;
 
 pub use process::{CONTROL_OCTETS_MAX, Process, RunAs};
 pub use state::StateFile;
@@ -62,15 +63,24 @@ pub struct Admin {
     /// The file that holds the token that every request must bear; there is one wherever `listen` is off loopback.
     /// A relative one starts from the folder of the server file.
     pub token_file: Option<PathBuf>,
+    /// How much is counted by itself for `/metrics`; `None` where nothing is.
+    pub metrics: Option<RowLimits>,
 }
 
 impl Admin {
     /// Where it is by default: BIND's statistics channel has the port in its own documentation.
     pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8_053);
+
+    /// What is counted by itself where nothing is said: 1 MiB of each worker's, and some 20,000 series when all zones
+    /// are asked for this and that; 320 KiB and up to 40,000 series of endpoints.
+    pub const ROWS: RowLimits = RowLimits { zones: 1_000, endpoints: 10_000 };
 }
 
 /// Worker threads, at the most: more cores than any machine that serves DNS.
 pub const WORKERS_MAX: u16 = 1_024;
+
+/// Zones, and endpoints, that are counted by themselves, at the most: 100 MiB of each worker's for as many zones.
+const METRICS_ROWS_MAX: u32 = 100_000;
 
 /// The port that needs no privilege.
 const PORT: u16 = 5_300;
@@ -89,7 +99,7 @@ const GEO: Keys = Keys::only(&["databases"]);
 
 const LATENCY: Keys = Keys::only(&["table"]);
 
-const ADMIN: Keys = Keys::only(&["listen", "token-file"]);
+const ADMIN: Keys = Keys::only(&["listen", "token-file", "metrics", "metrics-zones", "metrics-endpoints"]);
 
 /// As without a server file.
 impl Default for Server {
@@ -185,7 +195,10 @@ fn admin(item: Item<'_>, folder: &Path, faults: &mut Faults<'_>) -> Option<Admin
         Some(item) => Some(folder.join(path(item, "admin.token", "a file with a token", faults)?)),
         None => None,
     };
-    let Some(listen_item) = table.get("listen") else { return Some(Admin { listen: Admin::LISTEN, token_file }) };
+    let metrics = metrics(&table, faults)?;
+    let Some(listen_item) = table.get("listen") else {
+        return Some(Admin { listen: Admin::LISTEN, token_file, metrics });
+    };
     let listen = socket(listen_item, 8_053, faults)?;
     if token_file.is_none() && !listen.ip().is_loopback() {
         faults
@@ -193,7 +206,20 @@ fn admin(item: Item<'_>, folder: &Path, faults: &mut Faults<'_>) -> Option<Admin
             .help("off loopback give a `token-file` too, or listen on 127.0.0.1 or [::1]");
         return None;
     }
-    Some(Admin { listen, token_file })
+    Some(Admin { listen, token_file, metrics })
+}
+
+/// What is counted for `/metrics`.
+#[allow(clippy::option_option, reason = "nothing is counted, or what was said is faulty")]
+fn metrics(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<Option<RowLimits>> {
+    let mut rows = |key: &str, default: usize| match table.get(key) {
+        Some(item) => item.integer(0..=METRICS_ROWS_MAX, faults).map(|rows| rows as usize),
+        None => Some(default),
+    };
+    let zones = rows("metrics-zones", Admin::ROWS.zones)?;
+    let endpoints = rows("metrics-endpoints", Admin::ROWS.endpoints)?;
+    let is_on = table.get("metrics").map_or(Some(true), |item| item.boolean(faults))?;
+    Some(is_on.then_some(RowLimits { zones, endpoints }))
 }
 
 #[cfg(test)]
@@ -232,7 +258,7 @@ mod tests {
             let (server, faults) = read_server_file(Path::new("etc/bellwether.toml"), text);
             assert_eq!(faults, [], "{text}");
             let listen = listen.parse().expect("an address with a port");
-            let expected = Admin { listen, token_file: token_file.map(PathBuf::from) };
+            let expected = Admin { listen, token_file: token_file.map(PathBuf::from), metrics: Some(Admin::ROWS) };
             assert_eq!(server.and_then(|server| server.admin), Some(expected), "{text}");
         };
         check("[admin]", "127.0.0.1:8053", None);

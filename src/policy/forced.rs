@@ -69,7 +69,7 @@ impl Forced {
     }
 
     /// What an endpoint counts as that has this health: no verdict turns what is forced.
-    pub(super) fn health(&self, endpoint: EndpointId, judged: Health) -> Health {
+    pub fn health(&self, endpoint: EndpointId, judged: Health) -> Health {
         match self.get(Target::Endpoint(endpoint)) {
             None => judged,
             Some(Force::Up) => Health { load: judged.load.filter(|_| judged.alive), ..Health::UP },

@@ -56,6 +56,42 @@ pub enum Failure {
 pub const SHOWN_MAX: usize = 100;
 
 impl Failure {
+    /// Which kind of failure it is, in a word, one of [`Failure::CLASSES`].
+    pub const fn class(&self) -> &'static str {
+        match self {
+            Self::Timeout(_) => "timeout",
+            Self::Connection(_) => "connection",
+            Self::Certificate(_) => "certificate",
+            Self::Tls(_) => "tls",
+            Self::Status { .. } => "status",
+            Self::Redirect { .. } => "redirect",
+            Self::Body { .. } => "body",
+            Self::Answer(_) => "answer",
+            Self::Grpc(_) => "grpc",
+            Self::Reported(_) => "reported",
+            Self::Silent(_) => "silent",
+            Self::Monitor(_) => "monitor",
+            Self::Unsent(_) => "unsent",
+        }
+    }
+
+    /// All kinds of failures.
+    pub const CLASSES: [&'static str; 13] = [
+        "timeout",
+        "connection",
+        "certificate",
+        "tls",
+        "status",
+        "redirect",
+        "body",
+        "answer",
+        "grpc",
+        "reported",
+        "silent",
+        "monitor",
+        "unsent",
+    ];
+
     /// Whether the cause is with us, so that nothing was learnt of the endpoint.
     pub const fn is_ours(&self) -> bool {
         matches!(self, Self::Unsent(_))

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::Target;
 use super::asker::Found;
+use super::{Measured, Target};
 use crate::health::{Condition, ProbeId, State};
 use crate::moment::Moment;
 
@@ -32,6 +32,8 @@ pub struct Report {
     pub certificate_ends: Option<u64>,
     /// What came of all probes so far.
     pub tally: Tally,
+    /// How long those of this process took, and how they failed.
+    pub measured: Measured,
     /// When it next does something: starts a probe, or ends one for want of an answer.
     pub due: Moment,
     /// How much later than planned the last probe started.
@@ -152,6 +154,7 @@ struct Known {
     last: Option<Heard>,
     certificate_ends: Option<u64>,
     tally: Tally,
+    measured: Measured,
     late: Duration,
 }
 
@@ -165,7 +168,8 @@ impl Record {
         restored: Option<Restored>,
     ) -> Self {
         let (since, tally) = restored.map_or((0, Tally::default()), |restored| (restored.since, restored.tally));
-        let known = Known { condition, since, last: None, certificate_ends: None, tally, late: Duration::ZERO };
+        let (measured, late) = (Measured::default(), Duration::ZERO);
+        let known = Known { condition, since, last: None, certificate_ends: None, tally, measured, late };
         let due = AtomicU64::new(due.as_nanos());
         Self { probe, target, due, release: Notify::new(), known: Mutex::new(known) }
     }
@@ -190,6 +194,7 @@ impl Record {
         let first = known.condition.state() == State::Unknown;
         known.tally.probes = known.tally.probes.saturating_add(1);
         known.tally.failures = known.tally.failures.saturating_add(u64::from(heard.found.is_err()));
+        known.measured.add(&heard.found, heard.end.since(heard.start));
         if let Some(since) = turned {
             known.since = since;
             known.tally.turns = known.tally.turns.saturating_add(u64::from(!first));
@@ -217,6 +222,7 @@ impl Record {
             last: known.last.clone(),
             certificate_ends: known.certificate_ends,
             tally: known.tally,
+            measured: known.measured,
             due: self.due(),
             late: known.late,
         }

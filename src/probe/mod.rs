@@ -21,6 +21,7 @@ mod icmp;
 #[cfg(test)]
 mod http2_endpoint;
 mod ledger;
+mod measured;
 mod orca;
 mod prober;
 mod push;
@@ -46,6 +47,7 @@ pub use failure::{Failure, SHOWN_MAX};
 pub use grpc::{GrpcProbe, SERVICE_OCTETS_MAX};
 pub use handshake::TlsProbe;
 pub use ledger::{Heard, Lag, Ledger, Report, Restored, Tally};
+pub use measured::{LATENCY_BOUNDS, Measured};
 pub use prober::{FIRST_ROUND_GAP, Prober};
 pub use push::Pushed;
 pub use sentry::IN_FLIGHT_MAX;
@@ -322,6 +324,23 @@ pub enum HttpVersion {
 pub const BODY_OCTETS_MAX: usize = 64 * 1024;
 
 /// As it stands in logs: `https://192.0.2.10:443/healthz (www.example.com)`, `tcp://[2001:db8::10]:443`.
+impl Probe {
+    /// Which kind it is, as the files call it; `icmp` for both of its names.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Http(HttpProbe { tls: None, .. }) => "http",
+            Self::Http(_) => "https",
+            Self::Tcp(_) => "tcp",
+            Self::Icmp => "icmp",
+            Self::Dns(_) => "dns",
+            Self::Exec(_) => "exec",
+            Self::Push(_) => "push",
+            Self::Tls(_) => "tls",
+            Self::Grpc(_) => "grpc",
+        }
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.monitor.probe {

@@ -3,6 +3,7 @@
 mod explaining;
 mod guard;
 mod holdings;
+mod measuring;
 mod passing;
 mod reading;
 mod reloading;
@@ -19,6 +20,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
+use super::metrics::{History, Meters};
 use super::overrides::Overrides;
 use super::state::{Recalled, State};
 use super::status::Catalog;
@@ -88,6 +90,9 @@ pub(super) struct Keeper {
     /// Probes that changed in their load or shares alone; published once [`LOADS_GAP`] is over.
     later: HashSet<ProbeId>,
     loads_due: Moment,
+    /// What is counted; nothing, where nobody may see it.
+    meters: Option<Arc<Meters>>,
+    history: History,
 }
 
 /// Whether this process is the one that keeps the state and obeys.
@@ -114,6 +119,7 @@ impl Keeper {
         audience: Arc<dyn Audience>,
         commands: mpsc::Receiver<Command>,
         recalling: impl Future<Output = Result<Option<Recalled>, StartError>>,
+        meters: Option<Arc<Meters>>,
     ) -> Result<Self, StartError> {
         let Settings { databases, latency, dns, wave, state, .. } = settings.clone();
         let faulty = |faults: Vec<Diagnostic>| {
@@ -154,6 +160,8 @@ impl Keeper {
             earlier: HashMap::new(),
             later: HashSet::new(),
             loads_due: Moment::START,
+            meters,
+            history: History::default(),
         };
         let read = keeper.read_first()?;
         keeper.recall(state, recalling.await?);
@@ -241,6 +249,7 @@ impl Keeper {
         let now = self.clock.now();
         let settled = self.register.settle(now, &mut self.board);
         for news in &settled.news {
+            self.history.waves += u64::from(matches!(news, News::Began(_)));
             say(news);
         }
         self.turned.extend(settled.turned.iter().map(|&probe| (probe, now)));

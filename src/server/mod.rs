@@ -6,6 +6,7 @@ mod doors;
 mod planes;
 mod keeper;
 mod revision;
+mod metrics;
 mod drain;
 mod notify;
 mod overrides;
@@ -30,6 +31,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{self, Desk, Life, Phase, Token};
+use crate::answer::Counters;
 use crate::config::{Admin, Dns, Doors, Process, StateFile, Transfers};
 use crate::diagnostic::Diagnostic;
 use crate::health::WaveSettings;
@@ -38,12 +40,14 @@ use crate::system::{Clock, secret};
 use crate::transfer::{Grants, Keys};
 use crate::transport;
 use crate::transport::secondaries::Secondaries;
+use crate::transport::tally::Tally;
 use crate::transport::tls::Certificates;
 use crate::wire::cookie::Secret;
 pub use error::StartError;
 pub use given::Given;
 use handover::{Again, Ask, Control, Goods, Handing, Leaving, Predecessor};
 use keeper::{Keeper, Scope};
+use metrics::Meters;
 use notify::Notifier;
 pub use overrides::Kept;
 use planes::{Ground, Planes};
@@ -280,8 +284,12 @@ async fn begin(
             None => Ok(None),
         }
     };
+    let tally = Arc::new(Tally::default());
+    let counters: Vec<Arc<Counters>> = (0..opening.udp.len() + workers).map(|_| Arc::default()).collect();
+    let rows = settings.admin.as_ref().and_then(|admin| admin.metrics);
+    let meters = rows.map(|rows| Arc::new(Meters::new(&counters, &tally, rows)));
     let heard = Arc::clone(&audience);
-    let mut keeper = Keeper::start(settings, Secret::new(own), clock, heard, commands, recalling).await?;
+    let mut keeper = Keeper::start(settings, Secret::new(own), clock, heard, commands, recalling, meters).await?;
     saved.warn_if_blind();
     let snapshots = keeper.snapshots();
     let Transfers { keys, grants, secondaries } = transfers;
@@ -292,7 +300,7 @@ async fn begin(
     if let Some(before) = predecessor {
         keeper.take_over(before.last().await?);
     }
-    let ground = Ground { snapshots, secondaries, clock, doors, workers, open_files };
+    let ground = Ground { snapshots, secondaries, clock, doors, workers, open_files, counters, tally };
     let certificates = opening.certificates;
     let planes = Planes::start(opening.udp, opening.connections, certificates.as_ref(), ground)?;
     let heartbeat = Heartbeat::start(planes.pulses());
@@ -484,7 +492,7 @@ struct Front {
 impl Front {
     /// Reads the token; `None` where there is to be no admin API.
     fn new(admin: Option<&Admin>, listener: Option<TcpListener>, desk: Desk) -> Result<Option<Self>, StartError> {
-        let (Some(Admin { listen, token_file }), Some(listener)) = (admin, listener) else { return Ok(None) };
+        let (Some(Admin { listen, token_file, .. }), Some(listener)) = (admin, listener) else { return Ok(None) };
         let token = token_file
             .as_ref()
             .map(|file| Token::read(file).map_err(|error| StartError::Token { file: file.clone(), error }));

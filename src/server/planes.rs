@@ -47,6 +47,10 @@ pub(super) struct Ground {
     pub(super) workers: usize,
     /// The limit of open files.
     pub(super) open_files: io::Result<u64>,
+    /// One of each UDP socket, and as many for connections as there are of one address.
+    pub(super) counters: Vec<Arc<Counters>>,
+    /// What never reaches an answer, or never leaves.
+    pub(super) tally: Arc<Tally>,
 }
 
 impl Planes {
@@ -57,11 +61,9 @@ impl Planes {
         certificates: Option<&Arc<Certificates>>,
         ground: Ground,
     ) -> Result<Self, StartError> {
-        let Ground { snapshots, secondaries, clock, doors, workers, open_files } = ground;
+        let Ground { snapshots, secondaries, clock, doors, workers, open_files, counters, tally } = ground;
         let system = |what| move |error| StartError::System { what, error };
-        let (tally, stopping) = (Arc::new(Tally::default()), Arc::new(AtomicBool::new(false)));
-        // One of each UDP socket, and as many for connections as there are of one address.
-        let counters: Vec<Arc<Counters>> = (0..sockets.len() + workers).map(|_| Arc::default()).collect();
+        let stopping = Arc::new(AtomicBool::new(false));
         let mut seats = counters.iter().map(|counters| Worker::new(Arc::clone(counters), seed()));
         let around = udp::Around {
             clock,

@@ -126,7 +126,7 @@ async fn receive(incoming: Incoming, mut place: Place, hall: Hall) {
     };
     let spoken = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
     let is_h3 = spoken.is_some_and(|data| data.protocol.as_deref() == Some(H3));
-    let transport = if is_h3 { Transport::Https } else { Transport::Quic };
+    let transport = if is_h3 { Transport::Http3 } else { Transport::Quic };
     let asking = hall.desk.asking(crate::answer::Peer { address, transport });
     if is_h3 {
         http3::converse(connection, &hall, asking).await;

@@ -77,7 +77,7 @@ impl Secondaries {
         let (carrier, limit) = match peer.transport {
             Transport::Udp => (Carrier::Datagram, datagram_octets_max(request)),
             Transport::Tcp | Transport::Tls => (Carrier::Stream, usize::from(u16::MAX)),
-            Transport::Https | Transport::Quic => (Carrier::Exchange, usize::from(u16::MAX)),
+            Transport::Https | Transport::Http3 | Transport::Quic => (Carrier::Exchange, usize::from(u16::MAX)),
         };
         let now = unix_now();
         match self.grants.receive(snapshot, (peer.address, carrier), request, now) {

@@ -1,5 +1,5 @@
-//! The server between real programs: `dig`, `kdig`, curl, Unbound, dnsdist, dnsperf, nginx, BIND, NSD, Knot, gdnsd, `drill`
-//! and systemd's tools.
+//! The server between real programs: `dig`, `kdig`, curl, Unbound, dnsdist, dnsperf, nginx, BIND, NSD, Knot, gdnsd, `drill`,
+//! `promtool` and systemd's tools.
 //!
 //! `cargo test --test peers` runs these; plain `cargo test` leaves them out, since they need programs that not
 //! everybody has. A missing program is named and its tests do nothing, except under CI, where they fail. The tests
@@ -28,7 +28,10 @@ mod failover;
 mod flood;
 #[cfg(test)]
 mod importing;
+#[cfg(test)]
 mod manual;
+#[cfg(test)]
+mod metrics;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]

@@ -429,3 +429,61 @@ fn the_server_explains_what_it_gives_now() {
     refused("name=www.example.com&client=localhost", "invalid IP address");
     refused("name=www.example.com&down=web/a", "unknown field `down`");
 }
+
+/// The description of the API is sound OpenAPI 3.1, says of every route that the README names, and of nothing that it
+/// does not explain.
+#[test]
+fn the_api_describes_itself() {
+    let steered = Steered::start(&[("example.com.toml", POLICY)], "", &[]);
+    let (status, api) = http(steered.admin, "GET /v1/openapi.json HTTP/1.1\r\nHost: localhost", "");
+    assert_eq!(status, 200);
+    let read = oas3::from_json(api.to_string()).expect("an OpenAPI 3.1 document");
+    assert_eq!(read.openapi.split('.').take(2).collect::<Vec<_>>(), ["3", "1"]);
+    read.validate_version().expect("a version that is known");
+    let mut references = Vec::new();
+    collect_references(&api, &mut references);
+    assert!(references.len() > 20, "{references:?}");
+    for reference in references {
+        let pointer = reference.strip_prefix('#').expect("a reference within the document");
+        assert!(api.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+    let paths: BTreeSet<&str> = api["paths"].as_object().expect("paths").keys().map(String::as_str).collect();
+    let expected = [
+        "/healthz",
+        "/metrics",
+        "/readyz",
+        "/v1/endpoints/{zone}/{pool}/{endpoint}/health",
+        "/v1/endpoints/{zone}/{pool}/{endpoint}/override",
+        "/v1/explain",
+        "/v1/openapi.json",
+        "/v1/pools/{zone}/{pool}/override",
+        "/v1/reload",
+        "/v1/status",
+        "/v1/steer",
+    ];
+    assert_eq!(paths, BTreeSet::from(expected));
+    for (path, methods) in api["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("methods") {
+            assert!(operation["summary"].is_string(), "{method} {path} is not explained");
+            assert!(operation["responses"]["default"].is_object(), "{method} {path} is never refused");
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                assert!(parameter["schema"].is_object(), "{method} {path}: {parameter} is of no type");
+            }
+        }
+    }
+}
+
+fn collect_references(value: &Value, references: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value.as_str().filter(|_| name == "$ref") {
+                    Some(reference) => references.push(reference.to_owned()),
+                    None => collect_references(value, references),
+                }
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect_references(value, references)),
+        _ => {}
+    }
+}

@@ -26,6 +26,8 @@ mod kinds;
 mod lifecycle;
 mod limiting;
 mod limits;
+#[cfg(test)]
+mod metrics;
 mod nesting;
 mod policies;
 #[cfg(test)]

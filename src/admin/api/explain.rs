@@ -3,9 +3,11 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 /// What is to be explained, as it stands in the query of the address.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ExplainQuery {
     /// The name that is asked for, absolute, with or without its final dot.
@@ -15,14 +17,16 @@ pub struct ExplainQuery {
     pub rtype: Option<String>,
     /// The client's address; without one, a client of whom nothing is known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[param(value_type = Option<String>)]
     pub client: Option<IpAddr>,
     /// The address of the resolver that asks for the client; without one, the client's.
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[param(value_type = Option<String>)]
     pub resolver: Option<IpAddr>,
 }
 
 /// An answer, and how it came about.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Explanation {
     /// The name that was asked for.
     pub name: String,
@@ -30,8 +34,10 @@ pub struct Explanation {
     #[serde(rename = "type")]
     pub rtype: String,
     /// The client, if one was named.
+    #[schema(value_type = Option<String>)]
     pub client: Option<IpAddr>,
     /// The resolver, if one was named.
+    #[schema(value_type = Option<String>)]
     pub resolver: Option<IpAddr>,
     /// What is known of the client's network, or of the resolver's where no client was named.
     pub place: Option<PlaceFound>,
@@ -55,7 +61,7 @@ pub struct Explanation {
 }
 
 /// What is known of a network.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PlaceFound {
     /// The code of the continent.
     pub continent: Option<String>,
@@ -75,7 +81,7 @@ pub struct PlaceFound {
 }
 
 /// What a name came to in its zone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NameFound {
     /// The name.
     pub name: String,
@@ -89,7 +95,7 @@ pub struct NameFound {
 }
 
 /// A pool that was consulted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PoolConsulted {
     /// Its name.
     pub name: String,
@@ -104,11 +110,12 @@ pub struct PoolConsulted {
 }
 
 /// A member of a pool that was consulted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MemberConsidered {
     /// Its name; that of a pool begins with `pool `.
     pub name: String,
     /// The address of an endpoint that has one.
+    #[schema(value_type = Option<String>)]
     pub address: Option<IpAddr>,
     /// Whether it is in the answer.
     pub taken: bool,
@@ -117,7 +124,7 @@ pub struct MemberConsidered {
 }
 
 /// For how long an answer lives.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TtlGiven {
     /// Seconds.
     pub seconds: u32,
@@ -130,7 +137,7 @@ pub struct TtlGiven {
 }
 
 /// A record of an answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RecordGiven {
     /// Its owner.
     pub name: String,

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Faults that are told with their places; the rest is only counted. More than anybody reads at once.
 pub const FAULTS_TOLD: usize = 100;
@@ -10,7 +11,7 @@ pub const FAULTS_TOLD: usize = 100;
 pub const ZONES_TOLD: usize = 20;
 
 /// `POST /v1/reload`: read again what changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReloadRequest {
     /// Take it up even if the guard would refuse what it does to answers. Faulty files are refused all the same.
@@ -18,7 +19,7 @@ pub struct ReloadRequest {
 }
 
 /// What became of a reload.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReloadReport {
     /// Whether what was read is served.
     pub outcome: ReloadOutcome,
@@ -48,7 +49,7 @@ pub struct ReloadReport {
 }
 
 /// How a reload ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ReloadOutcome {
     /// What was read is served.
@@ -60,7 +61,7 @@ pub enum ReloadOutcome {
 }
 
 /// What a reload found of the zones.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ZonesReport {
     /// How many there are.
     pub total: usize,
@@ -84,7 +85,7 @@ pub struct ZonesReport {
 }
 
 /// One fault of a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FaultReport {
     /// `error` or `warning`.
     pub severity: String,

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use super::{Body, read};
 use crate::admin::api::{ReloadOutcome, ReloadReport, ReloadRequest};
 use crate::admin::desk::Desk;
+use crate::admin::openapi::Refused as OpenRefused;
 use crate::admin::{Problem, RELOAD_LONGEST};
 
 /// A problem, and the report beside its own fields (RFC 9457 §3.2).
@@ -30,6 +31,8 @@ struct Refused {
     report: ReloadReport,
 }
 
+/// Reads what changed, and waits for what becomes of it.
+#[utoipa::path(post, path = "/v1/reload", tag = "steering", request_body(content = Option<ReloadRequest>), responses((status = 200, description = "What was read is served.", body = ReloadReport), OpenRefused))]
 pub(super) async fn reload(State(desk): State<Desk>, body: Body) -> Result<Response, Problem> {
     let request = match &body {
         Ok(body) if body.is_empty() => ReloadRequest::default(),

@@ -254,6 +254,10 @@ impl Keeper {
         self.watched = watched;
         self.keep_probes();
         self.recalled.taken_up();
+        let after = match &self.meters {
+            Some(meters) => meters.counted(after, before),
+            None => after,
+        };
         let old = std::mem::replace(&mut self.holdings, holdings);
         self.publish(after, Some(old));
         self.catalog = catalog;
@@ -308,6 +312,10 @@ impl Keeper {
                 Reload::Guarded { reasons }
             }
         };
+        match said {
+            Reload::Done { .. } => self.history.published(first, self.clock.unix_ms(self.clock.now())),
+            Reload::Refused { .. } | Reload::Guarded { .. } => self.history.refused(),
+        }
         if !first {
             self.audience.reloaded(&said);
         }

@@ -23,6 +23,7 @@ impl Keeper {
     pub(super) fn obey(&mut self, command: Command) {
         match command {
             Command::Look(reply) => drop(reply.send(self.picture())),
+            Command::Measure(reply) => drop(reply.send(self.measured())),
             Command::Explain(query, reply) => drop(reply.send(self.explaining(query))),
             Command::Steer { select, request, reply } => drop(reply.send(self.steer(select, request))),
             Command::Report { target, report, reply } => drop(reply.send(self.report(target, report))),
