@@ -48,7 +48,7 @@ criterion_group!(benches, by_kind, by_limits, by_members, by_database, by_zone_s
 criterion_main!(benches);
 
 fn by_kind(criterion: &mut Criterion) {
-    let (mut desk, kinds) = kinds::kinds();
+    let (mut desk, kinds) = kinds::kinds(&kinds::MEMBERS);
     let mut group = criterion.benchmark_group("kind");
     for kind in &kinds {
         kind.check(&mut desk);
@@ -118,7 +118,7 @@ fn ask_in_turn(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, desk: &mut 
 }
 
 fn by_members(criterion: &mut Criterion) {
-    let (mut desk, _) = kinds::kinds();
+    let (mut desk, _) = kinds::kinds(&kinds::MEMBERS);
     let mut group = criterion.benchmark_group("members");
     for policy in kinds::WIDE {
         for members in kinds::MEMBERS {

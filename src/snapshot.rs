@@ -15,7 +15,7 @@ use crate::moment::Moment;
 use crate::policy::{Answers, Dependents, Ecs, Family, Live, PoolId, Pools, WhenAllDown};
 use crate::ttl::{Horizon, TtlRange};
 use crate::wire::name::Name;
-use crate::wire::qname::{Qname, hash_name};
+use crate::wire::qname::{Qname, hash_name, is_same};
 use crate::zone::{Table, Zone};
 
 /// All zones at one moment.
@@ -279,7 +279,7 @@ impl Snapshot {
             let (octets, hash) = qname.ancestor(skip)?;
             self.index.table.find(hash, |id| {
                 let served = self.served.get(id as usize)?;
-                (served.zone.apex().as_wire() == octets).then_some(served)
+                is_same(served.zone.apex().as_wire(), octets).then_some(served)
             })
         })
     }

@@ -8,15 +8,12 @@ use crate::wire::ecs::Subnet;
 use crate::wire::edns::Edns;
 use crate::wire::option::Malformed;
 
-/// A query's client, and what may be announced of it.
+/// Who asked, and what of its client it told. Who that makes the client is worked out where an answer depends on it:
+/// most do not, and it takes up to 250 instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Asker {
-    /// Where names heed the client subnet.
-    pub(super) client: Client,
-    /// Where they do not: the resolver.
-    pub(super) resolver: Client,
-    /// What the resolver told.
-    pub(super) told: Told,
+    source: IpAddr,
+    subnet: Option<Subnet>,
 }
 
 /// What a resolver told of its client.
@@ -37,32 +34,46 @@ pub(super) enum Told {
 }
 
 impl Asker {
-    /// Finds the client of a query.
+    /// Reads what a query tells of its client.
     ///
     /// # Errors
     /// A client subnet option that is to be answered with FORMERR.
     pub(super) fn find(peer: Peer, edns: Option<&Edns<'_>>) -> Result<Self, Malformed> {
-        let resolver = Client::asking_from(peer.address.to_canonical());
-        let Some(data) = edns.and_then(|edns| edns.ecs) else {
-            return Ok(Self { client: resolver, resolver, told: Told::Nothing });
-        };
-        let subnet = Subnet::read(data)?;
-        Ok(match subnet.address {
-            None => Self { client: resolver, resolver, told: Told::OptedOut },
-            Some(address) if is_locatable(address) => {
-                Self { client: Client::within(address), resolver, told: Told::Subnet }
-            }
-            Some(_) => Self { client: resolver, resolver, told: Told::Useless { source: subnet.bits } },
-        })
+        let subnet = edns.and_then(|edns| edns.ecs).map(Subnet::read).transpose()?;
+        Ok(Self { source: peer.address, subnet })
     }
 
+    /// The client where names do not heed its subnet: the resolver.
+    pub(super) fn resolver(&self) -> Client {
+        Client::asking_from(self.source.to_canonical())
+    }
+
+    /// The client where names heed its subnet, and what may be announced of it.
+    pub(super) fn client(&self) -> (Client, Told) {
+        let told = self.told();
+        let within = self.subnet.and_then(|subnet| subnet.address).filter(|_| told == Told::Subnet);
+        (within.map_or_else(|| self.resolver(), Client::within), told)
+    }
+
+    /// What the resolver told.
+    pub(super) fn told(&self) -> Told {
+        let Some(subnet) = self.subnet else { return Told::Nothing };
+        match subnet.address {
+            None => Told::OptedOut,
+            Some(address) if is_locatable(address) => Told::Subnet,
+            Some(_) => Told::Useless { source: subnet.bits },
+        }
+    }
+}
+
+impl Told {
     /// The scope to announce for an answer that depended on so many bits of the client, or on none.
-    pub(super) fn scope(&self, depended: u8) -> u8 {
-        match self.told {
-            Told::Nothing | Told::OptedOut => 0,
-            Told::Subnet => depended,
-            Told::Useless { .. } if depended == 0 => 0,
-            Told::Useless { source } => source,
+    pub(super) fn scope(self, depended: u8) -> u8 {
+        match self {
+            Self::Nothing | Self::OptedOut => 0,
+            Self::Subnet => depended,
+            Self::Useless { .. } if depended == 0 => 0,
+            Self::Useless { source } => source,
         }
     }
 }

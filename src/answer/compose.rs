@@ -10,7 +10,7 @@ use crate::wire::header::{AA, HEADER_OCTETS, Rcode, TC};
 use crate::wire::name::Name;
 use crate::wire::query::{CLASS_CHAOS, CLASS_IN, Query};
 use crate::wire::rtype::Rtype;
-use crate::zone::{Hinted, IPV4HINT, IPV6HINT, Rrset, Zone};
+use crate::zone::{Hinted, IPV4HINT, IPV6HINT, Record, Rrset, Zone};
 
 /// A response in progress.
 pub(super) struct Composer<'b, 'q> {
@@ -68,7 +68,7 @@ impl<'b, 'q> Composer<'b, 'q> {
         transport: Transport,
         opt: Option<Opt<'q>>,
     ) -> Option<Self> {
-        let limit = match (transport, query.edns) {
+        let limit = match (transport, query.edns.as_ref()) {
             (Transport::Tcp | Transport::Tls | Transport::Https | Transport::Http3 | Transport::Quic, _) => {
                 usize::from(u16::MAX)
             }
@@ -291,19 +291,39 @@ impl<'b, 'q> Composer<'b, 'q> {
             return false;
         }
         let start = self.at;
-        let (first, then) = (set.records().skip(rotation), set.records().take(rotation));
-        for record in first.chain(then) {
-            let Some(rdata_at) = self.record(owner, set.rtype, ttl, record.rdata) else {
-                self.cut_back(start);
-                return false;
-            };
+        // Two loops rather than one over a chain, which asks at each record where it is: 60 instructions less for each.
+        let whole = match rotation {
+            0 => self.records(owner, set, ttl, set.records()),
+            _ => {
+                let first = self.records(owner, set, ttl, set.records().skip(rotation));
+                first.and_then(|()| self.records(owner, set, ttl, set.records().take(rotation)))
+            }
+        };
+        if whole.is_none() {
+            self.cut_back(start);
+            return false;
+        }
+        self.counts[section as usize] += set.count;
+        true
+    }
+
+    /// Writes `records` of `set`; `None` at the first that does not fit.
+    #[inline(always)] // Twice the code, but half of it is what nearly every answer takes.
+    fn records<'z>(
+        &mut self,
+        owner: Owner<'_>,
+        set: Rrset<'_>,
+        ttl: u32,
+        records: impl Iterator<Item = Record<'z>>,
+    ) -> Option<()> {
+        for record in records {
+            let rdata_at = self.record(owner, set.rtype, ttl, record.rdata)?;
             for pointer in record.apex_pointers() {
                 self.point(rdata_at + pointer, self.apex_at);
             }
             self.rdata_at = rdata_at;
         }
-        self.counts[section as usize] += set.count;
-        true
+        Some(())
     }
 
     fn cut_back(&mut self, start: usize) {
@@ -318,18 +338,19 @@ impl<'b, 'q> Composer<'b, 'q> {
             Owner::Suffix(from) => (&[][..], self.name_at + from),
             Owner::BeforeApex(labels) => (labels, self.apex_at),
         };
-        let owner_octets = labels.len() + 2;
-        let rdata_at = self.at + owner_octets + FIXED_OCTETS;
+        let rdata_at = self.at + labels.len() + 2 + FIXED_OCTETS;
         let after = rdata_at + rdata.len();
         if after > self.end {
             return None;
         }
-        let target = self.octets.get_mut(self.at..after)?;
-        let (head, body) = target.split_at_mut_checked(owner_octets + FIXED_OCTETS)?;
-        body.copy_from_slice(rdata);
-        let (name, head) = head.split_at_mut_checked(labels.len())?;
-        name.copy_from_slice(labels);
-        let head: &mut [u8; 2 + FIXED_OCTETS] = head.first_chunk_mut()?;
+        let mut target = self.octets.get_mut(self.at..after)?;
+        if !labels.is_empty() {
+            let name;
+            (name, target) = target.split_at_mut_checked(labels.len())?;
+            name.copy_from_slice(labels);
+        }
+        let (head, body) = target.split_first_chunk_mut::<{ 2 + FIXED_OCTETS }>()?;
+        copy(body, rdata);
         let [p, q] = (0xc000 | pointer as u16).to_be_bytes();
         let [t, y] = rtype.0.to_be_bytes();
         let [c, l] = CLASS_IN.to_be_bytes();
@@ -380,5 +401,18 @@ impl<'b, 'q> Composer<'b, 'q> {
             *header = [i, d, f, g, 0, questions, a, n, u, s, x, y];
         }
         self.at
+    }
+}
+
+/// Copies all of `source`. That of an address, which is most of what is ever sent, takes a load and a store where
+/// memcpy takes some 20 instructions and a call.
+#[inline(always)]
+fn copy(target: &mut [u8], source: &[u8]) {
+    if let (Ok(target), Ok(source)) = (<&mut [u8; 4]>::try_from(&mut *target), <&[u8; 4]>::try_from(source)) {
+        *target = *source;
+    } else if let (Ok(target), Ok(source)) = (<&mut [u8; 16]>::try_from(&mut *target), <&[u8; 16]>::try_from(source)) {
+        *target = *source;
+    } else {
+        target.copy_from_slice(source);
     }
 }

@@ -45,52 +45,85 @@ pub(super) fn answer<W: Witness>(
     let Some(served) = zone_of(snapshot, &worker.qname, qtype) else { return refuse(snapshot, composer) };
     composer.enter_zone(worker.qname.octets().len(), served.zone.apex());
     worker.row = served.rows().zone;
-    let mut seen = [0; CHAIN_MAX + 1];
-    for step in 0..seen.len() {
-        let hash = worker.qname.ancestor(0).map_or(0, |(_, hash)| hash);
+    let asked = hash(&worker.qname);
+    let found = served.zone.find(&worker.qname, qtype);
+    // Limits go by the name that was asked for, not by where it leads.
+    worker.place = place(served, &found);
+    match from_found(served, found, worker, question, composer) {
+        Step::Done(rcode) => rcode,
+        Step::Alias => follow(snapshot, served, asked, worker, question, composer),
+    }
+}
+
+/// Follows a chain of aliases, which begins with the name of the hash `asked` and now leads to the worker's qname.
+/// Apart, since most names are none.
+#[inline(never)]
+fn follow<W: Witness>(
+    snapshot: &Snapshot,
+    served: &Served,
+    asked: u32,
+    worker: &mut Worker<W>,
+    question: Question,
+    composer: &mut Composer<'_, '_>,
+) -> Rcode {
+    let mut seen = [asked; CHAIN_MAX + 1];
+    for step in 1..seen.len() {
+        let hash = hash(&worker.qname);
         // A chain that bites its tail has been told in full; its records must not come twice.
         if seen[..step].contains(&hash) {
             return Rcode::NoError;
         }
         seen[step] = hash;
-        if step > 0 && !zone_of(snapshot, &worker.qname, qtype).is_some_and(|zone| ptr::eq(zone, served)) {
+        if !zone_of(snapshot, &worker.qname, question.qtype).is_some_and(|zone| ptr::eq(zone, served)) {
             return Rcode::NoError;
         }
-        let found = served.zone.find(&worker.qname, qtype);
-        // Limits go by the name that was asked for, not by where it leads.
-        if step == 0 {
-            worker.place = place(served, &found);
-        }
-        let step = match found {
-            Found::Cut(cut) => {
-                tell(served, worker, Finding::Delegated);
-                refer(cut, &worker.qname, composer);
-                return Rcode::NoError;
-            }
-            Found::Dname(node) => {
-                tell(served, worker, Finding::Alias);
-                composer.authoritative();
-                redirect(node, worker, qtype, composer)
-            }
-            Found::Missing => {
-                worker.place = place(served, &found);
-                tell(served, worker, Finding::Missing);
-                composer.authoritative();
-                composer.deny(&served.zone, served.zone.negative_ttl());
-                return Rcode::NxDomain;
-            }
-            Found::Name(node) => {
-                composer.authoritative();
-                from_node(served, node, worker, question, composer)
-            }
-        };
-        match step {
+        let found = served.zone.find(&worker.qname, question.qtype);
+        match from_found(served, found, worker, question, composer) {
             Step::Done(rcode) => return rcode,
             Step::Alias => {}
         }
     }
     // A longer chain gets what was followed of it; the resolver asks for the rest.
     Rcode::NoError
+}
+
+/// What names of a chain are told apart by.
+fn hash(qname: &Qname) -> u32 {
+    qname.ancestor(0).map_or(0, |(_, hash)| hash)
+}
+
+/// Answers from what the zone has for the worker's qname.
+#[inline]
+fn from_found<W: Witness>(
+    served: &Served,
+    found: Found<'_>,
+    worker: &mut Worker<W>,
+    question: Question,
+    composer: &mut Composer<'_, '_>,
+) -> Step {
+    match found {
+        Found::Cut(cut) => {
+            tell(served, worker, Finding::Delegated);
+            refer(cut, &worker.qname, composer);
+            Step::Done(Rcode::NoError)
+        }
+        Found::Dname(node) => {
+            tell(served, worker, Finding::Alias);
+            composer.authoritative();
+            redirect(node, worker, question.qtype, composer)
+        }
+        Found::Missing => {
+            worker.place = place(served, &found);
+            tell(served, worker, Finding::Missing);
+            composer.authoritative();
+            composer.deny(&served.zone, served.zone.negative_ttl());
+            Step::Done(Rcode::NxDomain)
+        }
+        Found::Name(node) => {
+            composer.authoritative();
+            from_node(served, node, worker, question, composer)
+        }
+    }
 }
 
 /// A number for what was found, to count responses by: of the zone where there is no such name, else of the name in

@@ -209,8 +209,11 @@ fn judge<'q, W>(
 ) -> Result<Asker, Malformed> {
     let edns = query.edns.as_ref();
     let asker = Asker::find(peer, edns)?;
-    if let (Some(sheet), true) = (&worker.sheet, asker.told != Told::Nothing) {
-        sheet.count_subnet(asker.told);
+    if let Some(sheet) = &worker.sheet {
+        let told = asker.told();
+        if told != Told::Nothing {
+            sheet.count_subnet(told);
+        }
     }
     if let Some(edns) = edns.filter(|edns| edns.has_options) {
         *options = Some(Options::owed(snapshot, worker, peer, now, edns)?);

@@ -44,12 +44,14 @@ pub(super) enum Subject {
 /// The code that it gets instead, and why, where that is worth saying.
 #[inline]
 pub(super) fn screen(query: &Query<'_>) -> Result<Subject, (Rcode, Option<&'static Explanation>)> {
-    if query.edns.is_some_and(|edns| edns.version > 0) {
+    if query.edns.as_ref().is_some_and(|edns| edns.version > 0) {
         return Err((Rcode::BadVers, None));
     }
     match (query.qclass, query.qtype.0) {
         // Only a request for a cookie may lack a question (RFC 9619 §3).
-        _ if query.question.is_empty() && query.edns.is_some_and(|edns| edns.cookie.is_some()) => Ok(Subject::Nobody),
+        _ if query.question.is_empty() && query.edns.as_ref().is_some_and(|edns| edns.cookie.is_some()) => {
+            Ok(Subject::Nobody)
+        }
         _ if query.question.is_empty() => Err((Rcode::FormErr, None)),
         // An OPT record is not data (RFC 6891 §6.1.1), nor is NXNAME (RFC 9824 §3.4).
         (_, 41 | 128) => Err((Rcode::FormErr, None)),

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::Question;
+use super::client::{Asker, Told};
 use super::compose::Composer;
 use super::explanation::Explanation;
 use super::witness::{Steered, Witness};
@@ -51,7 +52,7 @@ pub(super) fn answer<'s, W: Witness>(
     wanted: Wanted,
     composer: &mut Composer<'_, '_>,
 ) -> Outcome<'s> {
-    let client = client(name, question);
+    let (client, told) = client(name, question.asker);
     let steering = Steering { served, name, wanted, client };
     let Some(root) = served.live.pool(steering.family(), name.root) else { return Outcome::Done(Rcode::ServFail) };
     if !root.is_present() {
@@ -66,7 +67,7 @@ pub(super) fn answer<'s, W: Witness>(
     } else {
         (steering.when_all_down(worker, composer), name.ttl.min)
     };
-    let scope = scope(name, question, &worker.picks);
+    let scope = told.scope(worker.picks.scope());
     composer.announce(scope);
     let (family, alive, flip) = (steering.family(), root.is_alive(), worker.picks.flip());
     // What was chosen was given, unless only an alias would have done.
@@ -105,7 +106,7 @@ pub(super) fn hints<W: Witness>(
     worker: &mut Worker<W>,
     question: Question,
 ) -> Chosen {
-    let client = client(name, question);
+    let (client, told) = client(name, question.asker);
     let mut chosen = Chosen { picks: [Picks::default(), Picks::default()], ttl: name.ttl.max, scope: 0 };
     for family in Family::BOTH {
         let Some(root) = served.live.pool(family, name.root).filter(|root| root.is_present()) else { continue };
@@ -117,7 +118,7 @@ pub(super) fn hints<W: Witness>(
         } else {
             name.ttl.min
         };
-        let (scope, flip) = (scope(name, question, &worker.picks), worker.picks.flip());
+        let (scope, flip) = (told.scope(worker.picks.scope()), worker.picks.flip());
         worker.witness.steered(Steered { family, client, alive: root.is_alive(), ttl, flip, scope });
         chosen.picks[family as usize].clone_from(&worker.picks);
         (chosen.ttl, chosen.scope) = (chosen.ttl.min(ttl), chosen.scope.max(scope));
@@ -125,19 +126,11 @@ pub(super) fn hints<W: Witness>(
     chosen
 }
 
-/// Who counts as the client of `name`.
-fn client(name: &Balanced, question: Question) -> Client {
+/// Who counts as the client of `name`, and what may be announced of it: nothing, where names heed no subnet.
+fn client(name: &Balanced, asker: Asker) -> (Client, Told) {
     match name.ecs {
-        Ecs::Heeded => question.asker.client,
-        Ecs::Ignored => question.asker.resolver,
-    }
-}
-
-/// What is announced of a choice for `name`.
-fn scope(name: &Balanced, question: Question, picks: &Picks) -> u8 {
-    match name.ecs {
-        Ecs::Heeded => question.asker.scope(picks.scope()),
-        Ecs::Ignored => 0,
+        Ecs::Heeded => asker.client(),
+        Ecs::Ignored => (asker.resolver(), Told::Nothing),
     }
 }
 

@@ -4,14 +4,14 @@ use bellwether::answer::Transport;
 use bellwether::snapshot::RowLimits;
 
 use crate::counting::count;
-use crate::kinds::kinds;
+use crate::kinds::{MEMBERS, kinds};
 
 /// Enough for every turn of every pool to come round: the longest is 3,997 steps, and both doors take one.
 const QUERIES: usize = 5_000;
 
 #[test]
 fn no_kind_of_answer_allocates() {
-    let (mut desk, kinds) = kinds();
+    let (mut desk, kinds) = kinds(&MEMBERS);
     // As a server whose metrics are shown.
     desk.snapshot = desk.snapshot.clone().counted(None, RowLimits { zones: 10, endpoints: 10_000 });
     desk.worker.adopt(&desk.snapshot);

@@ -95,6 +95,7 @@ hinted      four    1    5 30 serve-all hints
 ";
 
 /// Members of the pools that differ in nothing else.
+#[allow(dead_code, reason = "the instruction counts have fewer")]
 pub(crate) const MEMBERS: [u32; 4] = [2, 10, 100, 1000];
 
 /// The policies that have such pools.
@@ -127,10 +128,10 @@ fn wide(policy: &str, members: u32) -> String {
     line
 }
 
-/// A desk that serves every kind, and the kinds.
-pub(crate) fn kinds() -> (Desk, Vec<Kind>) {
+/// A desk that serves every kind, and the kinds, with those of pools of so many members.
+pub(crate) fn kinds(sizes: &[u32]) -> (Desk, Vec<Kind>) {
     let (mut pools, mut names) = (POOLS.to_owned(), NAMES.to_owned());
-    for members in MEMBERS {
+    for &members in sizes {
         write!(pools, "wide-{members} weighted").expect("a string");
         for member in 0..members {
             write!(pools, " 198.51.100.{}*{}", member % 250 + 1, member % 7 + 1).expect("a string");
@@ -139,7 +140,7 @@ pub(crate) fn kinds() -> (Desk, Vec<Kind>) {
         writeln!(names, "weighted-{members} wide-{members} 1 5 30 serve-all").expect("a string");
     }
     for policy in WIDE {
-        for members in MEMBERS {
+        for &members in sizes {
             pools.push_str(&wide(policy, members));
             writeln!(names, "{policy}-{members}.wide {policy}-{members} 1 5 30 serve-all").expect("a string");
         }
@@ -155,13 +156,13 @@ pub(crate) fn kinds() -> (Desk, Vec<Kind>) {
     }
     let mut kinds = Vec::new();
     for has_edns in [false, true] {
-        every_kind(has_edns, &mut kinds);
+        every_kind(sizes, has_edns, &mut kinds);
     }
-    every_client_kind(&mut kinds);
+    every_client_kind(sizes, &mut kinds);
     (Desk::new(vec![served(words, &board)]), kinds)
 }
 
-fn every_kind(has_edns: bool, kinds: &mut Vec<Kind>) {
+fn every_kind(sizes: &[u32], has_edns: bool, kinds: &mut Vec<Kind>) {
     const A: u16 = 1;
     const MX: u16 = 15;
     const TXT: u16 = 16;
@@ -197,7 +198,7 @@ fn every_kind(has_edns: bool, kinds: &mut Vec<Kind>) {
     }
     let other = query("to-one.example.com.", TXT, edns());
     add("alias of a balanced name, and no data", other, noerror, [1, 1, 0]);
-    for members in MEMBERS {
+    for &members in sizes {
         let request = query(&format!("weighted-{members}.example.com."), A, edns());
         add(&format!("weighted, {members} members"), request, noerror, [1, 0, 0]);
     }
@@ -214,7 +215,7 @@ fn every_kind(has_edns: bool, kinds: &mut Vec<Kind>) {
 }
 
 /// Those that may depend on the client, who tells a subnet. 2001:db8::/36 is in Europe.
-fn every_client_kind(kinds: &mut Vec<Kind>) {
+fn every_client_kind(sizes: &[u32], kinds: &mut Vec<Kind>) {
     let client = subnet("2001:db8::".parse().expect("an address"), 56);
     let noerror = Outcome::Answered(Rcode::NoError);
     let mut add = |name: String, owner: &str, rtype: u16, data: &[u8], (outcome, answers)| {
@@ -240,7 +241,7 @@ fn every_client_kind(kinds: &mut Vec<Kind>) {
         add(format!("{name} with ECS"), owner, 1, &client, (noerror, answers));
     }
     for policy in WIDE {
-        for members in MEMBERS {
+        for &members in sizes {
             let owner = format!("{policy}-{members}.wide");
             add(format!("{policy}, {members} members with ECS"), &owner, 28, &client, (noerror, 1));
         }
