@@ -22,6 +22,7 @@ pub mod server;
 pub mod admin;
 pub mod transport;
 pub mod transfer;
+pub mod observe;
 pub mod answer;
 pub mod snapshot;
 pub mod zone;

@@ -3,10 +3,14 @@
 //! Fields are only ever added, so a program that reads them passes over what it does not know. Moments are RFC 3339
 //! in UTC; spans are seconds. Knows nothing of HTTP, nor of what stands behind.
 
+mod top;
+
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use top::{Ranking, Rate, Top};
 
 /// `GET /v1/status`: all that is served, and how it stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::api::{Report, ReportReply, Status, SteerReply, SteerRequest, Target};
+use super::api::{Report, ReportReply, Status, SteerReply, SteerRequest, Target, Top};
 
 /// Requests that may wait for the keeper. As many as there may be connections: none is turned away for that.
 const WAITING_MAX: usize = super::CONNECTIONS_MAX;
@@ -38,6 +38,8 @@ pub enum Command {
         /// What became of it.
         reply: oneshot::Sender<Result<ReportReply, Refusal>>,
     },
+    /// What is asked most?
+    Top(oneshot::Sender<Result<Top, Refusal>>),
 }
 
 /// What a [`Command::Steer`] is about.
@@ -139,6 +141,11 @@ impl Desk {
 
     pub(super) async fn report(&self, target: Target, report: Report) -> Result<ReportReply, Refusal> {
         self.ask(|reply| Command::Report { target, report, reply }).await?
+    }
+
+    /// Takes a second when nobody has asked lately: so long is listened first.
+    pub(super) async fn top(&self) -> Result<Top, Refusal> {
+        self.ask(Command::Top).await?
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Refusal> {

@@ -5,6 +5,7 @@
 //! | `GET /healthz` | the process lives |
 //! | `GET /readyz` | queries should come here: all sockets are bound, the first round is in, and it is not stopping |
 //! | `GET /v1/status` | how everything stands |
+//! | `GET /v1/top` | what is asked most, by whom, and who is answered |
 //! | `POST /v1/steer` | forces all that some patterns match, or takes that back, in one swap |
 //! | `PUT`, `DELETE /v1/endpoints/{zone}/{pool}/{endpoint}/override` | forces one endpoint, or takes that back |
 //! | `PUT`, `DELETE /v1/pools/{zone}/{pool}/override` | the same for a pool as a whole |

@@ -10,7 +10,7 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::de::DeserializeOwned;
 
-use super::api::{Force, OverrideRequest, OverrideStatus, ReportReply, Status, SteerReply, SteerRequest, Target};
+use super::api::{Force, OverrideRequest, OverrideStatus, ReportReply, Status, SteerReply, SteerRequest, Target, Top};
 use super::desk::{Desk, Phase, Refusal, Selection};
 use super::{BODY_OCTETS_MAX, Problem, REQUEST_LONGEST, Token, guard};
 
@@ -22,6 +22,7 @@ pub(super) fn router(desk: Desk, token: Option<Token>) -> Router {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/v1/status", get(status))
+        .route("/v1/top", get(top))
         .route("/v1/steer", post(steer))
         .route("/v1/pools/{zone}/{pool}/override", put(force_pool).delete(release_pool))
         .route("/v1/endpoints/{zone}/{pool}/{endpoint}/override", put(force_endpoint).delete(release_endpoint))
@@ -61,6 +62,10 @@ async fn readyz(State(desk): State<Desk>) -> Result<&'static str, Problem> {
 
 async fn status(State(desk): State<Desk>) -> Answer<Status> {
     Ok(Json(desk.look().await?))
+}
+
+async fn top(State(desk): State<Desk>) -> Answer<Top> {
+    Ok(Json(desk.top().await?))
 }
 
 async fn steer(State(desk): State<Desk>, body: Body) -> Answer<SteerReply> {

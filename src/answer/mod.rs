@@ -24,7 +24,7 @@ mod worker;
 
 use std::net::IpAddr;
 
-pub use witness::{Finding, Steered, Witness};
+pub use witness::{Finding, Steered, TtlReason, Witness};
 pub use worker::{Counters, Worker};
 
 use crate::moment::Moment;

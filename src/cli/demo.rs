@@ -203,9 +203,10 @@ async fn serve_http(listener: TcpListener, lives: Arc<AtomicBool>) {
 
 /// Serves on the usual port, or on any other when that is taken.
 async fn serve(zones: PathBuf, ready: mpsc::UnboundedSender<SocketAddr>) -> Result<(), StartError> {
-    let Server { listen, databases, latency, admin, doors, dns, transfers, wave, state, .. } = Server::default();
+    let Server { listen, databases, latency, admin, doors, dns, transfers, wave, state, dnstap, .. } =
+        Server::default();
     let settings =
-        Settings { zones, listen, workers: 1, databases, latency, admin, doors, dns, transfers, wave, state };
+        Settings { zones, listen, workers: 1, databases, latency, admin, doors, dns, transfers, wave, state, dnstap };
     let audience = Arc::new(Stage { ready });
     match server::run(settings.clone(), Arc::clone(&audience) as Arc<dyn Audience>, std::future::pending()).await {
         Err(StartError::Bind { .. }) => {

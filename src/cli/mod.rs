@@ -175,6 +175,7 @@ impl ServeArguments {
             transfers: server.transfers,
             wave: server.wave,
             state: server.state,
+            dnstap: server.dnstap,
         }
     }
 }

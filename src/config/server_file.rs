@@ -1,5 +1,6 @@
 //! `bellwether.toml`: where the zones are and where to listen.
 
+mod dnstap;
 mod health;
 mod state;
 
@@ -15,6 +16,7 @@ use super::transfer_table::{self, Transfers};
 use super::words::{path, socket, sockets};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::health::WaveSettings;
+use crate::observe::dnstap::Settings as Dnstap;
 
 pub use state::StateFile;
 
@@ -44,6 +46,8 @@ pub struct Server {
     pub state: Option<StateFile>,
     /// Zone transfers: keys, who may have zones, who is told.
     pub transfers: Transfers,
+    /// The query log, if there is one.
+    pub dnstap: Option<Dnstap>,
 }
 
 /// `[admin]`: where the admin API is and who may use it.
@@ -70,7 +74,7 @@ const PORT: u16 = 5_300;
 const FILE: Keys = Keys {
     known: &[
         "zones", "listen", "workers", "geo", "latency", "health", "state", "admin", "dns", "tls", "proxy", "limits",
-        "transfer",
+        "transfer", "dnstap",
     ],
     later: &[],
     later_is: "table",
@@ -99,6 +103,7 @@ impl Default for Server {
             wave: WaveSettings::default(),
             state: None,
             transfers: Transfers::default(),
+            dnstap: None,
         }
     }
 }
@@ -128,6 +133,7 @@ pub fn read_server_file(file: &Path, text: &str) -> (Option<Server>, Vec<Diagnos
     let wave = table.get("health").and_then(|item| health::read(item, &mut faults)).unwrap_or_default();
     let state = table.get("state").and_then(|item| state::read(item, folder, &mut faults));
     let transfers = table.get("transfer").and_then(|item| transfer_table::read(item, &mut faults)).unwrap_or_default();
+    let dnstap = table.get("dnstap").and_then(|item| dnstap::read(item, folder, dns.as_ref(), &mut faults));
     let read = zones.zip(listen).zip(workers).zip(databases).zip(dns);
     let server = read.map(|((((zones, listen), workers), databases), dns)| Server {
         zones: folder.join(zones),
@@ -141,6 +147,7 @@ pub fn read_server_file(file: &Path, text: &str) -> (Option<Server>, Vec<Diagnos
         wave,
         state,
         transfers,
+        dnstap,
     });
     (server.filter(|_| !faults.any_error()), faults.finish())
 }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::sleep_until;
 
+use super::observer::Handle;
 use super::overrides::Overrides;
 use super::state::State;
 use super::status::{Catalog, Known};
@@ -66,6 +67,8 @@ pub(super) struct Keeper {
     /// Zones, by their place, whose pools changed in their load or shares alone; published once [`LOADS_GAP`] is over.
     later: HashSet<usize>,
     loads_due: Moment,
+    /// Who listens in on queries; `None` before any is answered.
+    observer: Option<Handle>,
 }
 
 /// Between two publications of loads: they move slowly, and each costs the pools concerned a compilation.
@@ -131,6 +134,7 @@ impl Keeper {
             earlier: HashMap::new(),
             later: HashSet::new(),
             loads_due: Moment::START,
+            observer: None,
         };
         if let Some(overrides) = keeper.state.as_mut().map(State::take_overrides) {
             keeper.restore_overrides(overrides);
@@ -143,6 +147,11 @@ impl Keeper {
             keeper.attend().await;
         }
         Ok(keeper)
+    }
+
+    /// Asks `observer` whenever somebody wants to know what is asked.
+    pub(super) fn observe_by(&mut self, observer: Handle) {
+        self.observer = Some(observer);
     }
 
     /// Where the workers read.

@@ -4,9 +4,11 @@ mod doors;
 mod keeper;
 mod drain;
 mod notify;
+mod observer;
 mod overrides;
 mod state;
 mod status;
+mod top;
 mod watch;
 
 use std::fmt;
@@ -27,6 +29,7 @@ use crate::answer::{Counters, Worker};
 use crate::config::{Admin, Dns, Doors, StateFile, Transfers};
 use crate::diagnostic::Diagnostic;
 use crate::health::WaveSettings;
+use crate::observe::dnstap::Settings as Dnstap;
 use crate::system::{Clock, secret, seed};
 use crate::transfer::{Grants, Keys};
 use crate::transport::secondaries::Secondaries;
@@ -35,6 +38,7 @@ use crate::transport::{self, udp};
 use crate::wire::cookie::Secret;
 use keeper::Keeper;
 use notify::Notifier;
+use observer::Observer;
 pub use overrides::Kept;
 
 /// How long open streams may finish what they are at once the server stops.
@@ -65,6 +69,8 @@ pub struct Settings {
     pub wave: WaveSettings,
     /// Where verdicts are kept over a restart, if they are.
     pub state: Option<StateFile>,
+    /// The query log, if there is one.
+    pub dnstap: Option<Dnstap>,
 }
 
 /// What a server tells whoever started it: a terminal, a test.
@@ -205,6 +211,7 @@ pub async fn run(
     let mut saved = watch::Saved::new(&settings.zones, &beside);
     let own = Secret::new(secret().map_err(system("draw a cookie secret"))?);
     let (doors, transfers) = (settings.doors.clone(), settings.transfers.clone());
+    let (dnstap, is_administered) = (settings.dnstap.clone(), settings.admin.is_some());
     tokio::pin!(stop);
     let heard = Arc::clone(&audience);
     // The first probe round may take as long as the longest timeout.
@@ -216,28 +223,34 @@ pub async fn run(
     };
     saved.warn_if_blind();
     let snapshots = keeper.snapshots();
+    let seats_count = opening.udp.len() + workers;
+    let (observer, mut taps) =
+        Observer::start(dnstap, is_administered, seats_count, clock).map_err(system("start a thread"))?;
+    if let Some(observer) = &observer {
+        keeper.observe_by(observer.handle());
+    }
     let Transfers { keys, grants, secondaries } = transfers;
     let notifier = Notifier::start(secondaries, &opening.listen, clock).await;
     let mut notifier = notifier.map_err(system("open a socket to tell secondaries"))?;
     let secondaries = Arc::new(Secondaries::new(Grants { grants: grants.into(), keys: Keys::new(&keys) }));
     let (tally, stopping) = (Arc::new(Tally::default()), Arc::new(AtomicBool::new(false)));
     // One of each UDP socket, and as many for connections as there are of one address.
-    let counters: Vec<Arc<Counters>> = (0..opening.udp.len() + workers).map(|_| Arc::default()).collect();
-    let mut seats = counters.iter().map(|counters| Worker::new(Arc::clone(counters), seed()));
+    let counters: Vec<Arc<Counters>> = (0..seats_count).map(|_| Arc::default()).collect();
+    let mut seats = counters.iter().map(|counters| Worker::new(Arc::clone(counters), seed())).zip(&mut taps);
     let fronts = Arc::new(doors.fronts);
     let around = udp::Around { clock, fronts, secondaries: Arc::clone(&secondaries), tally: Arc::clone(&tally) };
     let mut threads = Vec::new();
-    for (socket, worker) in opening.udp.into_iter().zip(&mut seats) {
+    for (socket, (worker, tap)) in opening.udp.into_iter().zip(&mut seats) {
         let (snapshots, stopping, around) = (Arc::clone(&snapshots), Arc::clone(&stopping), around.clone());
         let worker = worker.limited(&doors.rates, workers, seed());
         let thread = thread::Builder::new().name("udp".to_owned());
-        let thread = thread.spawn(move || udp::serve(&socket, snapshots, worker, &around, &stopping));
+        let thread = thread.spawn(move || udp::serve(&socket, snapshots, (worker, tap), &around, &stopping));
         threads.push(thread.map_err(system("start a thread"))?);
     }
     let certificates = opening.certificates;
     let behind = transport::doors::Behind {
         snapshots: Arc::clone(&snapshots),
-        workers: seats.map(|worker| worker.idle(doors.limits.idle)).collect(),
+        workers: seats.map(|(worker, tap)| (worker.idle(doors.limits.idle), tap)).collect(),
         clock,
         limits: doors::within(doors.limits, open_files),
         fronts: around.fronts,
@@ -262,6 +275,7 @@ pub async fn run(
             _ = hangup.recv() => {
                 doors::refresh(certificates.as_deref(), audience.as_ref());
                 keeper.reload("SIGHUP");
+                observer.iter().for_each(Observer::reopen);
             }
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
@@ -280,6 +294,9 @@ pub async fn run(
         }
     }
     log_counters(&counters, &tally);
+    if let Some(stats) = observer.and_then(Observer::finish) {
+        tracing::info!("dnstap: {}", listed(stats.read()));
+    }
     Ok(())
 }
 

@@ -23,6 +23,10 @@ impl Keeper {
             Command::Look(reply) => drop(reply.send(self.picture())),
             Command::Steer { select, request, reply } => drop(reply.send(self.steer(select, request))),
             Command::Report { target, report, reply } => drop(reply.send(self.report(target, report))),
+            Command::Top(reply) => match &self.observer {
+                Some(observer) => observer.top(reply, self.atlas.clone()),
+                None => drop(reply.send(Err(Refusal::Full("nothing is answered yet".to_owned())))),
+            },
         }
     }
 
