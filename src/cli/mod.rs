@@ -8,6 +8,7 @@ mod serve;
 mod status;
 mod steer;
 mod terminal;
+mod top;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ pub fn run() -> ExitCode {
         Command::Check(check) => check::run(&check),
         Command::Explain(explain) => explain::run(&explain),
         Command::Status(status) => status::run(&status),
+        Command::Top(top) => top::run(&top),
         Command::Up(steer) => steer::run(&steer, Some(Force::Up)),
         Command::Down(steer) => steer::run(&steer, Some(Force::Down)),
         Command::Drain(drain) => steer::drain(&drain),
@@ -72,6 +74,9 @@ enum Command {
     /// Show how a running server stands: names, pools, endpoints, and what is forced
     #[command(after_help = status::HELP)]
     Status(status::StatusArguments),
+    /// Show what a running server is asked most, by whom, and which endpoints it answers with
+    #[command(after_help = top::HELP)]
+    Top(top::TopArguments),
     /// Force pools or endpoints up, whatever their monitors say
     #[command(after_help = steer::HELP)]
     Up(steer::SteerArguments),

@@ -232,7 +232,8 @@ fn rows(text: &mut String, rows: &[Row], width: Option<usize>) {
     }
 }
 
-fn cut(line: &str, width: Option<usize>) -> String {
+/// As much of a line as fits.
+pub(super) fn cut(line: &str, width: Option<usize>) -> String {
     match width {
         Some(width) if line.chars().count() > width => {
             line.chars().take(width.saturating_sub(1)).chain(['…']).collect()

@@ -47,6 +47,14 @@ impl DurationError {
     }
 }
 
+/// Reads a span of time as files have it, for commands to take it in the same words.
+///
+/// # Errors
+/// What is wrong, and what would be right.
+pub fn read_span(text: &str) -> Result<Duration, String> {
+    parse(text).map_err(|error| format!("{error}; {}", error.help(text)))
+}
+
 /// Reads a span of time.
 ///
 /// # Errors

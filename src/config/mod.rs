@@ -54,6 +54,7 @@ pub use apex::{Apex, Nameserver, ZoneTable};
 pub use atlas::Atlas;
 pub use dns::Dns;
 pub use doors::{Doors, Encrypted};
+pub use duration::read_span;
 pub use load::{Loaded, LoadedZone, load, load_after, load_server_file};
 pub use names::{Balanced, Hints};
 pub use policy_file::{Policies, read_policies};

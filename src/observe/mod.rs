@@ -13,13 +13,15 @@
 
 mod share;
 mod notes;
+mod heard;
 mod tap;
 mod outlet;
 mod reason;
 pub mod dnstap;
 
+pub use heard::{Ends, Head, Heard, Losses};
 pub use notes::{Balancing, Notes, Step};
-pub use outlet::{Heard, Outlet};
+pub use outlet::Outlet;
 pub use reason::{Choice, name_text, reason};
 pub use share::{Share, Volume};
-pub use tap::{Depth, Ends, Head, Losses, Tap, tap};
+pub use tap::{Depth, Tap, tap};

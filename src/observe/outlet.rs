@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rtrb::Consumer;
 
+use super::heard::{Head, Heard, Losses};
 use super::notes::Step;
-use super::tap::{Head, Losses};
 
 /// Where what one worker wrote down comes out.
 #[derive(Debug)]
@@ -17,21 +17,6 @@ pub struct Outlet {
     /// Those of the query that came out last.
     steps: Vec<Step>,
     octets: Vec<u8>,
-}
-
-/// A query that was heard.
-#[derive(Debug)]
-pub struct Heard<'o> {
-    /// All but octets and steps.
-    pub head: Head,
-    /// The request; empty where it is too long to be kept.
-    pub request: &'o [u8],
-    /// The response; empty where there is none, or it is too long.
-    pub response: &'o [u8],
-    /// The balanced name, in wire form; empty where none is.
-    pub name: &'o [u8],
-    /// How its choice came about.
-    pub steps: &'o [Step],
 }
 
 impl Outlet {

@@ -33,10 +33,11 @@ const LISTEN_ON: Duration = Duration::from_secs(15);
 /// which says its rate to 14 % (two deviations). Writing them down costs a worker some 2 ms a second.
 const HEARD_A_SECOND: f64 = 2_000.0;
 
-/// What is heard at first, before it is known how many come: few enough for a server that answers a million.
+/// What is heard at first, to find out how many come: few enough for a server that answers a million. What this tells is
+/// not kept, since one query that stands for 500 would weigh more than a second of a quiet server.
 const SHARE_FIRST: f64 = 0.002;
 
-/// How often the share is set anew.
+/// How long that takes, and how often the share is set anew.
 const SHARE_EVERY: Duration = Duration::from_millis(100);
 
 /// Whoever listens.
@@ -127,7 +128,8 @@ struct Log {
 
 /// What is heard for those who ask.
 struct Glance {
-    began: Moment,
+    /// Since when what is heard is kept; `None` while it is found out how many come.
+    began: Option<Moment>,
     /// When nobody has asked for long enough.
     until: Moment,
     share: Share,
@@ -186,13 +188,13 @@ impl Listening {
                 if let Some(log) = log.as_mut().filter(|log| log.share.keeps(share, random)) {
                     log.encoder.encode(&heard, &mut log.frames);
                     if Writer::is_batch(&log.frames) {
-                        log.writer.write(std::mem::take(&mut log.frames));
+                        log.writer.write(&mut log.frames);
                     }
                 }
                 if let Some(glance) = glance {
                     glance.came += share.weight();
                     // A log of more than is needed here is thinned out.
-                    if glance.share.keeps(share, random) {
+                    if glance.began.is_some() && glance.share.keeps(share, random) {
                         let kept = if glance.share < share { glance.share } else { share };
                         glance.window.take(&heard, kept.weight());
                     }
@@ -200,14 +202,14 @@ impl Listening {
             }
         }
         if let Some(log) = log {
-            log.writer.write(std::mem::take(&mut log.frames));
+            log.writer.write(&mut log.frames);
         }
     }
 
     fn asked(&mut self, reply: Reply, atlas: Atlas) {
         let (now, lost_before) = (self.clock.now(), self.lost());
         let glance = self.glance.get_or_insert_with(|| Glance {
-            began: now,
+            began: None,
             until: now,
             share: Share::new(SHARE_FIRST),
             window: Window::default(),
@@ -226,9 +228,9 @@ impl Listening {
     fn look(&mut self) {
         let (now, lost) = (self.clock.now(), self.lost());
         let Some(glance) = &mut self.glance else { return };
-        if glance.began + LISTEN_LEAST <= now {
+        if let Some(began) = glance.began.filter(|&began| began + LISTEN_LEAST <= now) {
             for (reply, atlas) in std::mem::take(&mut glance.waiting) {
-                let top = glance.window.top((glance.began, now), lost - glance.lost_before, &atlas);
+                let top = glance.window.top((began, now), lost - glance.lost_before, &atlas);
                 // Whoever asked may have gone.
                 let _ = reply.send(Ok(top));
             }
@@ -237,6 +239,7 @@ impl Listening {
             let a_second = glance.came / now.since(glance.looked_at).as_secs_f64().max(0.001);
             glance.share = Share::new(HEARD_A_SECOND / a_second.max(HEARD_A_SECOND));
             (glance.look_at, glance.looked_at, glance.came) = (now + SHARE_EVERY, now, 0.0);
+            glance.began.get_or_insert(now);
         }
         if glance.until <= now {
             self.glance = None;

@@ -16,6 +16,8 @@ mod corners;
 #[cfg(test)]
 mod differential;
 #[cfg(test)]
+mod dnstap;
+#[cfg(test)]
 mod doors;
 #[cfg(test)]
 mod drain;

@@ -13,6 +13,8 @@ mod commands;
 mod corners;
 mod counting;
 #[cfg(test)]
+mod dnstap;
+#[cfg(test)]
 mod doors;
 #[cfg(test)]
 mod explain;
@@ -22,6 +24,7 @@ mod kinds;
 mod limiting;
 mod limits;
 mod nesting;
+mod observing;
 mod policies;
 #[cfg(test)]
 mod probing;
@@ -36,6 +39,8 @@ mod restart;
 mod served;
 mod source;
 mod steering;
+#[cfg(test)]
+mod top;
 #[cfg(test)]
 mod transfers;
 #[cfg(test)]

@@ -16,10 +16,9 @@ pub use frames::{CONTENT_TYPE, Control, Frames, await_control};
 pub use message::{AUTH_QUERY, AUTH_RESPONSE, Dnstap, Event, KIND_MESSAGE};
 pub use writer::Writer;
 
-use super::outlet::Heard;
+use super::heard::{Heard, Losses};
 use super::reason::reason;
 use super::share::Share;
-use super::tap::Losses;
 use crate::answer::Transport;
 use crate::moment::Moment;
 use crate::system::Clock;

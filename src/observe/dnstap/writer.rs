@@ -20,7 +20,8 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::frames::{Control, Frames, await_control};
 use super::{Stats, Target};
 
-/// Batches that may wait for the writer. One is what comes in some 20 ms, [`BATCH_OCTETS_MAX`] at the most: 4 MiB in all.
+/// Batches that may wait for the writer. One is what comes in some 5 ms, and once they queue up [`BATCH_OCTETS_MAX`]: 4 MiB
+/// in all.
 const BATCHES_MAX: usize = 64;
 
 /// Octets of a batch, but for its last frame.
@@ -74,19 +75,21 @@ impl Writer {
         Ok(Self { batches: Some(batches), shared, thread: Some(thread) })
     }
 
-    /// Hands over `frames`, or drops them: it never waits.
-    pub fn write(&self, frames: Frames) {
-        let count = frames.count();
-        let stats = &self.shared.stats;
+    /// Hands over `frames`, or drops them: it never waits. Where there is no room and they are no whole batch yet, they
+    /// stay, for others to join them.
+    pub fn write(&self, frames: &mut Frames) {
+        let (taken, stats) = (std::mem::take(frames), &self.shared.stats);
+        let count = taken.count();
         if count == 0 {
             return;
         }
         if !self.shared.is_open.load(Ordering::Relaxed) {
             return Stats::add(&stats.absent, count);
         }
-        let sent = self.batches.as_ref().map(|batches| batches.try_send(Batch::Frames(frames)));
+        let sent = self.batches.as_ref().map(|batches| batches.try_send(Batch::Frames(taken)));
         match sent {
             Some(Ok(())) => {}
+            Some(Err(TrySendError::Full(Batch::Frames(taken)))) if !Self::is_batch(&taken) => *frames = taken,
             Some(Err(TrySendError::Full(_))) => Stats::add(&stats.full, count),
             Some(Err(TrySendError::Disconnected(_))) | None => Stats::add(&stats.absent, count),
         }
