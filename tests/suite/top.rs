@@ -1,11 +1,15 @@
 //! What a running server is asked most: over the API, and by the command.
 
-use std::process::{Command, Stdio};
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use hickory_proto::rr::RecordType;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use serde_json::Value;
 
 use crate::support::await_some;
@@ -120,6 +124,51 @@ fn the_command_shows_tables_and_ends() {
     process.await_line(0, "a table", |line| line.starts_with("types"));
     process.signal(Signal::Int);
     assert!(process.await_end().success());
+}
+
+/// On a terminal it draws on the other screen, takes single keys, and leaves everything as it was.
+#[test]
+fn a_terminal_is_given_back_as_it_was() {
+    let server = Launch::new().file("example.com.toml", POLICY).administered().start();
+    let check = |end: &dyn Fn(&mut File, &Child)| {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+        grantpt(&master).and_then(|()| unlockpt(&master)).expect("a terminal");
+        let name = ptsname(&master, Vec::new()).expect("its other end").into_string().expect("a path");
+        let open = || File::options().read(true).write(true).open(&name).expect("its other end");
+        let (terminal, mut master) = (open(), File::from(master));
+        let size = Winsize { ws_row: 24, ws_col: 70, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&terminal, size).expect("a size");
+        let modes = || tcgetattr(&terminal).expect("its modes").local_modes;
+        let before = modes();
+        assert!(before.contains(LocalModes::ICANON | LocalModes::ECHO));
+        let mut command = Command::new(BELLWETHER);
+        command.args(["top", "--interval", "500ms"]).current_dir(folder(&server)).env_remove("NO_COLOR");
+        let mut child = command.stdin(open()).stdout(open()).stderr(open()).spawn().expect("it runs");
+        let mut drawn = Vec::new();
+        let mut part = [0; 4_096];
+        // Two tables, each of which begins at the upper left.
+        while drawn.windows(3).filter(|octets| octets == b"\x1b[H").count() < 2 {
+            let read = master.read(&mut part).expect("what it draws");
+            drawn.extend_from_slice(&part[..read]);
+        }
+        assert!(!modes().intersects(LocalModes::ICANON | LocalModes::ECHO));
+        end(&mut master, &child);
+        assert!(await_some("its end", || child.try_wait().expect("a child")).success());
+        assert_eq!(modes(), before);
+        let mut rest = vec![0; 4_096];
+        let read = master.read(&mut rest).expect("what it drew last");
+        drawn.extend_from_slice(&rest[..read]);
+        let text = String::from_utf8(drawn).expect("text");
+        assert!(text.starts_with("\x1b[?1049h\x1b[?25l\x1b[H\x1b[1m"), "{text:?}");
+        assert!(text.ends_with("\x1b[?25h\x1b[?1049l"), "{text:?}");
+        let tables = text.split("\x1b[H").skip(1);
+        assert!(tables.into_iter().all(|table| table.matches('\n').count() < 24), "{text:?}");
+    };
+    check(&|master, _| master.write_all(b"xq").expect("keys"));
+    check(&|_, child| {
+        let kill = format!("kill -INT {}", child.id());
+        assert!(Command::new("/bin/sh").args(["-c", &kill]).status().expect("a shell").success());
+    });
 }
 
 #[test]
