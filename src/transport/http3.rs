@@ -4,46 +4,40 @@ use bytes::{Buf as _, Bytes};
 use h3::error::Code;
 use h3::server::{RequestResolver, builder};
 use http::StatusCode;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::desk::Asking;
 use super::hall::Hall;
 use super::https::{HEAD_OCTETS_MAX, Head, MESSAGE_OCTETS_MAX, respond};
+use super::requests::{Requests, Source};
 use super::tally::Event;
 
 type Connection = h3_quinn::Connection;
 
 /// Answers requests until one side has had enough.
 pub(super) async fn converse(connection: quinn::Connection, hall: &Hall, asking: Asking) {
-    let limits = &hall.limits;
     let built = builder().max_field_section_size(HEAD_OCTETS_MAX.into()).build(Connection::new(connection)).await;
     let Ok(mut connection) = built else { return hall.count(Event::Garbage) };
-    let (mut under_way, mut queries_left) = (JoinSet::new(), limits.queries_per_connection);
-    let mut idle = hall.within(limits.idle);
-    let end = loop {
-        tokio::select! {
-            accepted = connection.accept() => {
-                // The client has closed, or broke a rule of HTTP/3: h3 has said so to the client.
-                let Ok(Some(resolver)) = accepted else { break None };
-                let (mates, asking) = (hall.clone(), asking.clone());
-                under_way.spawn(async move { exchange(resolver, &mates, &asking).await });
-                queries_left -= 1;
-                if queries_left == 0 {
-                    break Some(Event::QueriesSpent);
-                }
-                idle = hall.within(limits.idle);
+    let mut requests = Requests::new(hall);
+    requests
+        .attend(&mut connection, |resolver| {
+            let (hall, asking) = (hall.clone(), asking.clone());
+            async move {
+                // Each way that an exchange breaks off is counted where it does, or is the client's own wish.
+                let _ = exchange(resolver, &hall, &asking).await;
             }
-            _ = under_way.join_next(), if !under_way.is_empty() => idle = hall.within(limits.idle),
-            () = &mut idle, if under_way.is_empty() => break Some(Event::Idle),
-            () = hall.gate.pressed() => break Some(Event::MadeRoom),
-            () = hall.closing() => break None,
-        }
-    };
-    end.into_iter().for_each(|event| hall.count(event));
+        })
+        .await;
     let _ = connection.shutdown(0).await;
-    // Each of them ends by a limit of its own.
-    while under_way.join_next().await.is_some() {}
+    requests.finish().await;
+}
+
+impl Source for h3::server::Connection<Connection, Bytes> {
+    type Request = RequestResolver<Connection, Bytes>;
+
+    async fn next(&mut self) -> Option<Self::Request> {
+        self.accept().await.ok()?
+    }
 }
 
 async fn exchange(resolver: RequestResolver<Connection, Bytes>, hall: &Hall, asking: &Asking) -> Option<()> {

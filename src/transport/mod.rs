@@ -19,6 +19,7 @@ pub mod udp;
 pub mod stream;
 mod framed;
 pub mod quic;
+mod requests;
 mod https;
 mod http3;
 pub mod tls;

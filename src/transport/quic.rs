@@ -13,7 +13,6 @@ use quinn::{
     TransportConfig, VarInt,
 };
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::desk::Asking;
@@ -21,6 +20,7 @@ use super::gate::Place;
 use super::hall::Hall;
 use super::http3;
 use super::limits::Limits;
+use super::requests::{End, Requests, Source};
 use super::tally::Event;
 use crate::answer::{Outcome, Peer, Transport};
 use crate::observe::Ends;
@@ -133,32 +133,28 @@ async fn receive(incoming: Incoming, here: SocketAddr, mut place: Place, hall: H
 
 /// One query on each stream that the client opens (RFC 9250 §4.2), until one side has had enough.
 async fn converse(connection: &Connection, hall: &Hall, asking: &Asking) {
-    let limits = &hall.limits;
-    let (mut under_way, mut queries_left) = (JoinSet::new(), limits.queries_per_connection);
-    let mut idle = hall.within(limits.idle);
-    let end = loop {
-        tokio::select! {
-            opened = connection.accept_bi() => {
-                // The client has closed, or a limit of QUIC was broken: quinn has said so to the client.
-                let Ok((send, receive)) = opened else { return };
-                let (whole, mates, asking) = (connection.clone(), hall.clone(), asking.clone());
-                under_way.spawn(async move { exchange(&whole, send, receive, &mates, &asking).await });
-                queries_left -= 1;
-                if queries_left == 0 {
-                    break Some(Event::QueriesSpent);
-                }
-                idle = hall.within(limits.idle);
-            }
-            _ = under_way.join_next(), if !under_way.is_empty() => idle = hall.within(limits.idle),
-            () = &mut idle, if under_way.is_empty() => break Some(Event::Idle),
-            () = hall.gate.pressed() => break Some(Event::MadeRoom),
-            () = hall.closing() => break None,
-        }
+    let mut requests = Requests::new(hall);
+    let end = requests
+        .attend(&mut connection.clone(), |(send, receive)| {
+            let (whole, hall, asking) = (connection.clone(), hall.clone(), asking.clone());
+            async move { exchange(&whole, send, receive, &hall, &asking).await }
+        })
+        .await;
+    let code = match end {
+        End::Gone => return,
+        End::Limit(Event::MadeRoom) => EXCESSIVE_LOAD,
+        End::Limit(_) | End::Closing => NO_ERROR,
     };
-    end.into_iter().for_each(|event| hall.count(event));
-    // Each of them ends by a limit of its own.
-    while under_way.join_next().await.is_some() {}
-    connection.close(if end == Some(Event::MadeRoom) { EXCESSIVE_LOAD } else { NO_ERROR }, b"");
+    requests.finish().await;
+    connection.close(code, b"");
+}
+
+impl Source for Connection {
+    type Request = (SendStream, RecvStream);
+
+    async fn next(&mut self) -> Option<Self::Request> {
+        self.accept_bi().await.ok()
+    }
 }
 
 async fn exchange(

@@ -55,6 +55,7 @@ fn an_endpoint_in_a_black_hole_is_out_of_unbound_within_8_seconds() {
         }
         let joined = u32::try_from(start.elapsed().as_millis() / JOINING.as_millis()).unwrap_or(NAMES).min(NAMES);
         watches.iter_mut().for_each(|watch| watch.round(&client, joined, death));
+        // Caches are asked in real time, as often as a client would at the most.
         std::thread::sleep(Duration::from_millis(50));
     }
     let log = server.process.log();

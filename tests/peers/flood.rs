@@ -198,11 +198,13 @@ impl Load {
             load.take(&victims, &others, &mut pending);
             let due = STEP * u32::try_from(load.asked as usize / ASKED).expect("few steps");
             load.took = start.elapsed();
+            // Load comes at a rate; the other sockets are read as often.
             thread::sleep(due.saturating_sub(load.took));
         }
         // What is still on its way, on a machine that has other things to do.
         while load.answered < load.asked && start.elapsed() < load.took + Duration::from_secs(3) {
             load.take(&victims, &others, &mut pending);
+            // There is no one socket to wait for.
             thread::sleep(STEP);
         }
         load.lost_there = lost(server) - lost_before;
