@@ -30,7 +30,7 @@ impl Outlet {
     }
 
     /// The next, in the order in which they were answered; `None` when there is none yet.
-    pub fn next(&mut self) -> Option<Heard<'_>> {
+    pub fn pop(&mut self) -> Option<Heard<'_>> {
         let head = self.heads.pop().ok()?;
         let [request, response, name] = head.kept();
         take(&mut self.octets_in, &mut self.octets, request + response + name, 0)?;

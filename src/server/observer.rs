@@ -80,7 +80,7 @@ impl Observer {
             (Some(settings), Some(stats)) => Some(Log {
                 share: settings.sample,
                 encoder: Encoder::new(&settings, clock),
-                writer: Writer::start(settings.target, Arc::clone(stats))?,
+                writer: Writer::start(settings.target, Arc::clone(stats), clock)?,
                 frames: Frames::default(),
             }),
             _ => None,
@@ -183,7 +183,7 @@ impl Listening {
     fn drain(&mut self) {
         let Self { outlets, random, log, glance, .. } = self;
         for outlet in outlets {
-            while let Some(heard) = outlet.next() {
+            while let Some(heard) = outlet.pop() {
                 let share = heard.head.share;
                 if let Some(log) = log.as_mut().filter(|log| log.share.keeps(share, random)) {
                     log.encoder.encode(&heard, &mut log.frames);

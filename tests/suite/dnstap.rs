@@ -1,7 +1,7 @@
 //! The query log of a running server, read by a reader of our own.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hickory_proto::op::Message;
@@ -155,13 +155,22 @@ fn a_file_that_is_moved_away_is_ended_and_one_that_is_there_is_kept() {
     // Nobody tells it: it looks by itself.
     await_some("the second in the file", || std::fs::metadata(&log).is_ok_and(|of| of.len() > 80).then_some(()));
     std::fs::rename(&log, folder.join("older")).expect("a file can be moved");
-    await_some("a third file", || log.exists().then_some(()));
+    // Nor is it too busy to look.
+    await_some("a third file", || {
+        ask("busy.example.com");
+        log.exists().then_some(())
+    });
     ask("three.example.com");
     stop(&mut server);
-    for (file, name) in [(&old, "one"), (&folder.join("older"), "two"), (&log, "three")] {
-        let names: Vec<String> = read_file(file).iter().map(|of| question_of(of.octets(10)).1).collect();
-        assert_eq!(names, [format!("{name}.example.com.")]);
-    }
+    let names = |file: &Path| -> Vec<String> {
+        let mut names: Vec<String> = read_file(file).iter().map(|of| question_of(of.octets(10)).1).collect();
+        names.dedup();
+        names
+    };
+    assert_eq!(names(&old), ["one.example.com."]);
+    let (second, third) = (names(&folder.join("older")), names(&log));
+    assert_eq!((second.first().map(String::as_str), second.len() <= 2), (Some("two.example.com."), true), "{second:?}");
+    assert_eq!((third.last().map(String::as_str), third.len() <= 2), (Some("three.example.com."), true), "{third:?}");
     // The next one finds a file there.
     let text = std::fs::read_to_string(folder.join("bellwether.toml")).expect("a server file");
     let mut next = Launch::new().file("example.com.toml", POLICY).config_file(&{
@@ -179,7 +188,7 @@ fn a_file_that_is_moved_away_is_ended_and_one_that_is_there_is_kept() {
         std::fs::read_dir(&folder).expect("a folder").filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let kept: Vec<String> = kept.filter(|name| name.starts_with("log.")).collect();
     assert_eq!(kept.len(), 1, "{kept:?}");
-    assert_eq!(question_of(read_file(&folder.join(&kept[0]))[0].octets(10)).1, "three.example.com.");
+    assert_eq!(names(&folder.join(&kept[0])).last().map(String::as_str), Some("three.example.com."));
 }
 
 /// Queries go on as ever whether there is a reader, it is gone, or another has come; who comes gets what comes from then.

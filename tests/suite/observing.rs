@@ -66,7 +66,7 @@ fn who_listens_changes_no_answer() {
                 let expected = (outcome, expected.to_vec());
                 assert_eq!(overheard.ask(transport, &kind.request), expected, "{}, turn {turn}", kind.name);
             }
-            while let Some(query) = overheard.outlet.next() {
+            while let Some(query) = overheard.outlet.pop() {
                 assert_eq!(query.request, kind.request, "{}", kind.name);
                 heard += 1;
             }
@@ -85,7 +85,7 @@ fn nothing_is_heard_while_nobody_listens() {
     for kind in &kinds {
         silent.ask(Transport::Udp, &kind.request);
     }
-    assert!(silent.outlet.next().is_none());
+    assert!(silent.outlet.pop().is_none());
     let mut dry = Tap::default();
     dry.tune();
     assert!((0..1_000).all(|_| !dry.is_due()));
@@ -98,7 +98,7 @@ fn listening_allocates_nothing_on_the_path_of_a_query() {
     for kind in &kinds {
         // More than there is room for: what is dropped must not be freed here either.
         for drained in [true, false] {
-            while overheard.outlet.next().is_some() {}
+            while overheard.outlet.pop().is_some() {}
             let before = count();
             for _ in 0..if drained { 100 } else { 2_000 } {
                 overheard.ask_quietly(Transport::Udp, &kind.request);
@@ -119,7 +119,7 @@ fn what_finds_no_room_is_counted_and_the_rest_is_whole() {
             overheard.ask(Transport::Tcp, &kind.request);
             asked += 1;
         }
-        while let Some(Heard { head, request, response, .. }) = overheard.outlet.next() {
+        while let Some(Heard { head, request, response, .. }) = overheard.outlet.pop() {
             assert!(kinds.iter().any(|kind| kind.request == request), "octets of two queries are mixed");
             assert_eq!((head.request_octets, head.response_octets), (request.len(), response.len()));
             assert!(matches!(head.outcome, Some(Outcome::Answered(_))) != response.is_empty());
@@ -140,7 +140,7 @@ fn what_is_too_long_is_told_by_its_length() {
     let mut overheard = Overheard::new(Desk::new(vec![served(words, &Board::new())]), Share::ALL);
     let (_, response) = overheard.ask(Transport::Tcp, &query("big.example.com.", Rtype::TXT.0, None));
     assert!(response.len() > 20_000, "{}", response.len());
-    let heard = overheard.outlet.next().expect("it is heard");
+    let heard = overheard.outlet.pop().expect("it is heard");
     assert_eq!((heard.head.response_octets, heard.response), (response.len(), &[][..]));
     assert!(!heard.request.is_empty() && heard.head.zone.is_some());
 }
@@ -174,7 +174,7 @@ fn the_reason_is_that_of_the_answer() {
     overheard.desk.source = IpAddr::from([198, 51, 100, 7]);
     let check = |overheard: &mut Overheard, request: &[u8], expected: Option<&str>| {
         overheard.ask(Transport::Udp, request);
-        let heard = overheard.outlet.next().expect("it is heard");
+        let heard = overheard.outlet.pop().expect("it is heard");
         let zone = heard.head.zone.as_ref().map(|zone| zone.apex().to_string());
         assert_eq!(zone.as_deref(), Some("example.com."));
         let got = heard.head.balancing.as_ref().map(|balancing| reason(balancing, heard.name, heard.steps));
@@ -275,7 +275,7 @@ fn what_is_dropped_is_heard() {
     let mut overheard = Overheard::new(desk, Share::ALL);
     let (outcome, response) = overheard.ask(Transport::Udp, b"garbage");
     assert_eq!((outcome, response.len()), (Outcome::Dropped(Reason::Short), 0));
-    let heard = overheard.outlet.next().expect("it is heard");
+    let heard = overheard.outlet.pop().expect("it is heard");
     assert_eq!((heard.head.outcome, heard.request, heard.response), (Some(outcome), &b"garbage"[..], &[][..]));
     assert!(heard.head.zone.is_none() && heard.head.balancing.is_none());
 }
@@ -294,6 +294,6 @@ fn nothing_is_held_that_was_read() {
     overheard.desk.snapshot = Snapshot::new(2, Vec::new());
     overheard.desk.worker = Worker::new(Arc::default(), 1);
     assert!(zone.upgrade().is_some() && steering.upgrade().is_some(), "what waits to be read can be read");
-    drop(overheard.outlet.next());
+    drop(overheard.outlet.pop());
     assert!(zone.upgrade().is_none() && steering.upgrade().is_none());
 }

@@ -19,6 +19,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::frames::{Control, Frames, await_control};
 use super::{Stats, Target};
+use crate::system::Clock;
 
 /// Batches that may wait for the writer. One is what comes in some 5 ms, and once they queue up [`BATCH_OCTETS_MAX`]: 4 MiB
 /// in all.
@@ -67,10 +68,10 @@ impl Writer {
     ///
     /// # Errors
     /// As the system has no more threads.
-    pub fn start(target: Target, stats: Arc<Stats>) -> io::Result<Self> {
+    pub fn start(target: Target, stats: Arc<Stats>, clock: Clock) -> io::Result<Self> {
         let (batches, waiting) = sync_channel(BATCHES_MAX);
         let shared = Arc::new(Shared { stats, is_open: AtomicBool::new(false), stopping: AtomicBool::new(false) });
-        let writing = Writing { target, shared: Arc::clone(&shared), has_failed: false };
+        let writing = Writing { target, shared: Arc::clone(&shared), has_failed: false, clock };
         let thread = thread::Builder::new().name("dnstap".to_owned()).spawn(move || writing.run(&waiting))?;
         Ok(Self { batches: Some(batches), shared, thread: Some(thread) })
     }
@@ -130,16 +131,24 @@ struct Writing {
     shared: Arc<Shared>,
     /// Said once, not once a second.
     has_failed: bool,
+    clock: Clock,
 }
 
 impl Writing {
     fn run(mut self, batches: &Receiver<Batch>) {
         let mut open = self.try_open();
+        let mut look_at = self.clock.now() + RETRY;
         loop {
             let batch = batches.recv_timeout(RETRY);
+            // However busy it is: a file that was moved away is not written to for long.
+            if open.is_some() && self.clock.now() >= look_at {
+                self.look_after(&mut open);
+                look_at = self.clock.now() + RETRY;
+            }
             match (batch, &mut open) {
                 (Err(RecvTimeoutError::Disconnected), _) => break,
-                (Err(RecvTimeoutError::Timeout) | Ok(Batch::Reopen), Some(_)) => self.look_after(&mut open),
+                (Err(RecvTimeoutError::Timeout), Some(_)) => {}
+                (Ok(Batch::Reopen), Some(_)) => self.look_after(&mut open),
                 (Err(RecvTimeoutError::Timeout) | Ok(Batch::Reopen), None) => open = self.try_open(),
                 (Ok(Batch::Frames(frames)), Some(end)) => {
                     if let Err(error) = self.write(end, &frames) {
