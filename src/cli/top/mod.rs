@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep;
 
 use super::caller::{Caller, ServerArguments};
 use super::terminal::{note, print, unprinted};
@@ -94,7 +94,7 @@ async fn show(arguments: &TopArguments) -> Result<(), Ended> {
     }
     let mut shown = 0;
     loop {
-        let next = Instant::now() + arguments.interval;
+        let mut next = std::pin::pin!(sleep(arguments.interval));
         put(&top, arguments, count, shown, screen.as_mut()).map_err(Ended::Unprinted)?;
         shown += 1;
         if count == Some(shown) {
@@ -102,7 +102,7 @@ async fn show(arguments: &TopArguments) -> Result<(), Ended> {
         }
         loop {
             tokio::select! {
-                () = sleep_until(next) => break,
+                () = &mut next => break,
                 ended = &mut interrupted => return ended.map_err(Ended::Unprinted),
                 Some(key) = keys.recv() => match key {
                     Key::Quit => return Ok(()),
