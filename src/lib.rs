@@ -12,6 +12,8 @@
 //! - On the path of a query there is no lock, no allocation, no I/O and no clock; time is passed in.
 //! - Work is moved from the query to the change: record sets are encoded and clients' places compiled into maps at
 //!   load, pools compiled when a verdict turns.
+//! - Queries can be listened in on ([`observe`]), some of them, by lot: those are written down without waiting for anybody,
+//!   and the others do not notice.
 //! - Verdicts are kept: over reloads in the prober, over restarts in a file. What nobody keeps fresh is promised for no
 //!   longer than it must be; whoever probes is watched from outside.
 //! - A faulty file changes nothing: the last good state keeps serving. So does a new process that cannot start: the old
@@ -24,6 +26,7 @@ pub mod admin;
 pub mod explain;
 pub mod transport;
 pub mod transfer;
+pub mod observe;
 pub mod preview;
 pub mod answer;
 pub mod snapshot;

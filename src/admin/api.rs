@@ -5,6 +5,7 @@
 
 mod explain;
 mod reload;
+mod top;
 
 use std::fmt;
 
@@ -16,6 +17,8 @@ pub use explain::{
     ExplainQuery, Explanation, MemberConsidered, NameFound, PlaceFound, PoolConsulted, RecordGiven, TtlGiven,
 };
 pub use reload::{FAULTS_TOLD, FaultReport, ReloadOutcome, ReloadReport, ReloadRequest, ZONES_TOLD, ZonesReport};
+
+pub use top::{Ranking, Rate, Top};
 
 /// `GET /v1/status`: all that is served, and how it stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

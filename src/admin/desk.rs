@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::api::{
     ExplainQuery, Explanation, ReloadReport, ReloadRequest, Report, ReportReply, Status, SteerReply, SteerRequest,
-    Target,
+    Target, Top,
 };
 
 /// Requests that may wait for the keeper. As many as there may be connections: none is turned away for that.
@@ -52,6 +52,8 @@ pub enum Command {
         /// What became of it, once it has.
         reply: oneshot::Sender<ReloadReport>,
     },
+    /// What is asked most?
+    Top(oneshot::Sender<Result<Top, Refusal>>),
 }
 
 /// What a [`Command::Steer`] is about.
@@ -170,6 +172,11 @@ impl Desk {
 
     pub(super) async fn reload(&self, request: ReloadRequest) -> Result<ReloadReport, Refusal> {
         self.ask(|reply| Command::Reload { request, reply }).await
+    }
+
+    /// Takes a second when nobody has asked lately: so long is listened first.
+    pub(super) async fn top(&self) -> Result<Top, Refusal> {
+        self.ask(Command::Top).await?
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Refusal> {

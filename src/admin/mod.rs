@@ -6,6 +6,7 @@
 //! | `GET /readyz` | queries should come here: all sockets are bound, the first round is in, and it is not stopping |
 //! | `GET /metrics` | what was counted, in the formats of Prometheus |
 //! | `GET /v1/status` | how everything stands |
+//! | `GET /v1/top` | what is asked most, by whom, and who is answered |
 //! | `GET /v1/openapi.json` | what this table says, for programs |
 //! | `GET /v1/explain` | which answer a client gets now, and why |
 //! | `POST /v1/reload` | reads what changed; answers once that is served, or refused |

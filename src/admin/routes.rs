@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 
 use super::api::{
     ExplainQuery, Explanation, Force, OverrideRequest, OverrideStatus, Report, ReportReply, Status, SteerReply,
-    SteerRequest, Target,
+    SteerRequest, Target, Top,
 };
 use super::desk::{Desk, Phase, Refusal, Selection};
 use super::exposition::Exposition;
@@ -36,6 +36,7 @@ pub(super) fn router(desk: Desk, token: Option<Token>) -> Router {
         .routes(routes!(openapi))
         .routes(routes!(status))
         .routes(routes!(explain))
+        .routes(routes!(top))
         .routes(routes!(steer))
         .routes(routes!(force_pool, release_pool))
         .routes(routes!(force_endpoint, release_endpoint))
@@ -99,6 +100,12 @@ async fn openapi(Extension(api): Extension<Arc<utoipa::openapi::OpenApi>>) -> Re
 #[utoipa::path(get, path = "/v1/status", tag = "looking", responses((status = 200, description = "It does.", body = Status), Refused))]
 async fn status(State(desk): State<Desk>) -> Answer<Status> {
     Ok(Json(desk.look().await?))
+}
+
+/// What is asked most, by whom, and who is answered.
+#[utoipa::path(get, path = "/v1/top", tag = "looking", responses((status = 200, description = "What was heard of late, counted up.", body = Top), Refused))]
+async fn top(State(desk): State<Desk>) -> Answer<Top> {
+    Ok(Json(desk.top().await?))
 }
 
 /// Which answer a client gets now, and why.

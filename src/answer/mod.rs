@@ -28,7 +28,7 @@ use std::net::IpAddr;
 
 pub use counters::Counters;
 pub use sheet::{Cells, Sheet, TTLS};
-pub use witness::{Finding, Steered, Witness};
+pub use witness::{Finding, Steered, TtlReason, Witness};
 pub use worker::Worker;
 
 use crate::moment::Moment;

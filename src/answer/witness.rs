@@ -50,3 +50,37 @@ pub struct Steered {
     /// How many bits of the client it depended on.
     pub scope: u8,
 }
+
+/// Why a TTL is what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TtlReason {
+    /// Nothing lives, so whatever is said is to be forgotten soon.
+    NothingLives,
+    /// Nothing is in sight that could change the answer.
+    Steady,
+    /// It runs at most to where a verdict that is forming could change the answer.
+    Forming,
+}
+
+impl Steered {
+    /// Why its TTL is what it is.
+    pub fn ttl_reason(&self) -> TtlReason {
+        match (self.alive, self.flip) {
+            (false, _) => TtlReason::NothingLives,
+            (true, Moment::NEVER) => TtlReason::Steady,
+            (true, _) => TtlReason::Forming,
+        }
+    }
+
+    /// What this and `before` come to together: the hints of both families, in one record.
+    #[must_use]
+    pub fn beside(self, before: Self) -> Self {
+        Self {
+            alive: before.alive && self.alive,
+            ttl: before.ttl.min(self.ttl),
+            flip: before.flip.min(self.flip),
+            scope: before.scope.max(self.scope),
+            ..self
+        }
+    }
+}

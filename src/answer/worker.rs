@@ -1,5 +1,6 @@
 //! What a thread of the data plane keeps from one query to the next.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,6 +90,49 @@ impl<W> Worker<W> {
     /// Who hears of its answers.
     pub fn witness(&self) -> &W {
         &self.witness
+    }
+
+    /// The same, to be read out or made to forget.
+    pub fn witness_mut(&mut self) -> &mut W {
+        &mut self.witness
+    }
+
+    /// Has this worker do `work` in the place of `other`: with its turns, its draws, its limits and its counters, which
+    /// it has back afterwards. So one query in many is heard by a witness, and the rest are answered by code that knows
+    /// of none. Costs the exchange of some pointers; nothing is copied, and what only one query needs stays where it is.
+    pub fn stand_in<V, R>(&mut self, other: &mut Worker<V>, work: impl FnOnce(&mut Self) -> R) -> R {
+        self.exchange(other);
+        let done = work(self);
+        self.exchange(other);
+        done
+    }
+
+    /// Exchanges all that lasts from one query to the next.
+    fn exchange<V>(&mut self, other: &mut Worker<V>) {
+        // Field by field, so that a new one is not forgotten.
+        let Self {
+            qname: _,
+            picks: _,
+            cursors,
+            random,
+            rotations,
+            layout,
+            counters,
+            sheet,
+            row: _,
+            keepalive,
+            limiter,
+            place: _,
+            witness: _,
+        } = self;
+        mem::swap(cursors, &mut other.cursors);
+        mem::swap(random, &mut other.random);
+        mem::swap(rotations, &mut other.rotations);
+        mem::swap(layout, &mut other.layout);
+        mem::swap(counters, &mut other.counters);
+        mem::swap(sheet, &mut other.sheet);
+        mem::swap(keepalive, &mut other.keepalive);
+        mem::swap(limiter, &mut other.limiter);
     }
 
     /// Makes room for what `snapshot` needs. To be called whenever the snapshot is another one, between queries:

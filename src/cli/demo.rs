@@ -203,8 +203,9 @@ async fn serve_http(listener: TcpListener, lives: Arc<AtomicBool>) {
 
 /// Serves on the usual port, or on any other when that is taken.
 async fn serve(zones: PathBuf, ready: mpsc::UnboundedSender<SocketAddr>) -> Result<(), StartError> {
-    let Server { listen, databases, latency, admin, doors, dns, transfers, wave, guard, state, process, .. } =
-        Server::default();
+    let Server {
+        listen, databases, latency, admin, doors, dns, transfers, wave, guard, state, process, dnstap, ..
+    } = Server::default();
     let settings = Settings {
         zones,
         listen,
@@ -219,6 +220,7 @@ async fn serve(zones: PathBuf, ready: mpsc::UnboundedSender<SocketAddr>) -> Resu
         guard,
         state,
         process,
+        dnstap,
     };
     let audience = Arc::new(Stage { ready });
     match server::run(

@@ -14,6 +14,7 @@ mod status;
 mod steer;
 mod supposed;
 mod terminal;
+mod top;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -40,6 +41,7 @@ pub fn run() -> ExitCode {
         Command::Explain(explain) => explain::run(&explain),
         Command::Diff(diff) => diff::run(&diff),
         Command::Status(status) => status::run(&status),
+        Command::Top(top) => top::run(&top),
         Command::Reload(reload) => reload::run(&reload),
         Command::Up(steer) => steer::run(&steer, Some(Force::Up)),
         Command::Down(steer) => steer::run(&steer, Some(Force::Down)),
@@ -91,6 +93,9 @@ enum Command {
     /// Show how a running server stands: names, pools, endpoints, and what is forced
     #[command(after_help = status::HELP)]
     Status(status::StatusArguments),
+    /// Show what a running server is asked most, by whom, and which endpoints it answers with
+    #[command(after_help = top::HELP)]
+    Top(top::TopArguments),
     /// Have a running server read what changed, and wait for what becomes of it
     #[command(after_help = reload::HELP)]
     Reload(reload::ReloadArguments),
@@ -221,6 +226,7 @@ impl ServeArguments {
             guard: server.guard,
             state: server.state,
             process: Process { control: self.control.clone().or(server.process.control), ..server.process },
+            dnstap: server.dnstap,
         }
     }
 }

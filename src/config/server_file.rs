@@ -1,5 +1,6 @@
 //! `bellwether.toml`: where the zones are and where to listen.
 
+mod dnstap;
 mod health;
 mod process;
 mod reload;
@@ -17,6 +18,7 @@ use super::transfer_table::{self, Transfers};
 use super::words::{path, socket, sockets};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::health::WaveSettings;
+use crate::observe::dnstap::Settings as Dnstap;
 use crate::preview::Guard;
 use crate::snapshot::RowLimits;
 
@@ -53,6 +55,8 @@ pub struct Server {
     pub transfers: Transfers,
     /// How the process is reached, as whom it runs, how it ends.
     pub process: Process,
+    /// The query log, if there is one.
+    pub dnstap: Option<Dnstap>,
 }
 
 /// `[admin]`: where the admin API is and who may use it.
@@ -88,7 +92,7 @@ const PORT: u16 = 5_300;
 const FILE: Keys = Keys {
     known: &[
         "zones", "listen", "workers", "geo", "latency", "health", "state", "admin", "dns", "tls", "proxy", "limits",
-        "transfer", "reload", "server",
+        "transfer", "reload", "server", "dnstap",
     ],
     later: &[],
     later_is: "table",
@@ -119,6 +123,7 @@ impl Default for Server {
             state: None,
             transfers: Transfers::default(),
             process: Process::default(),
+            dnstap: None,
         }
     }
 }
@@ -150,6 +155,7 @@ pub fn read_server_file(file: &Path, text: &str) -> (Option<Server>, Vec<Diagnos
     let state = table.get("state").and_then(|item| state::read(item, folder, &mut faults));
     let transfers = table.get("transfer").and_then(|item| transfer_table::read(item, &mut faults)).unwrap_or_default();
     let process = table.get("server").and_then(|item| process::read(item, folder, &mut faults)).unwrap_or_default();
+    let dnstap = table.get("dnstap").and_then(|item| dnstap::read(item, folder, dns.as_ref(), &mut faults));
     let read = zones.zip(listen).zip(workers).zip(databases).zip(dns);
     let server = read.map(|((((zones, listen), workers), databases), dns)| Server {
         zones: folder.join(zones),
@@ -165,6 +171,7 @@ pub fn read_server_file(file: &Path, text: &str) -> (Option<Server>, Vec<Diagnos
         state,
         transfers,
         process,
+        dnstap,
     });
     (server.filter(|_| !faults.any_error()), faults.finish())
 }

@@ -62,15 +62,6 @@ impl answer::Witness for Hearing {
         for consulted in self.pools.iter_mut().filter(|consulted| consulted.hints.is_none()) {
             consulted.hints = Some(steered.family);
         }
-        self.steered = Some(match self.steered {
-            Some(before) => Steered {
-                alive: before.alive && steered.alive,
-                ttl: before.ttl.min(steered.ttl),
-                flip: before.flip.min(steered.flip),
-                scope: before.scope.max(steered.scope),
-                ..steered
-            },
-            None => steered,
-        });
+        self.steered = Some(self.steered.map_or(steered, |before| steered.beside(before)));
     }
 }

@@ -8,10 +8,9 @@ use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 
 use super::hearing::{Consulted, Hearing};
 use crate::admin::api::{Explanation, MemberConsidered, NameFound, PlaceFound, PoolConsulted, RecordGiven, TtlGiven};
-use crate::answer::{Finding, Steered};
+use crate::answer::{Finding, Steered, TtlReason};
 use crate::geo::Place;
 use crate::health::{Board, ProbeId};
-use crate::moment::Moment;
 use crate::policy::{Family, Force, How, Member, Policy, PolicyName, Pool, Pools, Target};
 use crate::snapshot::{Balanced, Served, Snapshot};
 use crate::wire::name::Name;
@@ -294,13 +293,12 @@ fn hint_word(family: Family) -> &'static str {
 fn ttl_reason(seconds: u32, steered: Steered, name: &Balanced) -> String {
     let range = format!("its range is {} s to {} s", name.ttl.min, name.ttl.max);
     if seconds < steered.ttl {
-        format!("the record's own; for its hints {range}")
-    } else if !steered.alive {
-        format!("nothing lives, so it is to be forgotten soon; {range}")
-    } else if steered.flip == Moment::NEVER {
-        format!("no verdict is forming; {range}")
-    } else {
-        format!("a verdict that is forming could change it; {range}")
+        return format!("the record's own; for its hints {range}");
+    }
+    match steered.ttl_reason() {
+        TtlReason::NothingLives => format!("nothing lives, so it is to be forgotten soon; {range}"),
+        TtlReason::Steady => format!("no verdict is forming; {range}"),
+        TtlReason::Forming => format!("a verdict that is forming could change it; {range}"),
     }
 }
 

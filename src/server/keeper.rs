@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
 use super::metrics::{History, Meters};
+use super::observer::Handle;
 use super::overrides::Overrides;
 use super::state::{Recalled, State};
 use super::status::Catalog;
@@ -93,6 +94,8 @@ pub(super) struct Keeper {
     /// What is counted; nothing, where nobody may see it.
     meters: Option<Arc<Meters>>,
     history: History,
+    /// Who listens in on queries; `None` before any is answered.
+    observer: Option<Handle>,
 }
 
 /// Whether this process is the one that keeps the state and obeys.
@@ -162,6 +165,7 @@ impl Keeper {
             loads_due: Moment::START,
             meters,
             history: History::default(),
+            observer: None,
         };
         let read = keeper.read_first()?;
         keeper.recall(state, recalling.await?);
@@ -170,6 +174,11 @@ impl Keeper {
             keeper.attend().await;
         }
         Ok(keeper)
+    }
+
+    /// Asks `observer` whenever somebody wants to know what is asked.
+    pub(super) fn observe_by(&mut self, observer: Handle) {
+        self.observer = Some(observer);
     }
 
     /// Where the workers read.

@@ -9,9 +9,11 @@ mod revision;
 mod metrics;
 mod drain;
 mod notify;
+mod observer;
 mod overrides;
 mod state;
 mod status;
+mod top;
 mod watch;
 mod counts;
 mod supervisor;
@@ -35,6 +37,7 @@ use crate::answer::Counters;
 use crate::config::{Admin, Dns, Doors, Process, StateFile, Transfers};
 use crate::diagnostic::Diagnostic;
 use crate::health::WaveSettings;
+use crate::observe::dnstap::Settings as Dnstap;
 use crate::preview::Guard;
 use crate::system::{Clock, secret};
 use crate::transfer::{Grants, Keys};
@@ -49,6 +52,7 @@ use handover::{Again, Ask, Control, Goods, Handing, Leaving, Predecessor};
 use keeper::{Keeper, Scope};
 use metrics::Meters;
 use notify::Notifier;
+use observer::Observer;
 pub use overrides::Kept;
 use planes::{Ground, Planes};
 pub use privilege::PrivilegeError;
@@ -86,6 +90,8 @@ pub struct Settings {
     pub state: Option<StateFile>,
     /// How the process is reached, as whom it runs, how it ends.
     pub process: Process,
+    /// The query log, if there is one.
+    pub dnstap: Option<Dnstap>,
 }
 
 /// How this process came to be.
@@ -212,6 +218,7 @@ struct Server {
     notifier: Option<Notifier>,
     certificates: Option<Arc<Certificates>>,
     heartbeat: Heartbeat,
+    observer: Option<Observer>,
     handing: Handing,
     goods: handover::Kept,
     /// The admin API, until it is open.
@@ -285,7 +292,10 @@ async fn begin(
         }
     };
     let tally = Arc::new(Tally::default());
-    let counters: Vec<Arc<Counters>> = (0..opening.udp.len() + workers).map(|_| Arc::default()).collect();
+    let seats = opening.udp.len() + workers;
+    let counters: Vec<Arc<Counters>> = (0..seats).map(|_| Arc::default()).collect();
+    let observed = Observer::start(settings.dnstap.clone(), settings.admin.is_some(), seats, clock);
+    let (observer, taps) = observed.map_err(system("start a thread"))?;
     let rows = settings.admin.as_ref().and_then(|admin| admin.metrics);
     let meters = rows.map(|rows| Arc::new(Meters::new(&counters, &tally, rows)));
     let heard = Arc::clone(&audience);
@@ -297,10 +307,13 @@ async fn begin(
     let notifier = notifier.map_err(system("open a socket to tell secondaries"))?;
     let secondaries = Arc::new(Secondaries::new(Grants { grants: grants.into(), keys: Keys::new(&keys) }));
 
+    if let Some(observer) = &observer {
+        keeper.observe_by(observer.handle());
+    }
     if let Some(before) = predecessor {
         keeper.take_over(before.last().await?);
     }
-    let ground = Ground { snapshots, secondaries, clock, doors, workers, open_files, counters, tally };
+    let ground = Ground { snapshots, secondaries, clock, doors, workers, open_files, counters, tally, taps };
     let certificates = opening.certificates;
     let planes = Planes::start(opening.udp, opening.connections, certificates.as_ref(), ground)?;
     let heartbeat = Heartbeat::start(planes.pulses());
@@ -313,6 +326,7 @@ async fn begin(
         notifier,
         certificates,
         heartbeat,
+        observer,
         handing,
         goods,
         front,
@@ -363,6 +377,7 @@ impl Server {
                 _ = signals.hangup.recv() => {
                     supervisor::reloading();
                     self.reload("SIGHUP", Scope::Everything);
+                    self.observer.iter().for_each(Observer::reopen);
                 }
                 () = self.heartbeat.tick() => self.heartbeat.beat(),
                 ask = self.handing.next() => {
@@ -407,6 +422,7 @@ impl Server {
         let counts = self.planes.stop().await;
         self.keeper.finish().await;
         counts.log();
+        finish_log(self.observer);
     }
 
     /// Answers on for a while, with all that belongs to it: routes are withdrawn meanwhile.
@@ -434,7 +450,21 @@ impl Server {
         // It goes on without them if it must.
         let _ = released.send(counts.into_list());
         self.planes.stop().await;
+        finish_log(self.observer);
         let _ = tokio::time::timeout(FAREWELL, self.handing.finish()).await;
+    }
+}
+
+/// Hands on what was heard to the last, once nobody answers any more.
+fn finish_log(observer: Option<Observer>) {
+    if let Some(stats) = observer.and_then(Observer::finish) {
+        let said: Vec<String> = stats
+            .read()
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(name, count)| format!("{name} {count}"))
+            .collect();
+        tracing::info!("dnstap: {}", said.join(", "));
     }
 }
 

@@ -14,6 +14,7 @@ use super::counts::Counts;
 use super::{StartError, doors};
 use crate::answer::{Counters, Worker};
 use crate::config::Doors;
+use crate::observe::Tap;
 use crate::snapshot::Snapshot;
 use crate::system::{Clock, seed};
 use crate::transport::doors::{Behind, Doors as Streams, Sockets};
@@ -51,6 +52,8 @@ pub(super) struct Ground {
     pub(super) counters: Vec<Arc<Counters>>,
     /// What never reaches an answer, or never leaves.
     pub(super) tally: Arc<Tally>,
+    /// As many, by which somebody listens in.
+    pub(super) taps: std::vec::IntoIter<Tap>,
 }
 
 impl Planes {
@@ -61,10 +64,10 @@ impl Planes {
         certificates: Option<&Arc<Certificates>>,
         ground: Ground,
     ) -> Result<Self, StartError> {
-        let Ground { snapshots, secondaries, clock, doors, workers, open_files, counters, tally } = ground;
+        let Ground { snapshots, secondaries, clock, doors, workers, open_files, counters, tally, taps } = ground;
         let system = |what| move |error| StartError::System { what, error };
         let stopping = Arc::new(AtomicBool::new(false));
-        let mut seats = counters.iter().map(|counters| Worker::new(Arc::clone(counters), seed()));
+        let mut seats = counters.iter().map(|counters| Worker::new(Arc::clone(counters), seed())).zip(taps);
         let around = udp::Around {
             clock,
             fronts: Arc::new(doors.fronts),
@@ -72,18 +75,19 @@ impl Planes {
             tally: Arc::clone(&tally),
         };
         let (mut threads, mut pulses) = (Vec::new(), Vec::new());
-        for (socket, worker) in sockets.into_iter().zip(&mut seats) {
+        for (socket, (worker, tap)) in sockets.into_iter().zip(&mut seats) {
             let (snapshots, stopping, around) = (Arc::clone(&snapshots), Arc::clone(&stopping), around.clone());
             let worker = worker.limited(&doors.rates, workers, seed());
             let pulse = Pulse::default();
             pulses.push(pulse.clone());
             let thread = thread::Builder::new().name("udp".to_owned());
-            let thread = thread.spawn(move || udp::serve(&socket, snapshots, worker, &around, (&stopping, &pulse)));
+            let thread =
+                thread.spawn(move || udp::serve(&socket, snapshots, (worker, tap), &around, (&stopping, &pulse)));
             threads.push(thread.map_err(system("start a thread"))?);
         }
         let behind = Behind {
             snapshots,
-            workers: seats.map(|worker| worker.idle(doors.limits.idle)).collect(),
+            workers: seats.map(|(worker, tap)| (worker.idle(doors.limits.idle), tap)).collect(),
             clock,
             limits: doors::within(doors.limits, open_files),
             fronts: around.fronts,

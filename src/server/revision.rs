@@ -22,6 +22,7 @@ pub(super) fn needs_restart(start: &Settings, now: &Settings) -> Vec<String> {
         guard: _,
         state,
         process,
+        dnstap,
     } = now;
     let differs = [
         ("zones", zones != &start.zones),
@@ -36,6 +37,7 @@ pub(super) fn needs_restart(start: &Settings, now: &Settings) -> Vec<String> {
         ("admin", admin != &start.admin),
         ("state", state != &start.state),
         ("server", process != &start.process),
+        ("dnstap", dnstap != &start.dnstap),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()
 }
@@ -51,7 +53,7 @@ mod tests {
         let (server, faults) = read_server_file(Path::new("/etc/bellwether.toml"), text);
         let server = server.unwrap_or_else(|| panic!("{faults:?}"));
         let Server { zones, listen, workers, databases, latency, admin, doors, dns, .. } = server;
-        let Server { wave, guard, state, transfers, process, .. } = server;
+        let Server { wave, guard, state, transfers, process, dnstap, .. } = server;
         Settings {
             zones,
             listen,
@@ -66,6 +68,7 @@ mod tests {
             state,
             transfers,
             process,
+            dnstap,
         }
     }
 
@@ -86,6 +89,7 @@ mod tests {
         check("[transfer]\nallow = ['192.0.2.7']", &["transfer"]);
         check("[state]\nfile = 'state'", &["state"]);
         check("[server]\nstop-delay = '7s'", &["server"]);
+        check("[dnstap]\nfile = 'log'", &["dnstap"]);
         // These count at once.
         check("[dns]\nnsid = 'fra1'\n[health]\nwave-hold = '10s'\n[reload]\nkeep-alive = false", &[]);
     }

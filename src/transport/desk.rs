@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use super::secondaries::{Came, Secondaries};
 use super::tally::Tally;
 use crate::answer::{Outcome, Peer, Reason, Response, Worker, answer};
+use crate::observe::{Ends, Tap};
 use crate::snapshot::Snapshot;
 use crate::system::Clock;
 use crate::transfer::Transfer;
@@ -27,6 +28,7 @@ pub(super) struct Desk {
 
 struct Seat {
     worker: Worker,
+    tap: Tap,
     /// Room for the longest response, kept so that it need not be cleared for each.
     response: Box<[u8]>,
 }
@@ -37,26 +39,27 @@ pub(super) struct Asking {
     desk: Arc<Desk>,
     seat: usize,
     peer: Peer,
+    ends: Ends,
 }
 
 impl Desk {
-    /// A desk of these workers, at least one or nothing is ever answered.
+    /// A desk of these workers, each with who listens in on it; at least one or nothing is ever answered.
     pub(super) fn new(
         snapshots: Arc<ArcSwap<Snapshot>>,
-        workers: Vec<Worker>,
+        workers: Vec<(Worker, Tap)>,
         clock: Clock,
         secondaries: Arc<Secondaries>,
         tally: Arc<Tally>,
     ) -> Self {
-        let seat = |worker| Mutex::new(Seat { worker, response: vec![0; usize::from(u16::MAX)].into() });
+        let seat = |(worker, tap)| Mutex::new(Seat { worker, tap, response: vec![0; usize::from(u16::MAX)].into() });
         let seats = workers.into_iter().map(seat).collect();
         Self { snapshots, seats, next: AtomicUsize::new(0), clock, secondaries, tally }
     }
 
-    /// A connection of `peer`: the workers take them in turn.
-    pub(super) fn asking(self: &Arc<Self>, peer: Peer) -> Asking {
+    /// A connection of `peer`, between `ends`: the workers take them in turn.
+    pub(super) fn asking(self: &Arc<Self>, peer: Peer, ends: Ends) -> Asking {
         let seat = self.next.fetch_add(1, Ordering::Relaxed) % self.seats.len().max(1);
-        Asking { desk: Arc::clone(self), seat, peer }
+        Asking { desk: Arc::clone(self), seat, peer, ends }
     }
 }
 
@@ -89,32 +92,58 @@ impl Asking {
         let snapshot = desk.snapshots.load();
         let came = desk.secondaries.receive(&snapshot, (self.peer, &desk.tally), request, |request| {
             let mut response = Vec::new();
-            let outcome = self.answer_from(&snapshot, request, |octets| response.extend_from_slice(octets));
+            let outcome =
+                self.answer_from(&snapshot, Heard::Later, request, |octets| response.extend_from_slice(octets));
             (response, outcome)
         });
         match came {
-            None => Reply::Answer(self.answer_from(&snapshot, request, take)),
+            None => Reply::Answer(self.answer_from(&snapshot, Heard::Here, request, take)),
             Some(Came::Transfer(transfer)) => Reply::Transfer(transfer),
             Some(Came::Reply(reply, outcome)) => {
                 if !reply.is_empty() {
                     take(&reply);
                 }
+                self.note(request, &reply);
                 Reply::Answer(outcome)
             }
         }
     }
 
-    fn answer_from(&self, snapshot: &Snapshot, request: &[u8], take: impl FnOnce(&[u8])) -> Outcome {
+    fn answer_from(&self, snapshot: &Snapshot, heard: Heard, request: &[u8], take: impl FnOnce(&[u8])) -> Outcome {
         let desk = &self.desk;
         let Some(seat) = desk.seats.get(self.seat) else { return Outcome::Dropped(Reason::NoRoom) };
         // A worker has no state that a panic could leave broken.
-        let Seat { worker, response } = &mut *seat.lock().unwrap_or_else(PoisonError::into_inner);
+        let Seat { worker, tap, response } = &mut *seat.lock().unwrap_or_else(PoisonError::into_inner);
         worker.adopt(snapshot);
-        let mut response = Response::new(response);
-        let outcome = answer(snapshot, worker, self.peer, desk.clock.now(), request, &mut response);
+        tap.tune();
+        let (mut response, now) = (Response::new(response), desk.clock.now());
+        let outcome = if heard == Heard::Here && tap.is_due() {
+            tap.answer(snapshot, worker, (self.peer, self.ends), now, request, &mut response)
+        } else {
+            answer(snapshot, worker, self.peer, now, request, &mut response)
+        };
         if let Outcome::Answered(_) = outcome {
             take(response.octets());
         }
         outcome
     }
+
+    /// Lets whoever listens hear of what was not, or not only, for `answer`.
+    fn note(&self, request: &[u8], reply: &[u8]) {
+        let Some(seat) = self.desk.seats.get(self.seat) else { return };
+        let Seat { tap, .. } = &mut *seat.lock().unwrap_or_else(PoisonError::into_inner);
+        tap.tune();
+        if tap.is_due() {
+            tap.note((self.peer, self.ends), self.desk.clock.now(), request, reply);
+        }
+    }
+}
+
+/// Where a request is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    /// Where it is answered.
+    Here,
+    /// With its signature, once that is there.
+    Later,
 }

@@ -18,6 +18,7 @@ use super::stream::{self, Speech};
 use super::tally::Tally;
 use super::tls::Certificates;
 use crate::answer::Worker;
+use crate::observe::Tap;
 use crate::snapshot::Snapshot;
 use crate::system::Clock;
 
@@ -49,8 +50,8 @@ pub enum Carried {
 pub struct Behind {
     /// The zones and pools.
     pub snapshots: Arc<ArcSwap<Snapshot>>,
-    /// Who answers; a connection keeps to one of them.
-    pub workers: Vec<Worker>,
+    /// Who answers, each with who listens in; a connection keeps to one of them.
+    pub workers: Vec<(Worker, Tap)>,
     /// The clock.
     pub clock: Clock,
     /// How much a client may take.

@@ -14,6 +14,7 @@ use super::limits::Limits;
 use super::proxy::FrontEnds;
 use super::tally::{Event, Tally};
 use crate::answer::{Peer, Transport};
+use crate::observe::Ends;
 use crate::system::Clock;
 
 /// How long a stream must have been quiet when the doors close: a round trip within a continent, so that hardly a query
@@ -54,8 +55,8 @@ impl Hall {
     }
 
     /// Places a connection of `address`, and gives its way to a worker; `None` when it may have no more.
-    pub(super) fn seat(&self, place: &mut Place, address: IpAddr, transport: Transport) -> Option<Asking> {
-        place.take_for(address).then(|| self.desk.asking(Peer { address, transport }))
+    pub(super) fn seat(&self, place: &mut Place, address: IpAddr, transport: Transport, ends: Ends) -> Option<Asking> {
+        place.take_for(address).then(|| self.desk.asking(Peer { address, transport }, ends))
     }
 
     pub(super) fn count(&self, event: Event) {

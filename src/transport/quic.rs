@@ -22,7 +22,8 @@ use super::http3;
 use super::limits::Limits;
 use super::requests::{End, Requests, Source};
 use super::tally::Event;
-use crate::answer::{Outcome, Transport};
+use crate::answer::{Outcome, Peer, Transport};
+use crate::observe::Ends;
 
 /// What TLS calls DNS over QUIC (RFC 9250 §7.1).
 pub(super) const DOQ: &[u8] = b"doq";
@@ -90,6 +91,7 @@ pub(super) fn endpoint(socket: UdpSocket, greeting: rustls::ServerConfig, limits
 
 /// Takes connections in until the doors close.
 pub(super) async fn attend(endpoint: Endpoint, hall: Hall) {
+    let Ok(here) = endpoint.local_addr() else { return };
     loop {
         let incoming = tokio::select! {
             incoming = endpoint.accept() => incoming,
@@ -103,7 +105,7 @@ pub(super) async fn attend(endpoint: Endpoint, hall: Hall) {
             continue;
         }
         match hall.gate.enter() {
-            Some(place) => drop(tokio::spawn(receive(incoming, place, hall.clone()))),
+            Some(place) => drop(tokio::spawn(receive(incoming, here, place, hall.clone()))),
             None => incoming.refuse(),
         }
     }
@@ -113,8 +115,11 @@ pub(super) async fn attend(endpoint: Endpoint, hall: Hall) {
     let _ = timeout(hall_limits.send, endpoint.wait_idle()).await;
 }
 
-async fn receive(incoming: Incoming, mut place: Place, hall: Hall) {
+async fn receive(incoming: Incoming, here: SocketAddr, mut place: Place, hall: Hall) {
     let address = incoming.remote_address().ip().to_canonical();
+    // Of a socket on all addresses the system tells which one was asked.
+    let server = SocketAddr::new(incoming.local_ip().unwrap_or(here.ip()), here.port());
+    let ends = Ends { client_port: Some(incoming.remote_address().port()), server };
     // Which of the two it is, only the handshake tells; it is one client either way.
     if !place.take_for(address) {
         return incoming.refuse();
@@ -127,7 +132,7 @@ async fn receive(incoming: Incoming, mut place: Place, hall: Hall) {
     let spoken = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
     let is_h3 = spoken.is_some_and(|data| data.protocol.as_deref() == Some(H3));
     let transport = if is_h3 { Transport::Http3 } else { Transport::Quic };
-    let asking = hall.desk.asking(crate::answer::Peer { address, transport });
+    let asking = hall.desk.asking(Peer { address, transport }, ends);
     if is_h3 {
         http3::converse(connection, &hall, asking).await;
     } else {

@@ -20,6 +20,7 @@ use super::hall::Hall;
 use super::tally::Event;
 use super::{https, proxy};
 use crate::answer::Transport;
+use crate::observe::Ends;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -101,7 +102,7 @@ pub(super) async fn attend(listener: TcpListener, speech: Speech, hall: Hall) {
                         place
                     }
                 };
-                tokio::spawn(receive(stream, peer.ip().to_canonical(), place, speech.clone(), hall.clone()));
+                tokio::spawn(receive(stream, peer, place, speech.clone(), hall.clone()));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -122,7 +123,8 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 /// What only some connections need is boxed: a task is as large as the largest that it may come to hold, and ten
 /// thousand of them wait for a query.
-async fn receive(mut stream: TcpStream, peer: IpAddr, mut place: Place, speech: Speech, hall: Hall) {
+async fn receive(mut stream: TcpStream, from: SocketAddr, mut place: Place, speech: Speech, hall: Hall) {
+    let peer = from.ip().to_canonical();
     // Answers leave together; holding them back for more would only delay them.
     let _ = stream.set_nodelay(true);
     let client = if hall.fronts.include(peer) {
@@ -139,7 +141,10 @@ async fn receive(mut stream: TcpStream, peer: IpAddr, mut place: Place, speech: 
         Speech::Tls(_) => Transport::Tls,
         Speech::Https(_) => Transport::Https,
     };
-    let Some(asking) = hall.seat(&mut place, client, transport) else { return };
+    // The socket of a client that has gone already knows no address.
+    let Ok(server) = stream.local_addr() else { return };
+    let ends = Ends { client_port: (client == peer).then_some(from.port()), server };
+    let Some(asking) = hall.seat(&mut place, client, transport, ends) else { return };
     match speech {
         Speech::Plain => {
             if converse(&mut stream, &hall, &asking).await == Parting::Reset {

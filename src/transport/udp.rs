@@ -5,7 +5,7 @@
 //! tales of small paths, and what is larger than the interface itself takes is cut, so that the client comes by TCP.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -19,6 +19,7 @@ use super::secondaries::{Came, Secondaries};
 use super::socket::{Batch, dont_fragment, want_destination};
 use super::tally::{Event, Tally};
 use crate::answer::{Peer, Response, Transport, Worker, answer};
+use crate::observe::{Ends, Tap};
 use crate::snapshot::Snapshot;
 use crate::system::Clock;
 
@@ -30,6 +31,9 @@ const LAST_BATCHES: usize = 64;
 
 /// Octets that the kernel may hold for a worker that is busy: some 2,000 queries, or 10 ms at 200,000 a second.
 const RECEIVE_BUFFER_OCTETS: usize = 1 << 20;
+
+/// Where a socket is that cannot tell.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// Binds one worker's socket to `address`.
 ///
@@ -98,14 +102,16 @@ pub struct Around {
     pub tally: Arc<Tally>,
 }
 
-/// Answers what comes to `socket` until `stop` is set, then what waits there, and beats `pulse`. Each batch sees one snapshot and one moment.
+/// Answers what comes to `socket` until `stop` is set, then what waits there, and beats `pulse`. Each batch sees one
+/// snapshot and one moment. Some of it is heard by whoever is at the other end of `tap`.
 pub fn serve(
     socket: &UdpSocket,
     snapshots: Arc<ArcSwap<Snapshot>>,
-    mut worker: Worker,
+    (mut worker, mut tap): (Worker, Tap),
     around: &Around,
     (stop, pulse): (&AtomicBool, &Pulse),
 ) {
+    let server = socket.local_addr().unwrap_or(NOWHERE);
     let Around { clock, fronts, secondaries, tally } = around;
     let fronts = (!fronts.is_empty()).then_some(&**fronts);
     let mut snapshots = Cache::new(snapshots);
@@ -121,6 +127,7 @@ pub fn serve(
         pulse.beat();
         let snapshot = snapshots.load();
         worker.adopt(snapshot);
+        tap.tune();
         let count = match received {
             Ok(count) => count,
             // Idle, or an ICMP error of an earlier reply: nothing that a next try would not mend.
@@ -134,10 +141,13 @@ pub fn serve(
         };
         let now = clock.now();
         let sent = batch.exchange(socket, count, |peer, request, octets| {
-            let (mut address, mut request) = (peer.ip(), request);
+            let (mut address, mut client_port, mut request) = (peer.ip(), Some(peer.port()), request);
             if let Some(fronts) = fronts {
                 match behind(fronts, address, request) {
-                    Some(behind) => (address, request) = behind,
+                    Some((client, query)) => {
+                        client_port = client_port.filter(|_| client == address);
+                        (address, request) = (client, query);
+                    }
                     None => {
                         tally.count(Event::ProxyMalformed);
                         return 0;
@@ -150,11 +160,20 @@ pub fn serve(
                 let outcome = answer(snapshot, &mut worker, peer, now, unsigned, &mut response);
                 (response.octets().to_vec(), outcome)
             });
+            let ends = Ends { client_port, server };
             if let Some(came) = came {
-                return put(came, octets);
+                let length = put(came, octets);
+                if tap.is_due() {
+                    tap.note((peer, ends), now, request, octets.get(..length).unwrap_or_default());
+                }
+                return length;
             }
             let mut response = Response::new(octets);
-            answer(snapshot, &mut worker, peer, now, request, &mut response);
+            if tap.is_due() {
+                tap.answer(snapshot, &mut worker, (peer, ends), now, request, &mut response);
+            } else {
+                answer(snapshot, &mut worker, peer, now, request, &mut response);
+            }
             response.octets().len()
         });
         if sent.cut > 0 {

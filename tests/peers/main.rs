@@ -17,6 +17,8 @@ mod corners;
 #[cfg(test)]
 mod differential;
 #[cfg(test)]
+mod dnstap;
+#[cfg(test)]
 mod doors;
 #[cfg(test)]
 mod drain;

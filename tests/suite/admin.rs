@@ -460,6 +460,7 @@ fn the_api_describes_itself() {
         "/v1/reload",
         "/v1/status",
         "/v1/steer",
+        "/v1/top",
     ];
     assert_eq!(paths, BTreeSet::from(expected));
     for (path, methods) in api["paths"].as_object().expect("paths") {

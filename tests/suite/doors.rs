@@ -15,6 +15,7 @@ use arc_swap::ArcSwap;
 use bellwether::answer::Worker;
 use bellwether::geo::Network;
 use bellwether::health::Board;
+use bellwether::observe::Tap;
 use bellwether::snapshot::Snapshot;
 use bellwether::system::Clock;
 use bellwether::transfer::{Grant, Grants};
@@ -104,7 +105,7 @@ impl House {
         let secondaries = Arc::new(Secondaries::new(grants));
         let behind = Behind {
             snapshots: Arc::clone(&snapshots),
-            workers: vec![Worker::new(Arc::default(), 1)],
+            workers: vec![(Worker::new(Arc::default(), 1), Tap::default())],
             clock,
             limits,
             fronts: Arc::clone(&fronts),
@@ -118,13 +119,8 @@ impl House {
             (Arc::new(AtomicBool::new(false)), udp::Around { clock, fronts, secondaries, tally: Arc::clone(&tally) });
         let stopping = Arc::clone(&stop);
         let udp = thread::spawn(move || {
-            udp::serve(
-                &socket,
-                snapshots,
-                Worker::new(Arc::default(), 2),
-                &around,
-                (&stopping, &udp::Pulse::default()),
-            );
+            let worker = (Worker::new(Arc::default(), 2), Tap::default());
+            udp::serve(&socket, snapshots, worker, &around, (&stopping, &udp::Pulse::default()));
         });
         drop(_guard);
         Self { ip, tally, runtime, doors: Some(doors), certificates, folder, stop, udp: Some(udp) }

@@ -13,6 +13,8 @@ mod commands;
 mod corners;
 mod counting;
 #[cfg(test)]
+mod dnstap;
+#[cfg(test)]
 mod doors;
 #[cfg(test)]
 mod explain;
@@ -29,6 +31,7 @@ mod limits;
 #[cfg(test)]
 mod metrics;
 mod nesting;
+mod observing;
 mod policies;
 #[cfg(test)]
 mod preview;
@@ -47,6 +50,8 @@ mod restart;
 mod served;
 mod source;
 mod steering;
+#[cfg(test)]
+mod top;
 #[cfg(test)]
 mod transfers;
 #[cfg(test)]

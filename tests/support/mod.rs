@@ -15,6 +15,7 @@ pub(crate) mod client;
 pub(crate) mod corners;
 pub(crate) mod dig;
 pub(crate) mod dnsdist;
+pub(crate) mod dnstap;
 pub(crate) mod metrics;
 pub(crate) mod namespace;
 pub(crate) mod nginx;

@@ -28,6 +28,10 @@ impl Keeper {
             Command::Steer { select, request, reply } => drop(reply.send(self.steer(select, request))),
             Command::Report { target, report, reply } => drop(reply.send(self.report(target, report))),
             Command::Reload { request, reply } => self.reload_asked(request, reply),
+            Command::Top(reply) => match &self.observer {
+                Some(observer) => observer.top(reply, self.atlas.clone()),
+                None => drop(reply.send(Err(Refusal::Full("nothing is answered yet".to_owned())))),
+            },
         }
     }
 

@@ -1,0 +1,99 @@
+//! The query log as the tools of others read it: fstrm's on the socket, dnstap-ldns and kdig in what it wrote.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use hickory_proto::rr::RecordType;
+
+use crate::support::await_some;
+use crate::support::peer::find;
+use crate::support::process::{Process, Signal};
+use crate::support::server::Launch;
+
+const POLICY: &str = r#"
+[zone]
+nameservers = ["ns1.example.net"]
+contact = "hostmaster.example.net"
+[pools.fra]
+policy = "weighted"
+endpoints = [{ name = "fra1", address = "192.0.2.10", weight = 3 }, { name = "fra2", address = "192.0.2.11" }]
+[names]
+www = { pool = "fra", ttl = { min = "5s", max = "60s" } }
+"#;
+
+/// What a program prints of `file`.
+fn says(program: &Path, arguments: &[&str], file: &Path) -> String {
+    let output = Command::new(program).args(arguments).arg(file).output().expect("a program runs");
+    assert!(output.status.success(), "{program:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn readers_of_others_understand_the_log() {
+    let (Some(capture), Some(dump)) = (find("fstrm_capture", "fstrm-bin"), find("fstrm_dump", "fstrm-bin")) else {
+        return;
+    };
+    let (Some(ldns), Some(kdig)) = (find("dnstap-ldns", "dnstap-ldns"), find("kdig", "knot-dnsutils")) else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let (socket, captured) = (folder.path().join("tap.sock"), folder.path().join("captured"));
+    let mut command = Command::new(capture);
+    command.args(["-t", "protobuf:dnstap.Dnstap", "-u"]).arg(&socket).arg("-w").arg(&captured).stdin(Stdio::null());
+    let mut reader = Process::spawn("fstrm_capture", &mut command);
+    await_some("the reader's socket", || socket.exists().then_some(()));
+    let mut server = Launch::new()
+        .file("example.com.toml", POLICY)
+        .config("bellwether.toml", &format!("dns.id = \"fra\"\n[dnstap]\nsocket = \"{}\"\n", socket.display()))
+        .start();
+    server.process.await_line(0, "a reader", |line| line.contains("dnstap: writing to "));
+    let client = server.client();
+    client.ask("www.example.com", RecordType::A);
+    client.ask_tcp("www.example.com", RecordType::A);
+    client.ask("missing.example.com", RecordType::AAAA);
+    server.process.signal(Signal::Term);
+    assert!(server.process.await_end().success());
+    let log = server.process.log();
+    assert!(log.contains("dnstap: written 6, opened 1"), "{log}");
+    // It closes its file in order.
+    reader.signal(Signal::Term);
+    reader.await_end();
+
+    let short = says(&ldns, &["-q", "-r"], &captured);
+    let mut events: Vec<[&str; 4]> = short
+        .lines()
+        .map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            [words[2], words[4], words[6], words[8]]
+        })
+        .collect();
+    events.sort_unstable();
+    let expected = [
+        ["AQ", "TCP", "\"www.example.com.\"", "A"],
+        ["AQ", "UDP", "\"missing.example.com.\"", "AAAA"],
+        ["AQ", "UDP", "\"www.example.com.\"", "A"],
+        ["AR", "TCP", "\"www.example.com.\"", "A"],
+        ["AR", "UDP", "\"missing.example.com.\"", "AAAA"],
+        ["AR", "UDP", "\"www.example.com.\"", "A"],
+    ];
+    assert_eq!(events, expected, "{short}");
+
+    let long = says(&ldns, &["-y", "-r"], &captured);
+    let count = |what: &str| long.lines().filter(|line| line.trim() == what).count();
+    assert_eq!((count("type: AUTH_QUERY"), count("type: AUTH_RESPONSE")), (3, 3), "{long}");
+    assert_eq!((count("socket_protocol: UDP"), count("socket_protocol: TCP")), (4, 2), "{long}");
+    assert_eq!((count("identity: \"fra\""), count("query_zone: \"example.com.\"")), (6, 3), "{long}");
+    assert_eq!(count(&format!("response_address: \"{}\"", server.address.ip())), 6, "{long}");
+    assert_eq!(count(&format!("response_port: {}", server.address.port())), 6, "{long}");
+    // Two workers, two turns that begin with the first.
+    assert_eq!(count("www.example.com.\t60\tIN\tA\t192.0.2.10"), 2, "{long}");
+    assert!(long.contains("rcode: NXDOMAIN"), "{long}");
+
+    let kdig = says(&kdig, &["-G"], &captured);
+    assert_eq!(kdig.matches("192.0.2.10").count(), 2, "{kdig}");
+    assert!(kdig.contains("(TCP)") && kdig.contains("(UDP)"), "{kdig}");
+
+    // Neither shows `extra`, which is in the frames as it is.
+    let frames = Command::new(dump).arg(&captured).output().expect("a program runs");
+    let frames = String::from_utf8_lossy(&frames.stdout).into_owned() + &String::from_utf8_lossy(&frames.stderr);
+    let reason = "name=www.example.com pool=fra policy=weighted why=turn:1/4 endpoint=fra1 client=";
+    assert_eq!(frames.matches(reason).count(), 2, "{frames}");
+}
