@@ -366,7 +366,11 @@ mod tests {
         check("[state]\nfile = ''", &["2:8 must be the path of a file"]);
         check(
             "[server]\ncontrol = ''\nstop-delay = '11m'\nusr = 1",
-            &["2:11 must be the path of a socket", "3:14", "4:1 unknown key `usr` in [server] (did you mean `user`?)"],
+            &[
+                "2:11 must be the path of a socket",
+                "3:14 `stop-delay` must be",
+                "4:1 unknown key `usr` in [server] (did you mean `user`?)",
+            ],
         );
         check("[server]\ngroup = 'dns'", &["2:9 a group without a user (give `user` too"]);
         check("[server]\nuser = 'a:b'", &["2:8 must be the name of a user"]);

@@ -38,7 +38,6 @@ mod names;
 mod number;
 mod odd;
 mod parameters;
-mod pieces;
 mod reader;
 mod scan;
 
@@ -52,8 +51,7 @@ use crate::zone::records::Records;
 pub use fault::FAULTS_MAX;
 pub use generate::{GENERATED_MAX, GENERATED_TOTAL_MAX};
 pub use include::{DEPTH_MAX, INCLUDES_MAX, OCTETS_MAX};
-use pieces::Pieces;
-use reader::{Reader, Sink};
+use reader::{Pieces, Reader, Sink};
 
 /// One record as it stands in a file, borrowed for the length of the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

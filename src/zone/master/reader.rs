@@ -1,5 +1,7 @@
 //! The entries of a master file: records and control words, and what they inherit from those before them.
 
+mod pieces;
+
 use std::path::{Path, PathBuf};
 
 use super::fault::{Fault, Faults, Reading, shown};
@@ -8,13 +10,13 @@ use super::generate::{GENERATED_TOTAL_MAX, Template, range};
 use super::include::Includes;
 use super::names::{NameBuffer, Names};
 use super::number::{TTL_MAX, period};
-use super::pieces::Pieces;
 use super::scan::{Entry, Scanner, Token};
 use super::{Outcome, Record};
 use crate::diagnostic::nearest;
 use crate::wire::name::Name;
 use crate::wire::rtype::Rtype;
 use crate::zone::records::{Origin, Records};
+pub(super) use pieces::Pieces;
 
 const CONTROL_WORDS: [&str; 4] = ["$ORIGIN", "$TTL", "$INCLUDE", "$GENERATE"];
 

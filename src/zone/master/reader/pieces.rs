@@ -14,9 +14,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use super::names::NameBuffer;
-use super::reader::{Extent, Reader, Sink};
-use super::scan::Scanner;
+use super::super::names::NameBuffer;
+
+use super::super::scan::Scanner;
+use super::{Extent, Reader, Sink};
 use crate::wire::name::Name;
 use crate::zone::records::Records;
 
@@ -32,15 +33,15 @@ const READERS_MAX: usize = 8;
 
 /// How large texts are read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pieces {
+pub(in super::super) struct Pieces {
     /// Octets of each, about.
-    pub(super) octets: usize,
-    pub(super) readers: usize,
+    pub(in super::super) octets: usize,
+    pub(in super::super) readers: usize,
 }
 
 impl Pieces {
     /// As fits the machine; `None` where it has one core.
-    pub(super) fn of_machine() -> Option<Self> {
+    pub(in super::super) fn of_machine() -> Option<Self> {
         let readers = thread::available_parallelism().map_or(1, usize::from).min(READERS_MAX);
         (readers > 1).then_some(Self { octets: PIECE_OCTETS, readers })
     }
@@ -65,14 +66,19 @@ struct Read<'a> {
 struct State {
     owner: Option<NameBuffer>,
     ttl_last: Option<u32>,
-    faults: super::fault::Faults,
+    faults: super::super::fault::Faults,
     extent: Extent,
 }
 
 impl Reader<'_> {
     /// Reads what of `text` can be read in pieces, and what comes before it; the rest is left. Says how many pieces
     /// were joined as they were read, and how many were read again.
-    pub(super) fn read_large(&mut self, path: &Path, text: &[u8], scanner: &mut Scanner<'_>) -> (usize, usize) {
+    pub(in super::super) fn read_large(
+        &mut self,
+        path: &Path,
+        text: &[u8],
+        scanner: &mut Scanner<'_>,
+    ) -> (usize, usize) {
         let (mut joined, mut again) = (0, 0);
         let (Some(pieces), Sink::All(_)) = (self.pieces, &self.sink) else { return (joined, again) };
         if text.len() < 2 * pieces.octets {
