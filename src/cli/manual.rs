@@ -60,12 +60,17 @@ pub(super) fn man(arguments: &ManArguments, command: Command) -> u8 {
 fn pages(command: Command, folder: &Path) -> io::Result<()> {
     let mut command = command.disable_help_subcommand(true);
     command.build();
-    for page in command.get_subcommands().cloned().chain([command.clone()]) {
-        let mut text = Vec::new();
-        let title = page.get_display_name().unwrap_or_else(|| page.get_name()).to_uppercase();
-        let man = clap_mangen::Man::new(page).title(title).manual("Bellwether").date(REVISED);
-        man.render(&mut text)?;
-        fs::write(folder.join(man.get_filename()), text)?;
-    }
-    Ok(())
+    page(&command, folder)
+}
+
+/// The page of `command`, and of those below it.
+fn page(command: &Command, folder: &Path) -> io::Result<()> {
+    let mut octets = Vec::new();
+    let title = command.get_display_name().unwrap_or_else(|| command.get_name()).to_uppercase();
+    let man = clap_mangen::Man::new(command.clone()).title(title).manual("Bellwether").date(REVISED);
+    man.render(&mut octets)?;
+    // Before possible values stand two breaks and an empty line, where one break is meant.
+    let text = String::from_utf8_lossy(&octets).replace("\n.br\n\n.br\n", "\n.br\n");
+    fs::write(folder.join(man.get_filename()), text)?;
+    command.get_subcommands().try_for_each(|below| page(below, folder))
 }

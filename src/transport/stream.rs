@@ -10,6 +10,7 @@ use rustls::ServerConfig;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -103,6 +104,8 @@ pub(super) async fn attend(listener: TcpListener, speech: Speech, hall: Hall) {
                     }
                 };
                 tokio::spawn(receive(stream, peer, place, speech.clone(), hall.clone()));
+                // It begins to wait at the gate before the next comes in: of a burst, who came first is to go first.
+                yield_now().await;
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {

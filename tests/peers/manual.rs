@@ -48,7 +48,7 @@ fn manual_pages_are_sound() {
         assert!(String::from_utf8_lossy(&shown.stdout).contains("SYNOPSIS"), "{}", page.display());
         names.push(page.file_name().expect("a name").to_string_lossy().into_owned());
     }
-    for name in ["bellwether.1", "bellwether-serve.1", "bellwether-diff.1", "bellwether-reload.1"] {
+    for name in ["bellwether.1", "bellwether-serve.1", "bellwether-diff.1", "bellwether-import-bind.1"] {
         assert!(names.iter().any(|known| known == name), "{names:?}");
     }
 }
