@@ -23,7 +23,7 @@ use bellwether::answer::rate::RateLimits;
 use bellwether::answer::{Outcome, Transport, Worker};
 use bellwether::health::Board;
 use bellwether::random::Random;
-use bellwether::snapshot::{Identity, Served};
+use bellwether::snapshot::{Identity, RowLimits, Served};
 use bellwether::wire::cookie::{Secret, Secrets};
 use bellwether::wire::header::Rcode;
 use hickory_proto::op::Edns;
@@ -38,6 +38,15 @@ const MEMBERS: [u32; 2] = [2, 100];
 
 /// Requests that are asked in turn, where one would always find the same.
 const IN_TURN: u64 = 1 << 8;
+
+/// What is asked again with metrics.
+const COUNTED: [&str; 5] = [
+    "static, 1 A",
+    "weighted, 4 members",
+    "round-robin, 4 answers",
+    "no such name",
+    "geo of failover of weighted with ECS",
+];
 
 const A: u16 = 1;
 const TXT: u16 = 16;
@@ -57,6 +66,7 @@ fn main() {
         sheet.line(&kind.name, &mut desk, Transport::Udp, std::slice::from_ref(&kind.request), outcome);
     }
     many_clients(&sheet, &mut desk);
+    counted_for_metrics(&sheet, &mut desk, &kinds);
     large_sets(&sheet);
     limits_and_cookies(&sheet);
     many_names(&sheet);
@@ -105,6 +115,20 @@ fn served(apex: &str, records: &str) -> Served {
         format!("$TTL 300\n@ IN SOA ns1 hostmaster 1 7200 900 1209600 300\n@ NS ns1\nns1 A 192.0.2.53\n{records}");
     let (pools, names) = ("pool weighted 192.0.2.10*2 192.0.2.11*1", "www pool 1 5 30 serve-all");
     served::served(Words { apex, zone: &zone, pools, names }, &Board::new())
+}
+
+/// The same again, counted by zone and endpoint, as a server does whose metrics are shown.
+fn counted_for_metrics(sheet: &Sheet, desk: &mut Desk, kinds: &[kinds::Kind]) {
+    let before = desk.snapshot.clone();
+    desk.snapshot = before.clone().counted(None, RowLimits { zones: 1_000, endpoints: 10_000 });
+    desk.worker.adopt(&desk.snapshot);
+    for kind in kinds.iter().filter(|kind| COUNTED.contains(&kind.name.as_str())) {
+        let (outcome, _) = desk.ask(Transport::Udp, &kind.request);
+        let name = format!("{}, with metrics", kind.name);
+        sheet.line(&name, desk, Transport::Udp, std::slice::from_ref(&kind.request), outcome);
+    }
+    desk.snapshot = before;
+    desk.worker.adopt(&desk.snapshot);
 }
 
 fn large_sets(sheet: &Sheet) {

@@ -23,7 +23,7 @@ use super::hints::Hints;
 use super::rrset::Rrset;
 use super::table::Table;
 use crate::wire::name::Name;
-use crate::wire::qname::{Qname, hash_label};
+use crate::wire::qname::{Qname, hash_label, is_same};
 use crate::wire::rtype::Rtype;
 
 /// A zone, ready to answer.
@@ -240,7 +240,7 @@ impl Zone {
     fn named(&self, name: Option<(&[u8], u32)>) -> Option<Node<'_>> {
         let (octets, hash) = name?;
         let labels = octets.get(..octets.len().checked_sub(self.apex.as_wire().len())?)?;
-        self.table.find(hash, |at| self.node(at).filter(|node| node.labels == labels))
+        self.table.find(hash, |at| self.node(at).filter(|node| is_same(node.labels, labels)))
     }
 
     fn node(&self, at: u32) -> Option<Node<'_>> {

@@ -6,7 +6,7 @@
 //! last line with a `$`. Where it needs more than that, it is *torn*, and so is a piece before which an entry runs on:
 //! such pieces are read again, in their turn. So nothing is guessed, and a guess that fails costs time only.
 //!
-//! Two readers on two cores take 0.6 of the time of one.
+//! What it gains depends on the cores that are idle: `benches/README.md` has figures.
 
 use std::ops::Range;
 use std::path::Path;
