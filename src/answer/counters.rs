@@ -12,6 +12,8 @@ use crate::wire::header::Rcode;
 
 /// How many requests of one worker came to what. Written by that worker alone, read by anyone: an addition is a
 /// plain load and store.
+// Two lines of a cache, which processors fetch in pairs: no other worker's counts share one.
+#[repr(align(128))]
 #[derive(Debug, Default)]
 pub struct Counters {
     outcomes: [AtomicU64; OUTCOMES.len()],

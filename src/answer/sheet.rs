@@ -84,6 +84,8 @@ impl Zone {
 type Given = [[AtomicU64; 2]; 2];
 
 /// One worker's counts since it took up a layout.
+// Apart from what other workers count, as its rows of zones are.
+#[repr(align(128))]
 #[derive(Debug)]
 pub struct Sheet {
     layout: Arc<Layout>,

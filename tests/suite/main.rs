@@ -32,6 +32,8 @@ mod limits;
 mod metrics;
 mod nesting;
 mod observing;
+#[cfg(test)]
+mod packaging;
 mod policies;
 #[cfg(test)]
 mod preview;
