@@ -17,7 +17,7 @@ Exit codes: 0 replaced · 1 not replaced, or no server to be reached · 2 wrong 
 
 #[derive(Args, Debug)]
 pub(super) struct ReplaceArguments {
-    /// The server file, whose [server] names the control socket [default: bellwether.toml, if there is one here]
+    /// The server file, whose server table names the control socket [default: bellwether.toml, if there is one here]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The control socket of the running server [default: the server file's]
