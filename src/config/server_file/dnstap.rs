@@ -174,7 +174,7 @@ mod tests {
         check("[dnstap]", "1:2: error: [dnstap] has neither `socket` nor `file`");
         check("[dnstap]\nsokket = 'a'", "2:1: error: unknown key `sokket` in [dnstap] (did you mean `socket`?)");
         check("[dnstap]\nsocket = 'a'\nfile = 'b'", "3:1: error: [dnstap] has both");
-        check("[dnstap]\nsocket = ''", "2:10: error: must be the path of a Unix socket");
+        check("[dnstap]\nsocket = ''", "2:10: error: `socket` must be the path of a Unix socket");
         check(&format!("[dnstap]\nsocket = '/{}'", "a".repeat(107)), "107 octets at the most, this one 108");
         for sample in ["'1/0'", "'2/1'", "'0%'", "'101%'", "'1/1000001'", "'x'", "'-1/-1'", "'NaN%'", "'1/'"] {
             check(&format!("[dnstap]\nfile = 'b'\nsample = {sample}"), "3:10: error: `sample` must be \"1/1\"");
