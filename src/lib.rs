@@ -2,10 +2,10 @@
 //!
 //! The map, in reading order. Upper rooms may use lower ones; a test holds who knows whom.
 //!
-//! Two planes. The *control plane* (`cli`, `server`, `admin`, `explain`, `preview`, `config`, `import`, `probe`) runs on tokio and may allocate, wait and
-//! fail. The *data plane* (`transport` → `answer` → `zone`, `policy`) runs one thread a core and never does. They
-//! meet in the [`snapshot`]: the control plane swaps in a new one when a file or a verdict changes, the data plane
-//! reads whichever is there.
+//! Two planes. The *control plane* (`cli`, `server`, `admin`, `explain`, `preview`, `config`, `import`, `probe`) runs on
+//! tokio and may allocate, wait and fail. The *data plane* (`transport` → `answer` → `zone`, `policy`) runs one thread a
+//! core and never does; `observe` is how the one hears of the other's queries. They meet in the [`snapshot`]: the control
+//! plane swaps in a new one when a file or a verdict changes, the data plane reads whichever is there.
 //!
 //! What holds throughout:
 //! - [`answer::answer`] is the one truth: every transport, command and test that answers calls it.

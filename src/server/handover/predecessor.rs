@@ -103,7 +103,9 @@ struct Talk {
 
 /// What is kept open for a successor, as long as this lives.
 #[derive(Debug)]
-pub(in super::super) struct Kept(#[allow(dead_code, reason = "it is held, not read")] Arc<Goods>);
+pub(in super::super) struct Kept {
+    _goods: Arc<Goods>,
+}
 
 impl Handing {
     /// Hands `goods` to a successor that comes by `control`, and waits for none without it.
@@ -127,7 +129,7 @@ impl Handing {
             fate: watch::Sender::new(Fate::default()),
             _talking,
         };
-        Ok((Self { control, talk, asks: asked, talking }, Kept(goods)))
+        Ok((Self { control, talk, asks: asked, talking }, Kept { _goods: goods }))
     }
 
     /// Waits for something that a successor wants of the server. May be dropped while it waits.
