@@ -9,7 +9,7 @@ use crate::wire::edns::Edns;
 use crate::wire::option::Malformed;
 
 /// Who asked, and what of its client it told. Who that makes the client is worked out where an answer depends on it:
-/// most do not, and it takes up to 250 instructions.
+/// most do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Asker {
     source: IpAddr,

@@ -66,8 +66,8 @@ impl Qname {
         Ok(name.len())
     }
 
-    /// Takes `name` over in lower case, a word at a time, the last one ending where the name does: 8 instructions for
-    /// 8 octets. Length octets are at most 63, below `A`, so the whole wire form is folded at once.
+    /// Takes `name` over in lower case, a word at a time, the last one ending where the name does. Length octets are at
+    /// most 63, below `A`, so the whole wire form is folded at once.
     fn fold(&mut self, name: &[u8]) -> Result<(), Malformed> {
         let target = self.octets.get_mut(..name.len()).ok_or(Malformed)?;
         let Some(last) = name.last_chunk::<WORD>() else {
