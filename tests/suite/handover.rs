@@ -77,7 +77,7 @@ fn if_it_cannot_start_the_old_one_goes_on() {
     let file = folder.join("bellwether.toml");
     let sound = fs::read_to_string(&file).expect("a server file");
     fs::write(&file, "listn = 1").expect("written");
-    check("a faulty server file", "exit status: 1");
+    check("a faulty server file", "the new process ended");
     fs::write(
         &file,
         sound.replace("[admin]", "[tls]\ncertificate = 'c'\nkey = 'k'\ndot = ['127.0.0.1:18853']\n[admin]"),
