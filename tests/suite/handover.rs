@@ -147,7 +147,7 @@ fn a_connection_gets_its_answers_from_the_process_that_took_it_in() {
     let server = Launch::new().file("example.com.zone", ZONE).controlled().start();
     let query = octets_of(&question("www.example.com", RecordType::A));
     let framed = [&u16::try_from(query.len()).expect("short").to_be_bytes(), &query[..]].concat();
-    // The old process stays until it has been quiet for 100 ms, and this one may be late: then it is tried again.
+    // The old process waits for the other half for a second, and this one may be late: then it is tried again.
     let pid = await_some("an answer of the process before", || {
         let mut stream = TcpStream::connect(server.address).expect("a connection");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
