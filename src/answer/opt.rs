@@ -46,6 +46,8 @@ pub(super) struct Options<'q> {
     keepalive: Option<u16>,
     /// As it came, to be given back with a scope.
     ecs: Option<&'q [u8]>,
+    /// Octets that all of these take.
+    room: usize,
 }
 
 impl<'o> Opt<'o> {
@@ -72,7 +74,7 @@ impl<'o> Opt<'o> {
 
     /// Octets that are to be left free for it.
     pub(super) fn room(&self) -> usize {
-        OPT_OCTETS + self.options.map_or(0, Options::room)
+        OPT_OCTETS + self.options.map_or(0, |options| options.room)
     }
 
     /// Writes it to `target`, all the octets that are left, after `before` octets of message. Says how many it took.
@@ -137,18 +139,19 @@ impl<'o> Opt<'o> {
 }
 
 impl<'q> Options<'q> {
-    /// What is owed to a request with this OPT record.
+    /// Puts what is owed to a request with this OPT record into `slot`.
     ///
     /// # Errors
     /// A cookie that is to be answered with FORMERR.
     #[inline(never)]
-    pub(super) fn owed<W>(
+    pub(super) fn owe<W>(
+        slot: &mut Option<Self>,
         snapshot: &'q Snapshot,
         worker: &Worker<W>,
         peer: Peer,
         now: Moment,
         edns: &Edns<'q>,
-    ) -> Result<Self, Malformed> {
+    ) -> Result<(), Malformed> {
         let identity = snapshot.identity();
         let mut is_proven = false;
         let cookie = match edns.cookie {
@@ -167,26 +170,32 @@ impl<'q> Options<'q> {
         let has_keepalive = edns.wants_keepalive && matches!(peer.transport, Transport::Tcp | Transport::Tls);
         let is_encrypted =
             matches!(peer.transport, Transport::Tls | Transport::Https | Transport::Http3 | Transport::Quic);
-        Ok(Self {
+        let options = slot.insert(Self {
             is_proven,
             is_padded: edns.pads && is_encrypted,
             nsid: identity.nsid.as_deref().filter(|_| edns.wants_nsid),
             cookie,
             keepalive: worker.keepalive.filter(|_| has_keepalive),
             ecs: edns.ecs,
-        })
+            room: 0,
+        });
+        options.room = options.measure();
+        Ok(())
     }
 
     /// What whoever has not shown where it is gets of them: nothing that is longer than what it sent, but for the
     /// cookie to show it with.
     pub(super) fn least(&self) -> Self {
-        Self { nsid: None, ..*self }
+        let mut least = Self { nsid: None, ..*self };
+        least.room = least.measure();
+        least
     }
 
-    fn room(&self) -> usize {
+    /// Octets that they take.
+    fn measure(&self) -> usize {
         let octets = |data: Option<usize>| data.map_or(0, |octets| OPTION_OCTETS + octets);
         octets(self.nsid.map(<[u8]>::len))
-            + octets(self.cookie.map(|cookie| cookie.len()))
+            + octets(self.cookie.as_ref().map(|cookie| cookie.len()))
             + octets(self.keepalive.map(|_| 2))
             + octets(self.ecs.map(<[u8]>::len))
     }
