@@ -172,10 +172,10 @@ fn limits(item: Item<'_>, faults: &mut Faults<'_>) -> Option<(Limits, RateLimits
 mod tests {
     use std::time::Duration;
 
-    use super::super::{Server, read_server_file};
+    use super::super::{Settings, read_server_file};
     use super::*;
 
-    fn read(text: &str) -> (Option<Server>, Vec<String>) {
+    fn read(text: &str) -> (Option<Settings>, Vec<String>) {
         let (server, faults) = read_server_file(Path::new("/etc/bellwether/bellwether.toml"), text);
         (server, faults.iter().map(ToString::to_string).collect())
     }

@@ -31,11 +31,11 @@ pub(super) fn rates(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<RateLi
 mod tests {
     use std::path::Path;
 
-    use super::super::{Server, read_server_file};
+    use super::super::{Settings, read_server_file};
     use super::*;
     use crate::geo::Network;
 
-    fn read(text: &str) -> (Option<Server>, Vec<String>) {
+    fn read(text: &str) -> (Option<Settings>, Vec<String>) {
         let (server, faults) = read_server_file(Path::new("bellwether.toml"), &format!("[limits]\n{text}"));
         (server, faults.iter().map(ToString::to_string).collect())
     }

@@ -25,15 +25,15 @@ use crate::snapshot::RowLimits;
 pub use process::{CONTROL_OCTETS_MAX, Process, RunAs};
 pub use state::StateFile;
 
-/// What the server file says; flags of the command line win over it.
+/// What to serve, and where: as the server file says, unless flags of the command line win over it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
+pub struct Settings {
     /// The zones folder; `zones` where none is given. A relative one starts from the folder of the server file.
     pub zones: PathBuf,
     /// Where to listen, by UDP and by TCP: at least one, none twice; port 5300 of 127.0.0.1 and of ::1 where
     /// nothing is given.
     pub listen: Vec<SocketAddr>,
-    /// Worker threads, up to [`WORKERS_MAX`]; 0, the default, is one a core.
+    /// UDP threads for each address, up to [`WORKERS_MAX`]; 0, the default, is one a core.
     pub workers: usize,
     /// Databases of places, the first of which counts most. Relative ones start from the folder of the server file.
     pub databases: Vec<PathBuf>,
@@ -106,7 +106,7 @@ const LATENCY: Keys = Keys::only(&["table"]);
 const ADMIN: Keys = Keys::only(&["listen", "token-file", "metrics", "metrics-zones", "metrics-endpoints"]);
 
 /// As without a server file.
-impl Default for Server {
+impl Default for Settings {
     fn default() -> Self {
         let listen = |address| SocketAddr::new(address, PORT);
         Self {
@@ -130,7 +130,7 @@ impl Default for Server {
 
 /// Reads `text`, the server file; `file` is where it lies. Comes with errors, on which there is nothing else, and
 /// with warnings.
-pub fn read_server_file(file: &Path, text: &str) -> (Option<Server>, Vec<Diagnostic>) {
+pub fn read_server_file(file: &Path, text: &str) -> (Option<Settings>, Vec<Diagnostic>) {
     if text.len() > FILE_OCTETS_MAX {
         let message = format!("a server file cannot be longer than {FILE_OCTETS_MAX} octets");
         return (None, vec![Diagnostic::error(Place::of_file(file), message)]);
@@ -138,7 +138,7 @@ pub fn read_server_file(file: &Path, text: &str) -> (Option<Server>, Vec<Diagnos
     let mut faults = Faults::new(file, text);
     let Some(root) = parse(text, &mut faults) else { return (None, faults.finish()) };
     let table = Table::root(&root, "the server file", &FILE, &mut faults);
-    let default = Server::default();
+    let default = Settings::default();
     let folder = file.parent().unwrap_or(Path::new(""));
     let zones = table.get("zones").map_or(Some(default.zones), |item| zones(item, &mut faults));
     let listen = table
@@ -157,7 +157,7 @@ pub fn read_server_file(file: &Path, text: &str) -> (Option<Server>, Vec<Diagnos
     let process = table.get("server").and_then(|item| process::read(item, folder, &mut faults)).unwrap_or_default();
     let dnstap = table.get("dnstap").and_then(|item| dnstap::read(item, folder, dns.as_ref(), &mut faults));
     let read = zones.zip(listen).zip(workers).zip(databases).zip(dns);
-    let server = read.map(|((((zones, listen), workers), databases), dns)| Server {
+    let settings = read.map(|((((zones, listen), workers), databases), dns)| Settings {
         zones: folder.join(zones),
         listen,
         workers: usize::from(workers),
@@ -173,7 +173,7 @@ pub fn read_server_file(file: &Path, text: &str) -> (Option<Server>, Vec<Diagnos
         process,
         dnstap,
     });
-    (server.filter(|_| !faults.any_error()), faults.finish())
+    (settings.filter(|_| !faults.any_error()), faults.finish())
 }
 
 fn zones(item: Item<'_>, faults: &mut Faults<'_>) -> Option<PathBuf> {
@@ -239,7 +239,7 @@ mod tests {
             let (server, faults) = read_server_file(Path::new(file), text);
             assert_eq!(faults, []);
             let listen = listen.iter().map(|text| text.parse().expect("an address with a port")).collect();
-            let expected = Server { zones: PathBuf::from(zones), listen, workers, ..Server::default() };
+            let expected = Settings { zones: PathBuf::from(zones), listen, workers, ..Settings::default() };
             assert_eq!(server, Some(expected), "{file}: {text}");
         };
         let default = ["127.0.0.1:5300", "[::1]:5300"];
@@ -256,7 +256,7 @@ mod tests {
             &["0.0.0.0:53", "[::]:53"],
             0,
         );
-        assert_eq!(read_server_file(Path::new("bellwether.toml"), "").0, Some(Server::default()));
+        assert_eq!(read_server_file(Path::new("bellwether.toml"), "").0, Some(Settings::default()));
     }
 
     #[test]

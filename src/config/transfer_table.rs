@@ -213,9 +213,9 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::{Server, read_server_file};
+    use crate::config::{Settings, read_server_file};
 
-    fn read(text: &str) -> (Option<Server>, Vec<String>) {
+    fn read(text: &str) -> (Option<Settings>, Vec<String>) {
         let (server, faults) = read_server_file(Path::new("bellwether.toml"), text);
         (server, faults.iter().map(ToString::to_string).collect())
     }
