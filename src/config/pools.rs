@@ -129,7 +129,7 @@ pub(super) struct DraftMember<'a> {
 
 impl DraftMember<'_> {
     /// Whether it could have a monitor, as an address of this very pool, and names none itself.
-    pub(super) fn is_unjudged(&self) -> bool {
+    fn is_unjudged(&self) -> bool {
         matches!(self.target, DraftTarget::Endpoint { given: DraftGiven::Address(_), judges: None, .. })
     }
 
