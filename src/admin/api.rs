@@ -4,6 +4,7 @@
 //! in UTC; spans are seconds. Knows nothing of HTTP, nor of what stands behind.
 
 mod explain;
+mod path;
 mod reload;
 mod top;
 
@@ -16,6 +17,7 @@ use utoipa::ToSchema;
 pub use explain::{
     ExplainQuery, Explanation, MemberConsidered, NameFound, PlaceFound, PoolConsulted, RecordGiven, TtlGiven,
 };
+pub use path::{EndpointPath, PoolPath};
 pub use reload::{FAULTS_TOLD, FaultReport, ReloadOutcome, ReloadReport, ReloadRequest, ZONES_TOLD, ZonesReport};
 
 pub use top::{Ranking, Rate, Top};

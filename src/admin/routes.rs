@@ -17,8 +17,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::api::{
-    ExplainQuery, Explanation, Force, OverrideRequest, OverrideStatus, Report, ReportReply, Status, SteerReply,
-    SteerRequest, Target, Top,
+    EndpointPath, ExplainQuery, Explanation, Force, OverrideRequest, OverrideStatus, PoolPath, Report, ReportReply,
+    Status, SteerReply, SteerRequest, Target, Top,
 };
 use super::desk::{Desk, Phase, Refusal, Selection};
 use super::exposition::Exposition;
@@ -27,6 +27,7 @@ use super::{BODY_OCTETS_MAX, Problem, REQUEST_LONGEST, Token, guard};
 
 type Answer<T> = Result<Json<T>, Problem>;
 type Body = Result<Bytes, BytesRejection>;
+type At<P> = Result<Path<P>, PathRejection>;
 
 pub(super) fn router(desk: Desk, token: Option<Token>) -> Router {
     let (routes, mut api) = OpenApiRouter::with_openapi(Api::openapi())
@@ -122,56 +123,33 @@ async fn steer(State(desk): State<Desk>, body: Body) -> Answer<SteerReply> {
 }
 
 /// Forces a pool as a whole.
-#[utoipa::path(put, path = "/v1/pools/{zone}/{pool}/override", tag = "steering", params(("zone" = String, Path, description = "The zone, without its final dot."), ("pool" = String, Path, description = "The name of the pool.")), request_body = OverrideRequest, responses((status = 200, description = "What is forced now.", body = OverrideStatus), Refused))]
-async fn force_pool(
-    State(desk): State<Desk>,
-    path: Result<Path<(String, String)>, PathRejection>,
-    body: Body,
-) -> Answer<OverrideStatus> {
-    let Path((zone, pool)) = path?;
-    force(&desk, Target { zone, pool, endpoint: None }, read(body)?).await
+#[utoipa::path(put, path = "/v1/pools/{zone}/{pool}/override", tag = "steering", params(PoolPath), request_body = OverrideRequest, responses((status = 200, description = "What is forced now.", body = OverrideStatus), Refused))]
+async fn force_pool(State(desk): State<Desk>, path: At<PoolPath>, body: Body) -> Answer<OverrideStatus> {
+    force(&desk, target(path)?, read(body)?).await
 }
 
 /// Forces an endpoint over its verdict.
-#[utoipa::path(put, path = "/v1/endpoints/{zone}/{pool}/{endpoint}/override", tag = "steering", params(("zone" = String, Path, description = "The zone, without its final dot."), ("pool" = String, Path, description = "The name of the pool."), ("endpoint" = String, Path, description = "The name of the endpoint.")), request_body = OverrideRequest, responses((status = 200, description = "What is forced now.", body = OverrideStatus), Refused))]
-async fn force_endpoint(
-    State(desk): State<Desk>,
-    path: Result<Path<(String, String, String)>, PathRejection>,
-    body: Body,
-) -> Answer<OverrideStatus> {
-    let Path((zone, pool, endpoint)) = path?;
-    force(&desk, Target { zone, pool, endpoint: Some(endpoint) }, read(body)?).await
+#[utoipa::path(put, path = "/v1/endpoints/{zone}/{pool}/{endpoint}/override", tag = "steering", params(EndpointPath), request_body = OverrideRequest, responses((status = 200, description = "What is forced now.", body = OverrideStatus), Refused))]
+async fn force_endpoint(State(desk): State<Desk>, path: At<EndpointPath>, body: Body) -> Answer<OverrideStatus> {
+    force(&desk, target(path)?, read(body)?).await
 }
 
 /// How an endpoint that has a push monitor stands, as it says itself.
-#[utoipa::path(put, path = "/v1/endpoints/{zone}/{pool}/{endpoint}/health", tag = "reporting", params(("zone" = String, Path, description = "The zone, without its final dot."), ("pool" = String, Path, description = "The name of the pool."), ("endpoint" = String, Path, description = "The name of the endpoint.")), request_body = Report, responses((status = 200, description = "For how long that is good.", body = ReportReply), Refused))]
-async fn report(
-    State(desk): State<Desk>,
-    path: Result<Path<(String, String, String)>, PathRejection>,
-    body: Body,
-) -> Answer<ReportReply> {
-    let Path((zone, pool, endpoint)) = path?;
-    Ok(Json(desk.report(Target { zone, pool, endpoint: Some(endpoint) }, read(body)?).await?))
+#[utoipa::path(put, path = "/v1/endpoints/{zone}/{pool}/{endpoint}/health", tag = "reporting", params(EndpointPath), request_body = Report, responses((status = 200, description = "For how long that is good.", body = ReportReply), Refused))]
+async fn report(State(desk): State<Desk>, path: At<EndpointPath>, body: Body) -> Answer<ReportReply> {
+    Ok(Json(desk.report(target(path)?, read(body)?).await?))
 }
 
 /// Forces nothing of a pool as a whole any more.
-#[utoipa::path(delete, path = "/v1/pools/{zone}/{pool}/override", tag = "steering", params(("zone" = String, Path, description = "The zone, without its final dot."), ("pool" = String, Path, description = "The name of the pool.")), responses((status = 204, description = "Nothing is forced of it any more."), Refused))]
-async fn release_pool(
-    State(desk): State<Desk>,
-    path: Result<Path<(String, String)>, PathRejection>,
-) -> Result<StatusCode, Problem> {
-    let Path((zone, pool)) = path?;
-    release(&desk, Target { zone, pool, endpoint: None }).await
+#[utoipa::path(delete, path = "/v1/pools/{zone}/{pool}/override", tag = "steering", params(PoolPath), responses((status = 204, description = "Nothing is forced of it any more."), Refused))]
+async fn release_pool(State(desk): State<Desk>, path: At<PoolPath>) -> Result<StatusCode, Problem> {
+    release(&desk, target(path)?).await
 }
 
 /// Lets the monitor of an endpoint decide again.
-#[utoipa::path(delete, path = "/v1/endpoints/{zone}/{pool}/{endpoint}/override", tag = "steering", params(("zone" = String, Path, description = "The zone, without its final dot."), ("pool" = String, Path, description = "The name of the pool."), ("endpoint" = String, Path, description = "The name of the endpoint.")), responses((status = 204, description = "Its monitor decides again."), Refused))]
-async fn release_endpoint(
-    State(desk): State<Desk>,
-    path: Result<Path<(String, String, String)>, PathRejection>,
-) -> Result<StatusCode, Problem> {
-    let Path((zone, pool, endpoint)) = path?;
-    release(&desk, Target { zone, pool, endpoint: Some(endpoint) }).await
+#[utoipa::path(delete, path = "/v1/endpoints/{zone}/{pool}/{endpoint}/override", tag = "steering", params(EndpointPath), responses((status = 204, description = "Its monitor decides again."), Refused))]
+async fn release_endpoint(State(desk): State<Desk>, path: At<EndpointPath>) -> Result<StatusCode, Problem> {
+    release(&desk, target(path)?).await
 }
 
 async fn force(desk: &Desk, target: Target, request: OverrideRequest) -> Answer<OverrideStatus> {
@@ -189,6 +167,11 @@ async fn release(desk: &Desk, target: Target) -> Result<StatusCode, Problem> {
 
 fn one(force: Option<Force>, who: String, reason: Option<String>) -> SteerRequest {
     SteerRequest { select: Vec::new(), zone: None, force, who, reason }
+}
+
+fn target<P: Into<Target>>(path: At<P>) -> Result<Target, Problem> {
+    let Path(path) = path?;
+    Ok(path.into())
 }
 
 fn read<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::terminal::{self, note, plural, span};
 use super::{DONE, FAILED, FileArguments};
-use crate::config::{self, Atlas, Balanced, Hints, LoadedZone, Server};
+use crate::config::{self, Atlas, Balanced, Hints, LoadedZone, Settings};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::health::ProbeId;
 use crate::policy::{self, PoolId, Pools};
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &FileArguments) -> u8 {
 }
 
 /// What the server file names, and the faults of that. Without its databases the zones can be checked all the same.
-fn beside(server: &Server) -> (Atlas, Vec<Diagnostic>) {
+fn beside(server: &Settings) -> (Atlas, Vec<Diagnostic>) {
     let (atlas, mut faults) = match Atlas::read(&server.databases, server.latency.as_deref()) {
         Ok(atlas) => (atlas, Vec::new()),
         Err(faults) => (Atlas::default(), faults),

@@ -20,10 +20,10 @@ use tokio::time::{sleep, timeout};
 
 use super::terminal::{self, note, print};
 use super::{DONE, FAILED};
-use crate::config::Server;
+use crate::config::Settings;
 use crate::diagnostic::Diagnostic;
 use crate::moment::Moment;
-use crate::server::{self, Audience, Ready, Reload, Settings, Start, StartError};
+use crate::server::{self, Audience, Ready, Reload, Start, StartError};
 use crate::system::Clock;
 
 /// The name that is asked for.
@@ -203,25 +203,7 @@ async fn serve_http(listener: TcpListener, lives: Arc<AtomicBool>) {
 
 /// Serves on the usual port, or on any other when that is taken.
 async fn serve(zones: PathBuf, ready: mpsc::UnboundedSender<SocketAddr>) -> Result<(), StartError> {
-    let Server {
-        listen, databases, latency, admin, doors, dns, transfers, wave, guard, state, process, dnstap, ..
-    } = Server::default();
-    let settings = Settings {
-        zones,
-        listen,
-        workers: 1,
-        databases,
-        latency,
-        admin,
-        doors,
-        dns,
-        transfers,
-        wave,
-        guard,
-        state,
-        process,
-        dnstap,
-    };
+    let settings = Settings { zones, workers: 1, ..Settings::default() };
     let audience = Arc::new(Stage { ready });
     match server::run(
         settings.clone(),

@@ -24,9 +24,8 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::admin::api::Force;
-use crate::config::{self, Process, Server};
+use crate::config::{self, Process, Settings};
 use crate::diagnostic::Diagnostic;
-use crate::server::Settings;
 
 /// Everything is valid and was done.
 const DONE: u8 = 0;
@@ -186,18 +185,18 @@ const CONFIG: &str = "bellwether.toml";
 
 impl FileArguments {
     /// The server file, or what goes without one; its faults are printed. `None` when one of them is an error.
-    fn server(&self) -> Option<Server> {
+    fn server(&self) -> Option<Settings> {
         let (server, faults) = self.read_server();
         terminal::print_faults(&faults);
         server
     }
 
     /// The same, its faults for somebody else to print.
-    fn read_server(&self) -> (Option<Server>, Vec<Diagnostic>) {
+    fn read_server(&self) -> (Option<Settings>, Vec<Diagnostic>) {
         let file = match &self.config {
             Some(file) => file.clone(),
             None if Path::new(CONFIG).is_file() => CONFIG.into(),
-            None => return (Some(Server::default()), Vec::new()),
+            None => return (Some(Settings::default()), Vec::new()),
         };
         config::load_server_file(&file)
     }
@@ -208,29 +207,20 @@ impl FileArguments {
     }
 
     /// The zones folder: the flag's over the server file's.
-    fn zones(&self, server: &Server) -> PathBuf {
+    fn zones(&self, server: &Settings) -> PathBuf {
         self.zones.clone().unwrap_or_else(|| server.zones.clone())
     }
 }
 
 impl ServeArguments {
     /// Flags over the server file.
-    fn settings(&self, server: Server) -> Settings {
+    fn settings(&self, file: Settings) -> Settings {
         Settings {
-            zones: self.files.zones(&server),
-            listen: if self.listen.is_empty() { available(server.listen) } else { self.listen.clone() },
-            workers: self.workers.map_or(server.workers, usize::from),
-            databases: server.databases,
-            latency: server.latency,
-            admin: server.admin,
-            doors: server.doors,
-            dns: server.dns,
-            transfers: server.transfers,
-            wave: server.wave,
-            guard: server.guard,
-            state: server.state,
-            process: Process { control: self.control.clone().or(server.process.control), ..server.process },
-            dnstap: server.dnstap,
+            zones: self.files.zones(&file),
+            listen: if self.listen.is_empty() { available(file.listen) } else { self.listen.clone() },
+            workers: self.workers.map_or(file.workers, usize::from),
+            process: Process { control: self.control.clone().or(file.process.control), ..file.process },
+            ..file
         }
     }
 }
@@ -238,7 +228,7 @@ impl ServeArguments {
 /// Where to listen when nobody said: on the loopback addresses that this machine has. Many containers have no ::1,
 /// and whoever asked for nothing should not be refused it.
 fn available(listen: Vec<SocketAddr>) -> Vec<SocketAddr> {
-    if listen != Server::default().listen {
+    if listen != Settings::default().listen {
         return listen;
     }
     listen.into_iter().filter(|address| UdpSocket::bind((address.ip(), 0)).is_ok()).collect()

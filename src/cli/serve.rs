@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::terminal::{self, complain, note, plural};
 use super::{DONE, FAILED, ServeArguments};
+use crate::config::Settings;
 use crate::diagnostic::Diagnostic;
 use crate::server::handover::{self, Again};
-use crate::server::{self, Audience, Given, Ready, Reload, Settings, Start, StartError};
+use crate::server::{self, Audience, Given, Ready, Reload, Start, StartError};
 
 pub(super) fn run(arguments: &ServeArguments) -> u8 {
     if arguments.orphan {

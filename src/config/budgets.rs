@@ -9,14 +9,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::duration;
+use super::faults::Faults;
 use super::monitors::Entry;
+use super::names;
 use super::names_apart::Names;
 use super::nesting::Nesting;
 use super::pools::Draft;
 use super::table::Item;
 use crate::probe::Monitor;
-use crate::ttl::TTL_MIN;
+use crate::ttl::{TTL_MIN, Wish};
 
 /// How soon the monitors of a pool must tell: the tightest over the names that lead to it.
 #[derive(Clone, Copy)]
@@ -32,35 +33,34 @@ impl Demand {
         Self { suspicion: self.suspicion.min(other.suspicion), detection: self.detection.min(other.detection) }
     }
 
-    /// Of a name that states a budget. What is faulty is told by the reader of names; here it demands nothing.
-    fn of(item: Item<'_>) -> Self {
-        let span = |value: Option<&toml::Spanned<toml::de::DeValue<'_>>>| {
-            value.and_then(|value| value.get_ref().as_str()).and_then(|text| duration::parse(text).ok())
+    /// Of a name that states a budget.
+    fn of(wish: Wish) -> Self {
+        let Some(budget) = wish.failover else { return Self::NONE };
+        let (floor, ceiling) = match wish.ttl {
+            Some((min, max)) => (min, max),
+            None => (wish.ttl_min.unwrap_or(TTL_MIN), Duration::ZERO),
         };
-        let get = |key: &str| item.value.as_table().and_then(|table| table.get(key));
-        let Some(budget) = span(get("failover")) else { return Self::NONE };
-        let of_range = |key: &str| span(get("ttl").and_then(|ttl| ttl.get_ref().as_table()?.get(key)));
-        let floor = of_range("min").or_else(|| span(get("ttl-min"))).unwrap_or(TTL_MIN);
-        let ceiling = of_range("max").unwrap_or(Duration::ZERO);
         Self { suspicion: budget.saturating_sub(ceiling), detection: budget.saturating_sub(floor) }
     }
 }
 
-/// Derives the times of all monitors of `drafts` from the budgets of `names`.
+/// Derives the times of all monitors of `drafts` from the budgets of `names`. Their faults are told when they are read
+/// for good: to `unheard` nobody listens, and what is faulty demands nothing.
 pub(super) fn derive(
     names: Names<'_>,
     monitors: &HashMap<&str, Entry>,
     drafts: &mut [Draft<'_>],
     nesting: &Nesting<'_>,
+    mut unheard: Faults<'_>,
 ) {
     let mut of_pools = vec![Demand::NONE; drafts.len()];
-    names.each_table(|table, _| {
+    names.each_table(|table, at| {
+        unheard.set_base(at);
         for item in table.iter().map(Item::of) {
-            let pool =
-                item.value.as_table().and_then(|table| table.get("pool")).and_then(|pool| pool.get_ref().as_str());
-            if let Some(root) = pool.and_then(|pool| nesting.ids.get(pool)) {
+            let Some((pool, wish)) = names::wish(item, &mut unheard) else { continue };
+            if let Some(root) = nesting.ids.get(pool) {
                 let demand = &mut of_pools[root.0 as usize];
-                *demand = demand.and(Demand::of(item));
+                *demand = demand.and(Demand::of(wish));
             }
         }
     });

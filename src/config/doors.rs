@@ -172,13 +172,8 @@ fn limits(item: Item<'_>, faults: &mut Faults<'_>) -> Option<(Limits, RateLimits
 mod tests {
     use std::time::Duration;
 
-    use super::super::{Server, read_server_file};
+    use super::super::server_file::tests::{check_refused, read};
     use super::*;
-
-    fn read(text: &str) -> (Option<Server>, Vec<String>) {
-        let (server, faults) = read_server_file(Path::new("/etc/bellwether/bellwether.toml"), text);
-        (server, faults.iter().map(ToString::to_string).collect())
-    }
 
     #[test]
     fn doors_are_read() {
@@ -221,16 +216,7 @@ mod tests {
 
     #[test]
     fn faults_are_listed() {
-        let check = |text: &str, expected: &[&str]| {
-            let (server, faults) = read(text);
-            assert_eq!(server, None, "{text}");
-            assert_eq!(faults.len(), expected.len(), "of {text}: {faults:#?}");
-            for (got, expected) in faults.iter().zip(expected) {
-                let (at, message) = expected.split_once(' ').expect("a place and a message");
-                assert!(got.contains(&format!(":{at}: error: ")), "{at} is not where: {got}");
-                assert!(got.contains(message), "{message:?} is not in: {got}");
-            }
-        };
+        let check = check_refused;
         check("[tls]\ncertificate = 'a'\nkey = 'b'", &["1:2 [tls] says nowhere to listen"]);
         check("[tls]\ndot = ['0.0.0.0:853']", &["1:2 `certificate`", "1:2 `key`"]);
         check("[tls]\ncertificat = 'a'\nkey = 'b'\ndot = ['0.0.0.0:853']", &["2:1 (did you mean `certificate`?)"]);

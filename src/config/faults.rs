@@ -92,12 +92,17 @@ pub(super) struct Note<'n, 'a> {
 impl<'a> Faults<'a> {
     pub(super) fn new(file: &'a Path, text: &'a str) -> Self {
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self {
-            source: Source { file, text, line_starts, base: 0 },
-            errors: Listed::default(),
-            warnings: Listed::default(),
-            named: Vec::new(),
-        }
+        Self::of(Source { file, text, line_starts, base: 0 })
+    }
+
+    /// Another collection of the same file, for a reading whose faults another one tells.
+    pub(super) fn another(&self) -> Self {
+        let Source { file, text, ref line_starts, .. } = self.source;
+        Self::of(Source { file, text, line_starts: line_starts.clone(), base: 0 })
+    }
+
+    fn of(source: Source<'a>) -> Self {
+        Self { source, errors: Listed::default(), warnings: Listed::default(), named: Vec::new() }
     }
 
     /// From now on spans are counted from `base` on, in octets.

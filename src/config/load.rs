@@ -12,7 +12,7 @@ use super::serials::{Serials, is_ahead};
 use super::slack::slacks;
 use super::stamp::Source;
 use super::text_file::{read_named_text, read_text};
-use super::{Apex, Atlas, Balanced, Policies, Server, ZoneFiles, ZoneTable, read_policies, read_server_file};
+use super::{Apex, Atlas, Balanced, Policies, Settings, ZoneFiles, ZoneTable, read_policies, read_server_file};
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::health::ProbeId;
 use crate::policy::Pools;
@@ -199,7 +199,7 @@ fn load_zone(
 }
 
 /// Reads the server file.
-pub fn load_server_file(file: &Path) -> (Option<Server>, Vec<Diagnostic>) {
+pub fn load_server_file(file: &Path) -> (Option<Settings>, Vec<Diagnostic>) {
     match read_text(file) {
         Ok(text) => read_server_file(file, &text),
         Err(message) => (None, vec![Diagnostic::error(Place::of_file(file), message)]),

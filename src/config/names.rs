@@ -317,6 +317,13 @@ fn when_all_down(item: Item<'_>, faults: &mut Faults<'_>) -> Option<WhenAllDown>
     found
 }
 
+/// The pool of a name, and what it says of its TTL; `None` of one that says nothing of it, or is faulty.
+pub(super) fn wish<'t>(item: Item<'t>, faults: &mut Faults<'_>) -> Option<(&'t str, Wish)> {
+    let table = item.value.as_table().and_then(|_| item.table("a name", &NAME, NAME_EXAMPLE, faults))?;
+    let pool = table.get("pool")?.value.as_str()?;
+    Some((pool, wishes(&table, faults)?.wish))
+}
+
 /// What a name says of its TTL, and where.
 #[derive(Clone, Copy, Default)]
 struct Wishes {

@@ -94,7 +94,7 @@ fn policies(
     let mut drafts = pools::read(table.get("pools"), &monitors, faults);
     let mut nesting = nest(&drafts, faults);
     let names = blocks.map_or_else(|| Names::Whole(table.get("names")), Names::Apart);
-    budgets::derive(names, &monitors, &mut drafts, &nesting);
+    budgets::derive(names, &monitors, &mut drafts, &nesting, faults.another());
     nesting.measure(&drafts);
     let ecs = table.get("ecs").and_then(|item| names::ecs(item, faults)).unwrap_or(Ecs::Heeded);
     let aliases = Aliases::find(apex, &drafts, &nesting, faults);

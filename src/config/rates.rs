@@ -29,21 +29,14 @@ pub(super) fn rates(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<RateLi
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use super::super::{Server, read_server_file};
+    use super::super::server_file::tests::{check_refused, read};
     use super::*;
     use crate::geo::Network;
-
-    fn read(text: &str) -> (Option<Server>, Vec<String>) {
-        let (server, faults) = read_server_file(Path::new("bellwether.toml"), &format!("[limits]\n{text}"));
-        (server, faults.iter().map(ToString::to_string).collect())
-    }
 
     #[test]
     fn limits_are_read() {
         let check = |text: &str, expected: RateLimits| {
-            let (server, faults) = read(text);
+            let (server, faults) = read(&format!("[limits]\n{text}"));
             assert_eq!(faults, [""; 0], "{text}");
             assert_eq!(server.expect("a server").doors.rates, expected, "{text}");
         };
@@ -64,21 +57,14 @@ mod tests {
 
     #[test]
     fn faults_are_listed() {
-        let check = |text: &str, expected: &[&str]| {
-            let (server, faults) = read(text);
-            assert_eq!(server, None, "{text}");
-            assert_eq!(faults.len(), expected.len(), "of {text}: {faults:#?}");
-            for (got, expected) in faults.iter().zip(expected) {
-                assert!(got.contains(expected), "{expected:?} is not in: {got}");
-            }
-        };
-        check("responses-per-second = -1", &[":2:24: error: `responses-per-second` must be 0 to 1000000, found -1"]);
-        check("slip = 11\nunproven-octets = 1233", &[":2:8: error: `slip` must be 0 to 10", ":3:19: error: "]);
-        check("unproven-octets = 127", &["`unproven-octets` must be 128 to 1232, found 127"]);
-        check("responses-per-second = '5s'", &[":2:24: error: "]);
-        check("rate-exempt = ['10.0.0.1/8']", &[":2:16: error: `10.0.0.1/8` has bits set"]);
-        check("rate-exempt = '10.0.0.0/8'", &[":2:15: error: "]);
+        let check = |text: &str, expected: &[&str]| check_refused(&format!("[limits]\n{text}"), expected);
+        check("responses-per-second = -1", &["2:24 `responses-per-second` must be 0 to 1000000, found -1"]);
+        check("slip = 11\nunproven-octets = 1233", &["2:8 `slip` must be 0 to 10", "3:19 `unproven-octets` must be"]);
+        check("unproven-octets = 127", &["2:19 `unproven-octets` must be 128 to 1232, found 127"]);
+        check("responses-per-second = '5s'", &["2:24 must be"]);
+        check("rate-exempt = ['10.0.0.1/8']", &["2:16 `10.0.0.1/8` has bits set"]);
+        check("rate-exempt = '10.0.0.0/8'", &["2:15 must be"]);
         let many = format!("rate-exempt = [{}]", "'10.0.0.0/8',".repeat(65));
-        check(&many, &["`rate-exempt` must list 0 to 64 networks, found 65"]);
+        check(&many, &["2:15 `rate-exempt` must list 0 to 64 networks, found 65"]);
     }
 }

@@ -210,15 +210,8 @@ fn socket(item: Item<'_>, faults: &mut Faults<'_>) -> Option<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
+    use super::super::server_file::tests::read;
     use super::*;
-    use crate::config::{Server, read_server_file};
-
-    fn read(text: &str) -> (Option<Server>, Vec<String>) {
-        let (server, faults) = read_server_file(Path::new("bellwether.toml"), text);
-        (server, faults.iter().map(ToString::to_string).collect())
-    }
 
     #[test]
     fn keys_grants_and_secondaries_are_read() {

@@ -31,61 +31,19 @@
 //!
 //! Pure: moments are passed in, and what is to be said aloud is handed out as [`News`].
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::IpAddr;
-use std::time::Duration;
+mod entry;
+mod tide;
+mod wave;
 
-use super::{Board, Health, PerMille, ProbeId, Ramp, Timing};
+use std::collections::{BTreeSet, HashMap};
+
+use super::{Board, Health, PerMille, ProbeId, Ramp};
 use crate::moment::Moment;
-
-/// Endpoints of a family that must live before their failing together is called a wave.
-pub const ENDPOINTS_LEAST: usize = 5;
-
-/// A suspicion counts towards a wave for as long as a death takes to be suspected, interval + timeout, but not
-/// longer than this: what is probed once a day would otherwise gather a day's deaths into one "wave".
-pub const WINDOW_MAX: Duration = Duration::from_secs(60);
-
-/// When a wave is assumed and how long it may hold verdicts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WaveSettings {
-    /// More than this share of the living endpoints must turn suspect together; `None` never holds anything.
-    pub share: Option<PerMille>,
-    /// The longest that a verdict is held, where the promise leaves so much.
-    pub hold: Duration,
-}
-
-impl WaveSettings {
-    /// `wave-hold` where none is given: a reboot of a router of one's own, or its switch to another uplink, mostly
-    /// fits, and so does the slack of the default budget (42 s).
-    pub const HOLD: Duration = Duration::from_secs(30);
-    /// A longer one would be a decision not to fail over.
-    pub const HOLD_RANGE: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
-}
-
-impl Default for WaveSettings {
-    fn default() -> Self {
-        Self { share: Some(PerMille::new(500)), hold: Self::HOLD }
-    }
-}
-
-/// What the register must know of a probe, beside what it says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Watched {
-    /// Whose health it judges.
-    pub address: IpAddr,
-    /// How long a suspicion of it counts towards a wave.
-    pub window: Duration,
-    /// How long a down verdict of it may be held without breaking any name's promise; zero where there is none to
-    /// spare.
-    pub slack: Duration,
-}
-
-impl Watched {
-    /// A probe of `address`.
-    pub fn new(address: IpAddr, timing: &Timing, slack: Duration) -> Self {
-        Self { address, window: timing.suspicion_max().min(WINDOW_MAX), slack }
-    }
-}
+use entry::{Entry, Standing};
+pub use entry::{WINDOW_MAX, Watched};
+pub use tide::ENDPOINTS_LEAST;
+use tide::Tide;
+pub use wave::{Wave, WaveFamily, WaveSettings};
 
 /// What is to be said aloud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,39 +57,6 @@ pub enum News {
         /// Probes that it struck and that are down now that nothing holds their verdicts.
         down: usize,
     },
-}
-
-/// Many endpoints that failed at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wave {
-    /// Of which family.
-    pub family: WaveFamily,
-    /// When it was noticed.
-    pub since: Moment,
-    /// When it is over at the latest.
-    pub until: Moment,
-    /// How many endpoints had turned suspect when it was noticed.
-    pub suspects: usize,
-    /// Of how many that lived.
-    pub living: usize,
-}
-
-/// The family of a wave's endpoints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum WaveFamily {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
-
-impl std::fmt::Display for WaveFamily {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::V4 => "IPv4",
-            Self::V6 => "IPv6",
-        })
-    }
 }
 
 /// What changed on the board.
@@ -170,75 +95,6 @@ enum Event {
     Grow(ProbeId),
     /// The wave is over.
     Over(WaveFamily),
-}
-
-#[derive(Debug)]
-struct Entry {
-    watched: Watched,
-    raw: Option<Health>,
-    /// Its slow start, what share that has come to, and when it grows.
-    ramp: Option<Ramp>,
-    share: PerMille,
-    grows: Moment,
-    standing: Standing,
-    /// When the last raw verdict of down came; while it is down.
-    down_since: Option<Moment>,
-    held_until: Option<Moment>,
-}
-
-/// How a probe counts towards a wave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    /// It lives, or has been suspect for too long to count.
-    Living,
-    /// It turned suspect, or down, lately; until when that counts.
-    Struck(Moment),
-    /// It was down before, or nothing is known of it.
-    Absent,
-}
-
-/// One family's endpoints.
-#[derive(Debug, Default)]
-struct Tide {
-    /// By address: probes that live and probes that were struck lately.
-    endpoints: BTreeMap<IpAddr, Count>,
-    /// Addresses with a struck probe.
-    struck: usize,
-    /// Probes whose verdict is held.
-    held: usize,
-    wave: Option<Wave>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Count {
-    living: u32,
-    struck: u32,
-}
-
-impl Tide {
-    fn count(&mut self, address: IpAddr, standing: Standing, by: i32) {
-        let count = self.endpoints.entry(address).or_default();
-        let before = count.struck > 0;
-        match standing {
-            Standing::Living => count.living = count.living.saturating_add_signed(by),
-            Standing::Struck(_) => count.struck = count.struck.saturating_add_signed(by),
-            Standing::Absent => {}
-        }
-        match (before, count.struck > 0) {
-            (false, true) => self.struck += 1,
-            (true, false) => self.struck -= 1,
-            _ => {}
-        }
-        if count.living == 0 && count.struck == 0 {
-            self.endpoints.remove(&address);
-        }
-    }
-
-    /// Whether more than `share` of all that lived were struck.
-    fn is_high(&self, share: PerMille) -> bool {
-        let lived = self.endpoints.len();
-        lived >= ENDPOINTS_LEAST && self.struck * 1_000 > lived * usize::from(share.get())
-    }
 }
 
 impl Register {
@@ -285,7 +141,7 @@ impl Register {
             // What is held keeps the share that it had.
             entry.grows = Moment::NEVER;
         }
-        let of = family(entry.watched.address);
+        let of = WaveFamily::of(entry.watched.address);
         self.insert(probe, entry);
         self.watch_the_tide(of, now);
         self.hold(probe, now);
@@ -340,7 +196,7 @@ impl Register {
             Event::Stale(probe) => {
                 // During a wave, who was struck is of the wave to its end.
                 let Some(mut entry) = self.remove(probe) else { return };
-                if self.tides[family(entry.watched.address) as usize].wave.is_none() {
+                if self.tides[WaveFamily::of(entry.watched.address) as usize].wave.is_none() {
                     entry.standing = entry.unstruck();
                 }
                 self.insert_quietly(probe, entry);
@@ -413,7 +269,7 @@ impl Register {
     /// Holds a down verdict of `probe` if a wave is on that struck it.
     fn hold(&mut self, probe: ProbeId, now: Moment) {
         let Some(entry) = self.entries.get(&probe) else { return };
-        let Some(wave) = self.tides[family(entry.watched.address) as usize].wave else { return };
+        let Some(wave) = self.tides[WaveFamily::of(entry.watched.address) as usize].wave else { return };
         let until = wave.until.min(entry.hold_bound(&self.settings));
         let holds = entry.down_since.is_some() && matches!(entry.standing, Standing::Struck(_));
         if !holds || entry.held_until.is_some() || until <= now {
@@ -434,7 +290,7 @@ impl Register {
 
     /// As [`Register::insert`], for one whose time of being struck has run out.
     fn insert_quietly(&mut self, probe: ProbeId, entry: Entry) {
-        let tide = &mut self.tides[family(entry.watched.address) as usize];
+        let tide = &mut self.tides[WaveFamily::of(entry.watched.address) as usize];
         tide.count(entry.watched.address, entry.standing, 1);
         if let Some(until) = entry.held_until {
             tide.held += 1;
@@ -449,7 +305,7 @@ impl Register {
 
     fn remove(&mut self, probe: ProbeId) -> Option<Entry> {
         let entry = self.entries.remove(&probe)?;
-        let tide = &mut self.tides[family(entry.watched.address) as usize];
+        let tide = &mut self.tides[WaveFamily::of(entry.watched.address) as usize];
         tide.count(entry.watched.address, entry.standing, -1);
         if let Standing::Struck(until) = entry.standing {
             self.agenda.remove(&(until, Event::Stale(probe)));
@@ -463,85 +319,5 @@ impl Register {
     }
 }
 
-impl Entry {
-    fn new(watched: Watched) -> Self {
-        Self {
-            watched,
-            raw: None,
-            ramp: None,
-            share: PerMille::WHOLE,
-            grows: Moment::NEVER,
-            standing: Standing::Absent,
-            down_since: None,
-            held_until: None,
-        }
-    }
-
-    /// Its share at `now`.
-    fn grow(&mut self, now: Moment) {
-        self.share = self.ramp.map_or(PerMille::WHOLE, |ramp| ramp.share(now));
-        self.grows = self.ramp.map_or(Moment::NEVER, |ramp| ramp.next(now));
-    }
-
-    /// What a result makes of it.
-    fn hear(&mut self, raw: Health, now: Moment) {
-        let was_well = self.raw.is_some_and(is_well);
-        self.standing = match self.standing {
-            _ if is_well(raw) => Standing::Living,
-            // A first verdict of down strikes nobody: as far as we know it did not live before.
-            Standing::Absent if !raw.alive => Standing::Absent,
-            Standing::Living if was_well => Standing::Struck(now + self.watched.window),
-            Standing::Struck(until) => Standing::Struck(until),
-            Standing::Absent | Standing::Living if raw.alive => Standing::Living,
-            Standing::Absent | Standing::Living => Standing::Absent,
-        };
-        if raw.alive {
-            (self.down_since, self.held_until) = (None, None);
-        } else {
-            self.down_since = self.down_since.or(Some(now));
-        }
-        self.raw = Some(raw);
-    }
-
-    /// How it counts once it was struck too long ago.
-    fn unstruck(&self) -> Standing {
-        if self.raw.is_some_and(|raw| raw.alive) { Standing::Living } else { Standing::Absent }
-    }
-
-    /// How long a down verdict of it may be held.
-    fn hold_bound(&self, settings: &WaveSettings) -> Moment {
-        self.down_since.unwrap_or(Moment::START) + self.watched.slack.min(settings.hold)
-    }
-
-    /// As it counts; `None` while nothing is known.
-    fn health(&self) -> Option<Health> {
-        let raw = self.raw?;
-        Some(match self.held_until {
-            // It could turn at any moment: so nothing is promised on it.
-            Some(_) => Health { alive: true, flip: Moment::START, share: self.share, ..raw },
-            None if raw.alive => Health { share: self.share, ..raw },
-            None => Health { share: PerMille::WHOLE, ..raw },
-        })
-    }
-
-    fn is_of(&self, of: WaveFamily) -> bool {
-        family(self.watched.address) == of
-    }
-}
-
-/// Alive with nothing against it, as far as results go. A verdict that was restored counts as well: nothing has
-/// been found against it.
-fn is_well(raw: Health) -> bool {
-    raw.alive && (raw.flip == Moment::NEVER || raw.flip == Moment::START)
-}
-
-fn family(address: IpAddr) -> WaveFamily {
-    match address {
-        IpAddr::V4(_) => WaveFamily::V4,
-        IpAddr::V6(_) => WaveFamily::V6,
-    }
-}
-
 #[cfg(test)]
-#[path = "register/tests.rs"]
 mod tests;

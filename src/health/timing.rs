@@ -114,7 +114,7 @@ impl Timing {
     }
 
     /// (K − 1)(F + T): the longest from that first failure to the verdict.
-    pub fn forming_max(&self) -> Duration {
+    fn forming_max(&self) -> Duration {
         (self.fast + self.timeout) * u32::from(self.fall.saturating_sub(1))
     }
 

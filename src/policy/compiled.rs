@@ -177,24 +177,6 @@ impl LivePool {
         self.present
     }
 
-    /// The part of the first answers, 0 to 1, that each living member is to get; `None` where that depends on the
-    /// client. Costs a walk through the turn.
-    pub fn shares(&self) -> Option<Vec<(Target, f64)>> {
-        let mut shares: Vec<f64> = vec![0.0; self.branches.len()];
-        match &self.pick {
-            Pick::First => shares.iter_mut().take(1).for_each(|share| *share = 1.0),
-            Pick::InTurn | Pick::AtRandom => shares.fill(1.0 / self.branches.len() as f64),
-            Pick::Scheduled(schedule) | Pick::Drifting(schedule) | Pick::Lots(schedule) => {
-                let step = 1.0 / schedule.len() as f64;
-                for member in (0..schedule.len()).map(|at| schedule.member(at as u32)) {
-                    shares.get_mut(member).into_iter().for_each(|share| *share += step);
-                }
-            }
-            Pick::Ranked(_) | Pick::Mapped(_) | Pick::Banded(_) => return None,
-        }
-        Some(self.branches.iter().map(|branch| branch.target).zip(shares).collect())
-    }
-
     /// The soonest moment at which its answer could change.
     pub fn flip(&self) -> Moment {
         self.flip

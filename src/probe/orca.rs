@@ -28,7 +28,7 @@ pub(super) const HEADER: &str = "endpoint-load-metrics";
 
 /// Octets of a report that are read. A report of all that Envoy knows takes 200; web servers stop at 8 KiB for any
 /// header (nginx `large_client_header_buffers`), and so does what one can make us parse.
-pub(super) const REPORT_OCTETS_MAX: usize = 8 * 1024;
+const REPORT_OCTETS_MAX: usize = 8 * 1024;
 
 /// The two metrics that are read, as text and JSON spell them, and as JSON may spell them too (proto3's mapping to
 /// JSON, which makes `lowerCamelCase` of names).

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use super::given::{Door, Given};
-use super::{Audience, Settings, StartError};
-use crate::config::{Admin, Server};
+use super::{Audience, StartError};
+use crate::config::{Admin, Settings};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::transport::doors::{Carried, Sockets};
 use crate::transport::limits::Limits;
@@ -39,7 +39,7 @@ pub(super) struct Opening {
 /// Puts the sockets that a service manager named for a door among its addresses. In the place of the default ones, which
 /// nobody asked for.
 pub(super) fn name(settings: &mut Settings, given: &Given) -> Result<(), StartError> {
-    let is_default = settings.listen == Server::default().listen;
+    let is_default = settings.listen == Settings::default().listen;
     let dns = given.named(Door::Dns);
     if is_default && !dns.is_empty() {
         settings.listen.clear();

@@ -14,7 +14,7 @@ use crate::snapshot::{Balanced, Served, Steering};
 /// What is added to a TTL: a second for the answer to leave a worker that has the pools of before in its hand, and to
 /// reach the cache, where the TTL begins; and one for caches that count whole seconds (Unbound still gives a record in the
 /// second in which it ends).
-pub(super) const MARGIN: Duration = Duration::from_secs(2);
+const MARGIN: Duration = Duration::from_secs(2);
 
 /// The TTLs that an endpoint's answers may have: the greatest of all names that lead to it, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

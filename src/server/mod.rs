@@ -34,11 +34,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{self, Desk, Life, Phase, Token};
 use crate::answer::Counters;
-use crate::config::{Admin, Dns, Doors, Process, StateFile, Transfers};
+use crate::config::{Admin, Settings, Transfers};
 use crate::diagnostic::Diagnostic;
-use crate::health::WaveSettings;
-use crate::observe::dnstap::Settings as Dnstap;
-use crate::preview::Guard;
 use crate::system::{Clock, secret};
 use crate::transfer::{Grants, Keys};
 use crate::transport;
@@ -60,39 +57,6 @@ use supervisor::{Heartbeat, Informed};
 
 /// How long whoever asked for a successor has to hear what became of it.
 const FAREWELL: Duration = Duration::from_secs(1);
-
-/// What to serve, and where: flags and the server file, already put together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// The folder of zone files.
-    pub zones: PathBuf,
-    /// UDP and TCP addresses, at least one.
-    pub listen: Vec<SocketAddr>,
-    /// UDP threads for each address; 0 for one a core.
-    pub workers: usize,
-    /// Databases of places, the first of which counts most.
-    pub databases: Vec<PathBuf>,
-    /// The table of round-trip times, if there is one.
-    pub latency: Option<PathBuf>,
-    /// Where the admin API is, if there is one.
-    pub admin: Option<Admin>,
-    /// Encryption, front ends and the limits of connections.
-    pub doors: Doors,
-    /// What the server says of itself.
-    pub dns: Dns,
-    /// Who may have zones, who signs, and who is told.
-    pub transfers: Transfers,
-    /// When so many endpoints fail at once that our own way to them is doubted.
-    pub wave: WaveSettings,
-    /// What of a reload is refused unless somebody insists.
-    pub guard: Guard,
-    /// Where verdicts are kept over a restart, if they are.
-    pub state: Option<StateFile>,
-    /// How the process is reached, as whom it runs, how it ends.
-    pub process: Process,
-    /// The query log, if there is one.
-    pub dnstap: Option<Dnstap>,
-}
 
 /// How this process came to be.
 #[derive(Debug, Default)]

@@ -20,11 +20,11 @@ use crate::snapshot::{Served, Snapshot};
 use crate::wire::name::Name;
 
 /// How long an override is kept that nothing answers to.
-pub(super) const UNMATCHED_KEPT: Duration = Duration::from_secs(24 * 3_600);
+const UNMATCHED_KEPT: Duration = Duration::from_secs(24 * 3_600);
 
 /// Overrides at once: whoever forces more by hand should change a file. Each costs a walk through its zone's pools
 /// whenever a verdict turns.
-pub(super) const OVERRIDES_MAX: usize = 1_000;
+const OVERRIDES_MAX: usize = 1_000;
 
 /// Patterns of one request.
 const PATTERNS_MAX: usize = 100;

@@ -4,7 +4,7 @@
 //! What is bound, opened or started once takes one: sockets, threads, files that are kept open. That is never passed
 //! over: whoever reloads is told which keys.
 
-use super::Settings;
+use crate::config::Settings;
 
 /// The keys of the server file that say something else in `now` than in `start`, and do not count before a restart.
 pub(super) fn needs_restart(start: &Settings, now: &Settings) -> Vec<String> {
@@ -47,29 +47,11 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::{Server, read_server_file};
+    use crate::config::read_server_file;
 
     fn settings(text: &str) -> Settings {
-        let (server, faults) = read_server_file(Path::new("/etc/bellwether.toml"), text);
-        let server = server.unwrap_or_else(|| panic!("{faults:?}"));
-        let Server { zones, listen, workers, databases, latency, admin, doors, dns, .. } = server;
-        let Server { wave, guard, state, transfers, process, dnstap, .. } = server;
-        Settings {
-            zones,
-            listen,
-            workers,
-            databases,
-            latency,
-            admin,
-            doors,
-            dns,
-            wave,
-            guard,
-            state,
-            transfers,
-            process,
-            dnstap,
-        }
+        let (settings, faults) = read_server_file(Path::new("/etc/bellwether.toml"), text);
+        settings.unwrap_or_else(|| panic!("{faults:?}"))
     }
 
     #[test]

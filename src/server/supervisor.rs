@@ -7,7 +7,8 @@ use std::time::Duration;
 use sd_notify::{NotifyState, watchdog_enabled};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::{Audience, Ready, Reload, Settings};
+use super::{Audience, Ready, Reload};
+use crate::config::Settings;
 use crate::diagnostic::Diagnostic;
 use crate::transport::udp::Pulse;
 

@@ -26,7 +26,7 @@ pub(super) const SPAN: Duration = Duration::from_secs(10);
 
 /// Queries that are kept: half as many again as are heard in [`SPAN`] when all goes well. Some 200 octets each, 6 MiB,
 /// and only while somebody asks.
-pub(super) const SAMPLES_MAX: usize = 30_000;
+const SAMPLES_MAX: usize = 30_000;
 
 /// Lines of a ranking.
 const FIRST_MAX: usize = 100;

@@ -35,6 +35,7 @@ mod observing;
 #[cfg(test)]
 mod packaging;
 mod policies;
+mod portions;
 #[cfg(test)]
 mod preview;
 #[cfg(test)]

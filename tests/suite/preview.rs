@@ -1,20 +1,16 @@
 //! What would change, said beforehand: `diff` as a black box, and the guard of a running server.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::process::Output;
 
-use bellwether::config::{self, Atlas, LoadedZone};
-use bellwether::policy::{Client, Cursor, EndpointId, Family, Hand, Live, Picks, PoolId, Portions, View, Want, choose};
-use bellwether::random::Random;
 use hickory_proto::rr::RecordType;
 use serde_json::Value;
 
 use crate::support::await_some;
 use crate::support::client::addresses;
-use crate::support::server::{Launch, Server, Zones, run};
+use crate::support::server::{Launch, Server, run};
 
 const ZONE: &str = "[zone]\nnameservers = ['ns1.example.net']\ncontact = 'hostmaster.example.net'\n";
 
@@ -191,86 +187,6 @@ fn records_are_compared_set_by_set_but_for_the_serial() {
         "m 90 MX 10 ns1\n",
         &["records", "- m.example.org. 60 MX 10 ns1.example.org.", "+ m.example.org. 90 MX 10 ns1.example.org."],
     );
-}
-
-/// Portions are what the very walk of a query comes to, policy by policy.
-#[test]
-fn portions_are_what_answers_come_to() {
-    const MEMBERS: &str =
-        r#"members = [{ pool = "a", weight = 3 }, { pool = "b", weight = 1 }, { pool = "c", weight = 2 }]"#;
-    let policies = ["round-robin", "weighted", "random", "failover", "hash", "latency", "nearest"];
-    let mut policy = String::new();
-    for (pool, place, third) in
-        [("a", "50.1, longitude = 8.7", 1), ("b", "38.9, longitude = -77.4", 2), ("c", "48.8, longitude = 2.3", 3)]
-    {
-        policy += &format!(
-            "[pools.{pool}]\npolicy = 'weighted'\nplace = {{ latitude = {place} }}\n\
-             endpoints = [{{ name = 'x', address = '192.0.2.{third}1', weight = 2 }}, {{ name = 'y', address = '192.0.2.{third}2' }}]\n"
-        );
-    }
-    for name in policies {
-        let members =
-            if matches!(name, "weighted" | "hash" | "latency") { MEMBERS } else { "members = ['a', 'b', 'c']" };
-        let tolerance = if name == "latency" { "tolerance = '50ms'\n" } else { "" };
-        policy += &format!("[pools.{name}]\npolicy = '{name}'\n{tolerance}{members}\n");
-    }
-    policy += "[pools.top]\npolicy = 'weighted'\nmembers = ['nearest', 'weighted', 'random']\n";
-    let zones = Zones::new();
-    zones.write("example.com.toml", &format!("{ZONE}{policy}[names]\nwww = 'top'\n"));
-    let atlas = Atlas::read(&[Path::new(CITY).to_owned()], None).expect("the sample is sound");
-    let (loaded, faults) = config::load(zones.path(), &atlas);
-    let loaded = loaded.unwrap_or_else(|| panic!("{faults:?}"));
-    let LoadedZone { pools, .. } = &loaded.zones[0];
-    let live = Live::all_alive(pools);
-    for (id, pool) in (0..).map(PoolId).zip(&pools.pools) {
-        // Of two places.
-        for (place, count) in
-            [(u32::from(Ipv4Addr::new(192, 0, 2, 0)), 32), (u32::from(Ipv4Addr::new(198, 51, 100, 0)), 64)]
-        {
-            let hashes = &*pool.name == "hash";
-            // Of hash, networks all over: portions are over all slots, whatever the place.
-            let client = |turn: u32| if hashes { turn << 12 } else { place + turn % count };
-            let mut random = Random::new(7);
-            let mut cursors = vec![Cursor::default(); id.0 as usize + 1];
-            let mut counts: BTreeMap<EndpointId, f64> = BTreeMap::new();
-            const TURNS: u32 = 12_000;
-            for turn in 0..TURNS {
-                let address = IpAddr::V4(Ipv4Addr::from_bits(client(turn)));
-                let hand = Hand {
-                    cursors: &mut cursors,
-                    low: PoolId(0),
-                    random: &mut random,
-                    client: &Client::asking_from(address),
-                    witness: &mut (),
-                };
-                let answers = bellwether::policy::Answers::Best(1);
-                let want = Want { root: id, family: Family::V4, answers, view: View::Living };
-                let mut picks = Picks::default();
-                choose(pools, &live, want, hand, &mut picks);
-                *counts.entry(picks.endpoints()[0]).or_default() += 1.0 / f64::from(TURNS);
-            }
-            let class = |pool: PoolId| {
-                let cut = pools.pools[pool.0 as usize].policy.cut();
-                cut.map_or(0, |cut| cut.lookup(IpAddr::V4(Ipv4Addr::from_bits(place))))
-            };
-            let mut parts: BTreeMap<EndpointId, f64> = BTreeMap::new();
-            for portion in Portions::new(&live, Family::V4).of(id, class) {
-                *parts.entry(portion.endpoint).or_default() += portion.part;
-            }
-            let whole: f64 = parts.values().sum();
-            assert!((whole - 1.0).abs() < 1e-9, "{}: {whole}", pool.name);
-            assert_eq!(
-                parts.keys().collect::<Vec<_>>(),
-                counts.keys().collect::<Vec<_>>(),
-                "{}: {parts:?} {counts:?}",
-                pool.name
-            );
-            for (endpoint, part) in &parts {
-                let count = counts.get(endpoint).copied().unwrap_or(0.0);
-                assert!((part - count).abs() < 0.02, "{}: {endpoint:?} has {count}, not {part}", pool.name);
-            }
-        }
-    }
 }
 
 /// A server whose `www` is answered from a listener of ours, with the admin API.

@@ -1,11 +1,13 @@
-//! The README's reference and the keys that the program reads: neither has one that the other lacks.
+//! The README's reference and what the program takes, keys and flags: neither has one that the other lacks.
 //!
-//! The keys are read out of the sources of `config`, where each kind of table lists its own. Whether what is said of
-//! a key is true is for readers.
+//! The keys are read out of the sources of `config`, where each kind of table lists its own, the flags out of what
+//! `--help` says. Whether what is said of one is true is for readers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+
+use crate::support::server::run;
 
 #[test]
 fn every_key_is_in_the_readme_and_every_key_of_the_readme_is_read() {
@@ -20,6 +22,67 @@ fn every_key_is_in_the_readme_and_every_key_of_the_readme_is_read() {
     assert!(untold.is_empty(), "the README is silent about {untold:?}");
     let unread: Vec<_> = table_keys(reference).filter(|&key| !keys.contains(key)).collect();
     assert!(unread.is_empty(), "nothing reads {unread:?} of the README's tables");
+}
+
+/// Commands, and what their help is asked by.
+const COMMANDS: [(&str, &[&[&str]]); 15] = [
+    ("serve", &[&["serve"]]),
+    ("replace", &[&["replace"]]),
+    ("check", &[&["check"]]),
+    ("explain", &[&["explain"]]),
+    ("diff", &[&["diff"]]),
+    ("status", &[&["status"]]),
+    ("reload", &[&["reload"]]),
+    ("top", &[&["top"]]),
+    ("up", &[&["up"]]),
+    ("down", &[&["down"]]),
+    ("drain", &[&["drain"]]),
+    ("auto", &[&["auto"]]),
+    ("import", &[&["import", "bind"], &["import", "gdnsd"], &["import", "route53"]]),
+    ("completions", &[&["completions"]]),
+    ("man", &[&["man"]]),
+];
+
+#[test]
+fn every_flag_is_in_the_readme_and_every_flag_of_the_readme_is_taken() {
+    let house = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(house.join("README.md")).expect("the README");
+    let commands = readme.split_once("\n## Commands\n").expect("the commands").1;
+    let commands = commands.split_once("\n## ").expect("what is behind them").0;
+    // What is said of several commands stands below their table.
+    let of_several: BTreeSet<&str> = commands.lines().filter(|line| !line.starts_with('|')).flat_map(flags).collect();
+    let mut told: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for line in readme.lines() {
+        for behind in line.split("bellwether ").skip(1) {
+            let behind = behind.split('`').next().unwrap_or_default();
+            let names = behind.split(' ').next().unwrap_or_default();
+            for name in names.split(['|', '\\']).filter(|name| !name.is_empty()) {
+                told.entry(name).or_default().extend(flags(behind));
+            }
+        }
+    }
+    for (command, helps) in COMMANDS {
+        let mut taken = BTreeSet::new();
+        for words in helps {
+            let output = run(house, &[words, &["--help"][..]].concat());
+            let help = String::from_utf8(output.stdout).expect("help is text");
+            assert!(help.contains("Usage:"), "{command}: {help}");
+            let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with("--"));
+            taken.extend(lines.filter_map(|line| flags(line).next().map(str::to_owned)));
+        }
+        let told = told.get(command).unwrap_or_else(|| panic!("the README is silent about {command}"));
+        let untold: Vec<_> =
+            taken.iter().filter(|flag| !told.contains(&***flag) && !of_several.contains(&***flag)).collect();
+        assert!(untold.is_empty(), "the README is silent about {untold:?} of {command}");
+        let untaken: Vec<_> = told.iter().filter(|&&flag| !taken.contains(flag)).collect();
+        assert!(untaken.is_empty(), "{command} does not take {untaken:?} of the README");
+    }
+}
+
+/// The flags in a line.
+fn flags(line: &str) -> impl Iterator<Item = &str> {
+    let ends = |letter: char| !(letter.is_ascii_alphanumeric() || letter == '-');
+    line.split(ends).filter(|word| word.len() > 2 && word.starts_with("--") && !word.starts_with("---"))
 }
 
 fn read_folder(folder: &Path, keys: &mut BTreeSet<String>) {

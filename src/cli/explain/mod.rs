@@ -36,7 +36,7 @@ pub(super) struct ExplainArguments {
     #[arg(value_parser = explain::name)]
     name: Name,
     /// The type that is asked for
-    #[arg(default_value = "A", value_parser = explain::rtype)]
+    #[arg(value_name = "TYPE", default_value = "A", value_parser = explain::rtype)]
     rtype: Rtype,
     /// The client's address; without one, a client of whom nothing is known
     #[arg(long, value_name = "IP")]

@@ -1,9 +1,13 @@
 //! The register under a virtual clock.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::health::Timing;
 
 #[test]
 fn a_slow_start_grows_between_probes() {
