@@ -37,6 +37,9 @@ pub struct Status {
     /// What the last reload came to, or the start; absent before that.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reload: Option<ReloadReport>,
+    /// What became of the query log; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub dnstap: Option<LogStatus>,
     /// The zones, by name.
     pub zones: Vec<ZoneStatus>,
     /// Everything that is forced.
@@ -54,6 +57,21 @@ pub struct LagStatus {
     pub most: f64,
     /// So much is overdue that verdicts cannot be counted on: answers carry their least TTL.
     pub stale: bool,
+}
+
+/// What became of the query log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogStatus {
+    /// There is a reader now, or a file that can be written.
+    pub open: bool,
+    /// How often a reader was found, or a file was begun.
+    pub opened: u64,
+    /// Frames that were written.
+    pub written: u64,
+    /// Queries and frames that found no room, since the reader or this machine is too slow.
+    pub dropped_full: u64,
+    /// Frames that were dropped while there was no reader.
+    pub dropped_no_reader: u64,
 }
 
 /// One zone.

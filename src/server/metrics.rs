@@ -22,6 +22,7 @@ use prometheus_client::registry::Registry;
 use super::overrides::Overrides;
 use crate::answer::Counters;
 use crate::health::{Board, Wave};
+use crate::observe::dnstap::Stats;
 use crate::probe::{Lag, Report};
 use crate::snapshot::{Layout, RowLimits, Snapshot};
 use crate::transport::tally::Tally;
@@ -98,6 +99,8 @@ pub(super) struct Scene {
     pub(super) waves: Vec<Wave>,
     pub(super) overrides: Overrides,
     pub(super) history: History,
+    /// What became of the query log, if there is one.
+    pub(super) log: Option<Arc<Stats>>,
 }
 
 /// The metrics of `scene` in OpenMetrics text.

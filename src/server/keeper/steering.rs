@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::drain::{self, Past, StillGiven};
+use super::super::observer::Handle;
 use super::super::overrides::{Kept, Override, Overrides, force_of, served, zone_text};
 use super::super::{overrides, status};
 use super::Keeper;
@@ -63,6 +64,7 @@ impl Keeper {
             overrides: self.overrides.clone(),
             told: self.overrides.iter().map(|(target, entry)| self.told(target, entry)).collect(),
             last_reload: self.last_reload.clone(),
+            log: self.observer.as_ref().and_then(Handle::log),
             now: self.clock.now(),
             clock: self.clock,
         };
