@@ -66,6 +66,7 @@ pub use duration::read as read_duration;
 pub use load::{LoadedZone, ZoneRead, load_server_file};
 pub use names::{Balanced, Hints};
 pub use policy_file::{Policies, read_policies};
+pub use serials::{KeptSerial, Serials};
 pub use server_file::{
     Admin, AdminTls, CONTROL_OCTETS_MAX, Process, RunAs, Server, StateFile, WORKERS_MAX, read_server_file,
 };

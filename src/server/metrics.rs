@@ -28,7 +28,7 @@ use crate::snapshot::{Layout, RowLimits, Snapshot};
 use crate::transport::tally::Tally;
 use book::{Book, Sums};
 use page::Page;
-use probing::Probing;
+use probing::{Added, Probing};
 
 /// What is counted beside the snapshot, and what is remembered from one look to the next.
 #[derive(Debug)]
@@ -118,15 +118,15 @@ struct Look {
     scene: Scene,
     layout: Arc<Layout>,
     sums: Sums,
-    probes: Probing,
+    probes: Arc<Added>,
 }
 
 impl Look {
     fn at(scene: Scene) -> Self {
         let layout = scene.snapshot.rows().map(Arc::clone).unwrap_or_default();
         let mut books = scene.meters.books();
-        books.probes.look(&scene.snapshot, &scene.reports);
-        let (sums, probes) = (books.answers.sum(&layout, &scene.meters.counters), books.probes.clone());
+        let probes = books.probes.look(&scene.snapshot, &scene.reports);
+        let sums = books.answers.sum(&layout, &scene.meters.counters);
         drop(books);
         Self { scene, layout, sums, probes }
     }

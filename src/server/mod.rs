@@ -9,6 +9,7 @@ mod keeper;
 mod revision;
 mod metrics;
 mod drain;
+mod earlier;
 mod notify;
 mod observer;
 mod overrides;
@@ -286,6 +287,11 @@ async fn begin(
     // The watch begins before the first read, so that no change falls between the two.
     let saved = watch::Saved::new(&settings.zones, &beside(&settings));
     let (doors, transfers) = (settings.doors.clone(), settings.transfers.clone());
+    // Twice: serials are wanted before files are read, and verdicts as late as can be.
+    let serials = match predecessor {
+        Some(before) => Some(before.state().await?.take_serials()),
+        None => None,
+    };
     let recalling = async {
         match predecessor {
             Some(before) => before.state().await.map(Some),
@@ -300,7 +306,8 @@ async fn begin(
     let rows = settings.admin.as_ref().and_then(|admin| admin.metrics);
     let meters = rows.map(|rows| Arc::new(Meters::new(&counters, &tally, rows)));
     let heard = Arc::clone(&audience);
-    let mut keeper = Keeper::start(settings, Secret::new(own), clock, heard, commands, recalling, meters).await?;
+    let mut keeper =
+        Keeper::start(settings, Secret::new(own), clock, heard, commands, (serials, recalling), meters).await?;
     saved.warn_if_blind();
     let snapshots = keeper.snapshots();
     let Transfers { keys, grants, secondaries } = transfers;
