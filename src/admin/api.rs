@@ -310,8 +310,10 @@ pub struct OverrideRequest {
     /// What.
     pub force: Force,
     /// Who asks, 1 to 64 characters.
+    #[schema(min_length = 1, max_length = 64)]
     pub who: String,
     /// Why, up to 200 characters.
+    #[schema(max_length = 200)]
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
 }
@@ -322,6 +324,7 @@ pub struct OverrideRequest {
 pub struct SteerRequest {
     /// Patterns `POOL` or `POOL/ENDPOINT`, where `*` stands for any characters and `?` for one; 1 to 100. Each must
     /// match something.
+    #[schema(min_items = 1, max_items = 100)]
     pub select: Vec<String>,
     /// A pattern for the zones that are meant; all where there is none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -330,8 +333,10 @@ pub struct SteerRequest {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub force: Option<Force>,
     /// Who asks, 1 to 64 characters.
+    #[schema(min_length = 1, max_length = 64)]
     pub who: String,
     /// Why, up to 200 characters.
+    #[schema(max_length = 200)]
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
 }
@@ -343,9 +348,11 @@ pub struct Report {
     /// How it stands.
     pub status: Reported,
     /// How loaded it is, 0 to 1; more counts as 1.
+    #[schema(minimum = 0)]
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub load: Option<f64>,
     /// Why, up to 200 characters.
+    #[schema(max_length = 200)]
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
 }
