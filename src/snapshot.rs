@@ -330,7 +330,7 @@ mod tests {
             min_alive: MinAlive::Count(1),
             depends: Box::default(),
         };
-        let pools = Pools { pools: [pool].into(), endpoints: [endpoint].into() };
+        let pools = Pools::new(vec![pool], vec![endpoint]);
         let ttl = TtlRange { min: 5, max: 60 };
         let name = Balanced::new(PoolId(0), Answers::Best(1), ttl, WhenAllDown::ServeAll, Ecs::Heeded);
         let steering = Steering::new(vec![name; names], pools, Box::default());

@@ -31,7 +31,7 @@ OURS = re.compile(r"^(?:.*/)?src/((?:answer|geo|moment|policy|random|snapshot|tt
 
 
 def show(name, queries, dump, binary):
-    costs, start = by_address(dump)
+    costs, start = by_address(dump, binary)
     frames = frames_of(sorted(costs), start, binary)
     steps, parts = collections.Counter(), collections.Counter()
     for address, cost in costs.items():
@@ -59,18 +59,16 @@ def place(chain):
     return "loop", None
 
 
-def by_address(dump):
-    """Instructions by the address of ours that ran or called them, and an address that begins a function, with its
+def by_address(dump, binary):
+    """Instructions by the address of `binary` that ran or called them, and an address that begins a function, with its
     name. Of the C library only the calls count."""
     costs = collections.Counter()
-    ours = callee = holder = None
+    ours, callee, holder = str(binary), None, None
     known, is_call, whole = None, False, 0
     for line in dump.read_text(encoding="utf-8").splitlines():
         key, equals, value = line.partition("=")
         if equals and key == "ob":
-            # The first is that of the function that is counted.
-            ours, holder = ours or value, value
-            callee = holder
+            callee = holder = value
         elif equals and key == "fn":
             function, callee = value, holder
         elif line.startswith("summary:"):

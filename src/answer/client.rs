@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Peer;
-use crate::policy::{Client, carried};
+use crate::geo::Folded;
+use crate::policy::Client;
 use crate::wire::ecs::Subnet;
 use crate::wire::edns::Edns;
 use crate::wire::option::Malformed;
@@ -13,7 +14,9 @@ use crate::wire::option::Malformed;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Asker {
     source: IpAddr,
-    subnet: Option<Subnet>,
+    told: Told,
+    /// Where it told a subnet that can be located: the address, and how it is looked up.
+    subnet: (IpAddr, Folded),
 }
 
 /// What a resolver told of its client.
@@ -39,8 +42,14 @@ impl Asker {
     /// # Errors
     /// A client subnet option that is to be answered with FORMERR.
     pub(super) fn find(peer: Peer, edns: Option<&Edns<'_>>) -> Result<Self, Malformed> {
-        let subnet = edns.and_then(|edns| edns.ecs).map(Subnet::read).transpose()?;
-        Ok(Self { source: peer.address, subnet })
+        let nobody = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), Folded::V4 { address: 0, offset: 0 });
+        let asker = Self { source: peer.address, told: Told::Nothing, subnet: nobody };
+        let Some(data) = edns.and_then(|edns| edns.ecs) else { return Ok(asker) };
+        let Subnet { address, bits: source } = Subnet::read(data)?;
+        let Some(address) = address else { return Ok(Self { told: Told::OptedOut, ..asker }) };
+        let folded = Folded::from(address);
+        let told = if is_locatable(folded) { Told::Subnet } else { Told::Useless { source } };
+        Ok(Self { told, subnet: (address, folded), ..asker })
     }
 
     /// The client where names do not heed its subnet: the resolver.
@@ -50,19 +59,16 @@ impl Asker {
 
     /// The client where names heed its subnet, and what may be announced of it.
     pub(super) fn client(&self) -> (Client, Told) {
-        let told = self.told();
-        let within = self.subnet.and_then(|subnet| subnet.address).filter(|_| told == Told::Subnet);
-        (within.map_or_else(|| self.resolver(), Client::within), told)
+        let client = match self.told {
+            Told::Subnet => Client::of_subnet(self.subnet.0, self.subnet.1),
+            Told::Nothing | Told::Useless { .. } | Told::OptedOut => self.resolver(),
+        };
+        (client, self.told)
     }
 
     /// What the resolver told.
     pub(super) fn told(&self) -> Told {
-        let Some(subnet) = self.subnet else { return Told::Nothing };
-        match subnet.address {
-            None => Told::OptedOut,
-            Some(address) if is_locatable(address) => Told::Subnet,
-            Some(_) => Told::Useless { source: subnet.bits },
-        }
+        self.told
     }
 }
 
@@ -81,9 +87,10 @@ impl Told {
 /// Whether an address is of the public Internet, so that a place can be known of it. Public resolvers are known
 /// to pass private subnets on. The documentation prefixes are allowed: operators try their rules with them.
 /// IPv4 in IPv6 is judged as IPv4; where the subnet ends before it, that is 0.0.0.0, or its inverse.
-fn is_locatable(address: IpAddr) -> bool {
-    match carried(address) {
-        IpAddr::V4(v4) => {
+fn is_locatable(address: Folded) -> bool {
+    match address {
+        Folded::V4 { address, .. } => {
+            let v4 = Ipv4Addr::from_bits(address);
             let [a, b, ..] = v4.octets();
             let shared = a == 100 && b & 0xc0 == 64; // RFC 6598
             let reserved = a == 0 || a >= 224; // RFC 1122 §3.2.1.3, RFC 1112
@@ -94,7 +101,8 @@ fn is_locatable(address: IpAddr) -> bool {
                 || reserved
                 || v4 == Ipv4Addr::BROADCAST)
         }
-        IpAddr::V6(v6) => {
+        Folded::V6 { address, .. } => {
+            let v6 = Ipv6Addr::from_bits(address);
             let [first, ..] = v6.segments();
             let local = first & 0xfe00 == 0xfc00 || first & 0xffc0 == 0xfe80; // RFC 4193, RFC 4291 §2.5.6
             !(v6 == Ipv6Addr::LOCALHOST || v6 == Ipv6Addr::UNSPECIFIED || v6.is_multicast() || local)
@@ -109,7 +117,8 @@ mod tests {
     #[test]
     fn useless_subnets_are_told_apart() {
         let check = |address: &str, expected: bool| {
-            assert_eq!(is_locatable(address.parse().expect("an address")), expected, "{address}");
+            let folded = Folded::from(address.parse::<IpAddr>().expect("an address"));
+            assert_eq!(is_locatable(folded), expected, "{address}");
         };
         for address in
             ["192.0.2.0", "203.0.113.0", "8.0.0.0", "172.32.0.0", "100.128.0.0", "2001:db8::", "64:ff9b::808:808"]

@@ -8,6 +8,7 @@ use super::opt::Opt;
 use crate::wire::edns::{PAYLOAD, PAYLOAD_LEAST};
 use crate::wire::header::{AA, HEADER_OCTETS, Rcode, TC};
 use crate::wire::name::Name;
+use crate::wire::octets::copy;
 use crate::wire::query::{CLASS_CHAOS, CLASS_IN, Query};
 use crate::wire::rtype::Rtype;
 use crate::zone::{Hinted, IPV4HINT, IPV6HINT, Record, Rrset, Zone};
@@ -51,6 +52,15 @@ pub(super) struct SetStart {
 /// Octets of a record between its owner and its rdata: type, class, TTL, length.
 const FIXED_OCTETS: usize = 10;
 
+/// What records of one owner, type and TTL begin with, as it is written.
+struct Head<'n> {
+    /// Of the owner, before its pointer.
+    labels: &'n [u8],
+    /// The owner's pointer, type and class.
+    fixed: [u8; 6],
+    ttl: [u8; 4],
+}
+
 #[derive(Clone, Copy)]
 enum Section {
     Answer = 0,
@@ -82,7 +92,7 @@ impl<'b, 'q> Composer<'b, 'q> {
         if at > end {
             return None;
         }
-        octets.get_mut(HEADER_OCTETS..at)?.copy_from_slice(query.question);
+        copy(octets.get_mut(HEADER_OCTETS..at)?, query.question);
         Some(Self {
             octets,
             at,
@@ -176,10 +186,11 @@ impl<'b, 'q> Composer<'b, 'q> {
     /// Answers with one address record each.
     pub(super) fn answer_addresses(&mut self, ttl: u32, addresses: impl Iterator<Item = IpAddr>) {
         let (start, count) = (self.at, self.counts[0]);
+        let [v4, v6] = [Rtype::A, Rtype::AAAA].map(|rtype| self.head(Owner::Suffix(0), rtype, ttl));
         for address in addresses {
             let written = match address {
-                IpAddr::V4(address) => self.record(Owner::Suffix(0), Rtype::A, ttl, &address.octets()),
-                IpAddr::V6(address) => self.record(Owner::Suffix(0), Rtype::AAAA, ttl, &address.octets()),
+                IpAddr::V4(address) => self.put(&v4, &address.octets()),
+                IpAddr::V6(address) => self.put(&v6, &address.octets()),
             };
             if written.is_none() {
                 self.cut_back(start);
@@ -291,12 +302,13 @@ impl<'b, 'q> Composer<'b, 'q> {
             return false;
         }
         let start = self.at;
+        let head = self.head(owner, set.rtype, ttl);
         // Two loops rather than one over a chain, which asks at each record where it is.
         let whole = match rotation {
-            0 => self.records(owner, set, ttl, set.records()),
+            0 => self.records(&head, set.records()),
             _ => {
-                let first = self.records(owner, set, ttl, set.records().skip(rotation));
-                first.and_then(|()| self.records(owner, set, ttl, set.records().take(rotation)))
+                let first = self.records(&head, set.records().skip(rotation));
+                first.and_then(|()| self.records(&head, set.records().take(rotation)))
             }
         };
         if whole.is_none() {
@@ -307,17 +319,11 @@ impl<'b, 'q> Composer<'b, 'q> {
         true
     }
 
-    /// Writes `records` of `set`; `None` at the first that does not fit.
+    /// Writes `records`, each behind `head`; `None` at the first that does not fit.
     #[inline(always)] // Twice the code, but half of it is what nearly every answer takes.
-    fn records<'z>(
-        &mut self,
-        owner: Owner<'_>,
-        set: Rrset<'_>,
-        ttl: u32,
-        records: impl Iterator<Item = Record<'z>>,
-    ) -> Option<()> {
+    fn records<'z>(&mut self, head: &Head<'_>, records: impl Iterator<Item = Record<'z>>) -> Option<()> {
         for record in records {
-            let rdata_at = self.record(owner, set.rtype, ttl, record.rdata)?;
+            let rdata_at = self.put(head, record.rdata)?;
             for pointer in record.apex_pointers() {
                 self.point(rdata_at + pointer, self.apex_at);
             }
@@ -333,11 +339,27 @@ impl<'b, 'q> Composer<'b, 'q> {
 
     /// Writes one record and says where its rdata stands; `None` when it does not fit.
     fn record(&mut self, owner: Owner<'_>, rtype: Rtype, ttl: u32, rdata: &[u8]) -> Option<usize> {
+        let head = self.head(owner, rtype, ttl);
+        self.put(&head, rdata)
+    }
+
+    /// What records of one owner, type and TTL begin with.
+    #[inline(always)]
+    fn head<'n>(&self, owner: Owner<'n>, rtype: Rtype, ttl: u32) -> Head<'n> {
         let (labels, pointer) = match owner {
             Owner::Apex => (&[][..], self.apex_at),
             Owner::Suffix(from) => (&[][..], self.name_at + from),
             Owner::BeforeApex(labels) => (labels, self.apex_at),
         };
+        let [p, q] = (0xc000 | pointer as u16).to_be_bytes();
+        let [t, y] = rtype.0.to_be_bytes();
+        let [c, l] = CLASS_IN.to_be_bytes();
+        Head { labels, fixed: [p, q, t, y, c, l], ttl: ttl.to_be_bytes() }
+    }
+
+    /// Writes one record and says where its rdata stands; `None` when it does not fit.
+    #[inline(always)] // For a set it is the body of a loop, of which a call would be a third.
+    fn put(&mut self, Head { labels, fixed, ttl }: &Head<'_>, rdata: &[u8]) -> Option<usize> {
         let rdata_at = self.at + labels.len() + 2 + FIXED_OCTETS;
         let after = rdata_at + rdata.len();
         if after > self.end {
@@ -351,10 +373,8 @@ impl<'b, 'q> Composer<'b, 'q> {
         }
         let (head, body) = target.split_first_chunk_mut::<{ 2 + FIXED_OCTETS }>()?;
         copy(body, rdata);
-        let [p, q] = (0xc000 | pointer as u16).to_be_bytes();
-        let [t, y] = rtype.0.to_be_bytes();
-        let [c, l] = CLASS_IN.to_be_bytes();
-        let [a, b, d, e] = ttl.to_be_bytes();
+        let [p, q, t, y, c, l] = *fixed;
+        let [a, b, d, e] = *ttl;
         let [r, n] = (rdata.len() as u16).to_be_bytes();
         *head = [p, q, t, y, c, l, a, b, d, e, r, n];
         self.at = after;
@@ -374,7 +394,7 @@ impl<'b, 'q> Composer<'b, 'q> {
     }
 
     /// Adds the OPT record and the header, and says how long the response is.
-    pub(super) fn finish(mut self, query: &Query<'_>, code: Rcode) -> usize {
+    pub(super) fn finish(&mut self, query: &Query<'_>, code: Rcode) -> usize {
         let rcode = code as u16;
         let mut additional = self.counts[Section::Additional as usize];
         if let Some(opt) = &self.opt {
@@ -401,18 +421,5 @@ impl<'b, 'q> Composer<'b, 'q> {
             *header = [i, d, f, g, 0, questions, a, n, u, s, x, y];
         }
         self.at
-    }
-}
-
-/// Copies all of `source`. That of an address, which is most of what is ever sent, takes a load and a store in place of a
-/// call of memcpy.
-#[inline(always)]
-fn copy(target: &mut [u8], source: &[u8]) {
-    if let (Ok(target), Ok(source)) = (<&mut [u8; 4]>::try_from(&mut *target), <&[u8; 4]>::try_from(source)) {
-        *target = *source;
-    } else if let (Ok(target), Ok(source)) = (<&mut [u8; 16]>::try_from(&mut *target), <&[u8; 16]>::try_from(source)) {
-        *target = *source;
-    } else {
-        target.copy_from_slice(source);
     }
 }

@@ -46,6 +46,8 @@ pub(super) struct Options<'q> {
     keepalive: Option<u16>,
     /// As it came, to be given back with a scope.
     ecs: Option<&'q [u8]>,
+    /// Octets that all of these take.
+    room: usize,
 }
 
 impl<'o> Opt<'o> {
@@ -72,7 +74,7 @@ impl<'o> Opt<'o> {
 
     /// Octets that are to be left free for it.
     pub(super) fn room(&self) -> usize {
-        OPT_OCTETS + self.options.map_or(0, Options::room)
+        OPT_OCTETS + self.options.map_or(0, |options| options.room)
     }
 
     /// Writes it to `target`, all the octets that are left, after `before` octets of message. Says how many it took.
@@ -167,27 +169,31 @@ impl<'q> Options<'q> {
         let has_keepalive = edns.wants_keepalive && matches!(peer.transport, Transport::Tcp | Transport::Tls);
         let is_encrypted =
             matches!(peer.transport, Transport::Tls | Transport::Https | Transport::Http3 | Transport::Quic);
-        Ok(Self {
+        let options = Self {
             is_proven,
             is_padded: edns.pads && is_encrypted,
             nsid: identity.nsid.as_deref().filter(|_| edns.wants_nsid),
             cookie,
             keepalive: worker.keepalive.filter(|_| has_keepalive),
             ecs: edns.ecs,
-        })
+            room: 0,
+        };
+        Ok(options.measured())
     }
 
     /// What whoever has not shown where it is gets of them: nothing that is longer than what it sent, but for the
     /// cookie to show it with.
     pub(super) fn least(&self) -> Self {
-        Self { nsid: None, ..*self }
+        Self { nsid: None, ..*self }.measured()
     }
 
-    fn room(&self) -> usize {
+    /// The same, knowing how much room it takes.
+    fn measured(mut self) -> Self {
         let octets = |data: Option<usize>| data.map_or(0, |octets| OPTION_OCTETS + octets);
-        octets(self.nsid.map(<[u8]>::len))
-            + octets(self.cookie.map(|cookie| cookie.len()))
+        self.room = octets(self.nsid.map(<[u8]>::len))
+            + octets(self.cookie.as_ref().map(|cookie| cookie.len()))
             + octets(self.keepalive.map(|_| 2))
-            + octets(self.ecs.map(<[u8]>::len))
+            + octets(self.ecs.map(<[u8]>::len));
+        self
     }
 }

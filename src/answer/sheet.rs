@@ -153,12 +153,15 @@ impl Sheet {
     /// An answer with these endpoints of a zone with `rows`, the first first, for `ttl` seconds.
     #[inline]
     pub(super) fn count_given(&self, rows: Rows, family: Family, given: &[EndpointId], ttl: u32) {
-        for (&id, place) in given.iter().zip([0].into_iter().chain(std::iter::repeat(1))) {
-            if let Some(counts) = rows.endpoint(id).and_then(|row| self.endpoints.get(row)) {
+        bump(&self.ttls[(ttl as usize).min(TTLS - 1)]);
+        let (Some(counts), [first, behind @ ..]) = (self.endpoints.get(rows.endpoints()), given) else { return };
+        let count = |id: &EndpointId, place: usize| {
+            if let Some(counts) = counts.get(id.0 as usize) {
                 bump(&counts[family as usize][place]);
             }
-        }
-        bump(&self.ttls[(ttl as usize).min(TTLS - 1)]);
+        };
+        count(first, 0);
+        behind.iter().for_each(|id| count(id, 1));
     }
 
     /// Responses by zone, type (`None` for the others) and code, of each row that there is.

@@ -183,7 +183,7 @@ fn build(
             depends: draft.depends.iter().filter_map(Judge::own_target).map(&mut *register).collect(),
         });
     }
-    Some((Pools { pools: pools.into(), endpoints: endpoints.into() }, aliases.into()))
+    Some((Pools::new(pools, endpoints), aliases.into()))
 }
 
 /// Where the members of a draft are, those of which it is said: an endpoint by its own place or else its pool's, a

@@ -66,7 +66,7 @@ impl Places {
     /// What is known of `address`, and how many of its leading bits that depends on. IPv4 in IPv6 is looked up as
     /// IPv4.
     pub fn lookup(&self, address: IpAddr) -> (Place, u8) {
-        let (number, bits) = self.partition.lookup(address);
+        let (number, bits) = self.partition.lookup(address.into());
         (self.places[number as usize], bits)
     }
 

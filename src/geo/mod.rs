@@ -31,7 +31,7 @@ mod samples;
 
 use std::fmt;
 
-pub use address::{Folded, Network, Span, fold};
+pub use address::{Folded, Network, Span};
 pub use claims::{Claim, Conflict, conflicts};
 pub use classes::{ClassId, Classes};
 pub use continent::Continent;

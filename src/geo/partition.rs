@@ -1,8 +1,6 @@
 //! Both families' addresses, each cut into ranges: an address in, a number and its prefix out.
 
-use std::net::IpAddr;
-
-use super::address::{Folded, fold};
+use super::address::Folded;
 use super::ranges::Ranges;
 use super::wide::Wide;
 
@@ -37,19 +35,16 @@ impl Partition {
 
     /// The number at `address`, and how many of its leading bits that depends on: every address that agrees in
     /// those has the same number, whatever form it is in.
-    pub(super) fn lookup(&self, address: IpAddr) -> (u32, u8) {
+    pub(super) fn lookup(&self, address: Folded) -> (u32, u8) {
         let (value, bits) = match address {
-            IpAddr::V4(address) => self.v4.lookup(address.to_bits()),
-            IpAddr::V6(address) => match fold(address.to_bits()) {
-                Folded::V4 { address, offset } => {
-                    let (value, bits) = self.v4.lookup(address);
-                    (value, offset + bits)
-                }
-                Folded::V6 { bits_min } => {
-                    let (value, bits) = self.v6.lookup(address.to_bits());
-                    (value, bits.max(bits_min))
-                }
-            },
+            Folded::V4 { address, offset } => {
+                let (value, bits) = self.v4.lookup(address);
+                (value, offset + bits)
+            }
+            Folded::V6 { address, bits_min } => {
+                let (value, bits) = self.v6.lookup(address);
+                (value, bits.max(bits_min))
+            }
         };
         (value, if self.uniform { 0 } else { bits })
     }

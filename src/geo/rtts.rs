@@ -9,9 +9,8 @@
 //! the lists of neighbours become equal, so that the map holds less and scopes are wider.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 
-use super::address::{Network, Span};
+use super::address::{Folded, Network, Span};
 use super::claims::Claim;
 use super::classes::{ClassId, Numbers};
 use super::database::Places;
@@ -92,8 +91,8 @@ impl RttMap {
     }
 
     /// The class of `address`. Takes tens of nanoseconds and allocates nothing.
-    pub fn lookup(&self, address: IpAddr) -> Found {
-        let (class, bits) = self.partition.lookup(address);
+    pub fn lookup(&self, address: impl Into<Folded>) -> Found {
+        let (class, bits) = self.partition.lookup(address.into());
         Found { class: ClassId(class), bits }
     }
 
@@ -317,6 +316,8 @@ impl Overlay for Compiler<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use proptest::prelude::*;
 
     use super::super::latency::Sample;
@@ -362,7 +363,7 @@ mod tests {
 
     /// The list of `address` as `name:ms` words, and its bits.
     fn shown(map: &RttMap, address: &str) -> (String, u8) {
-        let found = map.lookup(address.parse().expect(address));
+        let found = map.lookup(address.parse::<IpAddr>().expect(address));
         let word = |expected: &Expected| format!("{}:{}", MEMBERS[usize::from(expected.member)], expected.rtt_ms);
         let words: Vec<String> = map.expected(found.class).iter().map(word).collect();
         (words.join(" "), found.bits)

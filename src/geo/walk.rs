@@ -32,7 +32,7 @@ impl Cut<'_> {
 
     /// The number of the stretch that `address` lies in.
     pub fn lookup(&self, address: IpAddr) -> u32 {
-        self.partition().lookup(address).0
+        self.partition().lookup(address.into()).0
     }
 
     /// Whether both are one and the same.

@@ -5,10 +5,9 @@
 //! no common turn that a cursor could keep. Weight 0 is a last resort within the band; a member in its slow start counts
 //! for a part of its weight.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::geo::{EXPECTED_MAX, Expected, RttMap};
+use crate::geo::{EXPECTED_MAX, Expected, Folded, RttMap};
 use crate::health::Health;
 use crate::moment::Moment;
 use crate::random::Random;
@@ -51,7 +50,7 @@ impl Latency {
 
     /// What is expected of the members for the client at `address`, the fastest first, and how many bits of the
     /// address that depends on.
-    pub fn expected(&self, address: IpAddr) -> (&[Expected], u8) {
+    pub fn expected(&self, address: impl Into<Folded>) -> (&[Expected], u8) {
         let found = self.map.lookup(address);
         (self.map.expected(found.class), found.bits)
     }
@@ -127,7 +126,7 @@ impl Band {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::net::Ipv4Addr;
+    use std::net::{IpAddr, Ipv4Addr};
     use std::sync::Arc;
 
     use super::super::compiled::{LivePool, Standing};

@@ -60,6 +60,8 @@ pub enum View {
 #[derive(Clone, Debug)]
 pub struct Picks {
     ids: [EndpointId; ANSWERS_MAX],
+    /// Of each, the first endpoint that gives the same.
+    alike: [EndpointId; ANSWERS_MAX],
     count: usize,
     flip: Moment,
     scope: u8,
@@ -72,6 +74,7 @@ impl Default for Picks {
     fn default() -> Self {
         Self {
             ids: [EndpointId(0); ANSWERS_MAX],
+            alike: [EndpointId(0); ANSWERS_MAX],
             count: 0,
             flip: Moment::NEVER,
             scope: 0,
@@ -186,6 +189,7 @@ impl<'a, W: Witness> Walk<'a, W> {
         });
     }
 
+    #[inline(always)] // Two callers, each in a loop of its own.
     fn visit(&mut self, pool: PoolId, branch: &Branch, wanted: usize) {
         self.hand.witness.took(pool, branch.target);
         self.visits_left = self.visits_left.saturating_sub(1);
@@ -233,13 +237,13 @@ impl<'a, W: Witness> Walk<'a, W> {
                 schedule.member(self.hand.random.below(schedule.len() as u64) as u32)
             }
             Pick::Mapped(map) => {
-                let Found { class, bits } = map.lookup(self.hand.client.address());
+                let Found { class, bits } = map.lookup(self.hand.client.folded());
                 self.hand.witness.consulted(id, How::Class { class, bits });
                 return self.each_ranked(pool, map.classes().get(class).iter().copied(), bits, || 0, take);
             }
             Pick::Banded(latency) => return self.each_banded(id, pool, latency, take),
             Pick::Ranked(ranking) => {
-                let (ranked, slot, bits) = ranking.ranked(self.hand.client.address());
+                let (ranked, slot, bits) = ranking.ranked(self.hand.client.folded());
                 self.hand.witness.consulted(id, How::Slot { slot, bits });
                 // One in its slow start is for its part of the slots; in the others it comes behind all the rest.
                 let admitted =
@@ -309,7 +313,7 @@ impl<'a, W: Witness> Walk<'a, W> {
         latency: &Latency,
         take: impl FnMut(&mut Self, &Branch) -> bool,
     ) {
-        let (expected, bits) = latency.expected(self.hand.client.address());
+        let (expected, bits) = latency.expected(self.hand.client.folded());
         self.hand.witness.consulted(id, How::Expected { bits });
         let band = latency.band(expected, |member| pool.stands(member));
         self.picks.flip = self.picks.flip.min(band.flip);
@@ -339,14 +343,14 @@ impl<'a, W: Witness> Walk<'a, W> {
     }
 
     fn push(&mut self, endpoint: EndpointId) {
-        let given = |id: EndpointId| self.pools.endpoints.get(id.0 as usize).map(|endpoint| endpoint.given);
-        let new = given(endpoint);
-        if self.picks.endpoints().iter().any(|&chosen| given(chosen) == new) {
+        let picks = &mut *self.picks;
+        let alike = self.pools.first_alike(endpoint);
+        if picks.alike.iter().take(picks.count).any(|&chosen| chosen == alike) {
             return;
         }
-        if let Some(slot) = self.picks.ids.get_mut(self.picks.count) {
-            *slot = endpoint;
-            self.picks.count += 1;
+        if let (Some(slot), Some(slot_alike)) = (picks.ids.get_mut(picks.count), picks.alike.get_mut(picks.count)) {
+            (*slot, *slot_alike) = (endpoint, alike);
+            picks.count += 1;
         }
     }
 }
@@ -454,7 +458,7 @@ mod tests {
             };
             pools.push(Pool { name: name.into(), policy, members, min_alive, depends: Box::default() });
         }
-        Pools { pools: pools.into(), endpoints: endpoints.into() }
+        Pools::new(pools, endpoints)
     }
 
     fn address(member: &str) -> IpAddr {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::geo::{Folded, fold};
+use crate::geo::Folded;
 
 /// The most bits of an IPv4 client subnet that any answer depends on, and the most that is ever announced as a scope:
 /// what public resolvers cache by (RFC 7871 §11.1).
@@ -17,39 +17,57 @@ pub const SCOPE_V6_MAX: u8 = 56;
 pub struct Client {
     /// Cut to `scope_max` bits: what lies behind them never counts.
     address: IpAddr,
+    /// The same, to be looked up.
+    folded: Folded,
     scope_max: u8,
 }
 
 impl Client {
     /// Whoever asks from `address`, known to its last bit: nobody caches the answer by a part of it.
     pub fn asking_from(address: IpAddr) -> Self {
-        Self { address, scope_max: if address.is_ipv4() { 32 } else { 128 } }
+        Self { address, folded: address.into(), scope_max: if address.is_ipv4() { 32 } else { 128 } }
     }
 
     /// A client in the subnet that was told, of which `address` is the first address.
     pub fn within(address: IpAddr) -> Self {
-        let scope_max = match address {
-            IpAddr::V4(_) => SCOPE_V4_MAX,
-            IpAddr::V6(v6) => match fold(v6.to_bits()) {
-                Folded::V4 { offset, .. } => offset + SCOPE_V4_MAX,
-                // Cut any shorter, it would look as if it carried one.
-                Folded::V6 { bits_min } => SCOPE_V6_MAX.max(bits_min),
-            },
-        };
-        let mut address = network(address, scope_max, scope_max);
-        if let IpAddr::V6(v6) = &mut address
-            && let Folded::V4 { address: carried, offset } = fold(v6.to_bits())
-            && carried & 0xff != 0
-        {
-            // Teredo turns every bit: here ones are zeroes.
-            *v6 = Ipv6Addr::from_bits(v6.to_bits() | 0xff << (96 - offset));
+        Self::of_subnet(address, address.into())
+    }
+
+    /// The same of an address that was folded before.
+    pub fn of_subnet(address: IpAddr, folded: Folded) -> Self {
+        match (address, folded) {
+            (IpAddr::V6(_), Folded::V6 { address, bits_min }) => {
+                // Cut any shorter, it would look as if it carried an IPv4 address.
+                let scope_max = SCOPE_V6_MAX.max(bits_min);
+                let address = address & mask_v6(scope_max);
+                let folded = Folded::V6 { address, bits_min };
+                Self { address: IpAddr::V6(Ipv6Addr::from_bits(address)), folded, scope_max }
+            }
+            (IpAddr::V6(v6), Folded::V4 { address: carried, offset }) => {
+                let scope_max = offset + SCOPE_V4_MAX;
+                let cut = v6.to_bits() & mask_v6(scope_max);
+                // Teredo turns every bit: there ones are zeroes.
+                let is_turned = (v6.to_bits() >> (96 - offset)) as u32 != carried;
+                let cut = cut | if is_turned { 0xff << (96 - offset) } else { 0 };
+                let folded = Folded::V4 { address: carried & mask_v4(SCOPE_V4_MAX), offset };
+                Self { address: IpAddr::V6(Ipv6Addr::from_bits(cut)), folded, scope_max }
+            }
+            (IpAddr::V4(v4), _) => {
+                let address = v4.to_bits() & mask_v4(SCOPE_V4_MAX);
+                let folded = Folded::V4 { address, offset: 0 };
+                Self { address: IpAddr::V4(Ipv4Addr::from_bits(address)), folded, scope_max: SCOPE_V4_MAX }
+            }
         }
-        Self { address, scope_max }
     }
 
     /// Its address; behind the bits that count, of it or of the IPv4 address that it carries, all are zero.
     pub fn address(&self) -> IpAddr {
         self.address
+    }
+
+    /// The same, to be looked up.
+    pub fn folded(&self) -> Folded {
+        self.folded
     }
 
     /// The most that an answer to it can depend on.
@@ -58,29 +76,14 @@ impl Client {
     }
 }
 
-/// The IPv4 address that an IPv6 one carries; any other as it is.
-pub fn carried(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(v6) => match fold(v6.to_bits()) {
-            Folded::V4 { address, .. } => IpAddr::V4(Ipv4Addr::from_bits(address)),
-            Folded::V6 { .. } => address,
-        },
-        IpAddr::V4(_) => address,
-    }
+/// The first `bits` of an IPv4 address.
+pub(super) fn mask_v4(bits: u8) -> u32 {
+    u32::MAX.checked_shl(32_u32.saturating_sub(bits.into())).unwrap_or(0)
 }
 
-/// `address` with all but its first bits cleared.
-pub(super) fn network(address: IpAddr, v4_bits: u8, v6_bits: u8) -> IpAddr {
-    match address {
-        IpAddr::V4(v4) => {
-            let mask = u32::MAX.checked_shl(32 - u32::from(v4_bits.min(32))).unwrap_or(0);
-            IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & mask))
-        }
-        IpAddr::V6(v6) => {
-            let mask = u128::MAX.checked_shl(128 - u32::from(v6_bits.min(128))).unwrap_or(0);
-            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask))
-        }
-    }
+/// The first `bits` of an IPv6 address.
+pub(super) fn mask_v6(bits: u8) -> u128 {
+    u128::MAX.checked_shl(128_u32.saturating_sub(bits.into())).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -118,16 +121,12 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_behind_the_scope_is_cut() {
-        let check = |address: &str, v4_bits, v6_bits, expected: &str| {
-            let address: IpAddr = address.parse().expect("an address");
-            assert_eq!(network(address, v4_bits, v6_bits).to_string(), expected);
-        };
-        check("192.0.2.77", 24, 56, "192.0.2.0");
-        check("192.0.2.77", 0, 0, "0.0.0.0");
-        check("192.0.2.77", 32, 56, "192.0.2.77");
-        check("2001:db8:1:2ff:3::4", 24, 56, "2001:db8:1:200::");
-        check("2001:db8::1", 24, 0, "::");
-        check("2001:db8::1", 24, 128, "2001:db8::1");
+    fn a_mask_keeps_the_first_bits() {
+        for (bits, expected) in [(0, 0), (1, 1 << 31), (24, 0xffff_ff00), (32, u32::MAX), (56, u32::MAX)] {
+            assert_eq!(mask_v4(bits), expected, "/{bits}");
+        }
+        for (bits, expected) in [(0, 0), (56, 0xff_ffff_ffff_ffff << 72), (128, u128::MAX), (255, u128::MAX)] {
+            assert_eq!(mask_v6(bits), expected, "/{bits}");
+        }
     }
 }

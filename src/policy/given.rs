@@ -13,7 +13,7 @@ use super::{Pools, Target};
 pub struct AliasId(pub u32);
 
 /// What is answered with an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Given {
     /// An address, to clients that ask for its family.
     Address(IpAddr),

@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 pub use band::{Band, Latency, TOLERANCE_MAX};
 pub use choose::{Cursor, EACH_MEMBER_MAX, Hand, Picks, View, Want, choose};
-pub use client::{Client, SCOPE_V4_MAX, SCOPE_V6_MAX, carried};
+pub use client::{Client, SCOPE_V4_MAX, SCOPE_V6_MAX};
 pub use compiled::LivePool;
 pub use dependents::Dependents;
 pub use family::Family;
@@ -46,6 +46,8 @@ pub use ranking::{HASH_BITS, Ranking};
 pub use schedule::gcd;
 
 pub use witness::{How, Witness};
+
+use std::collections::HashMap;
 
 use crate::geo::Map;
 use crate::health::ProbeId;
@@ -226,9 +228,26 @@ pub struct Pools {
     pub pools: Box<[Pool]>,
     /// By [`EndpointId`].
     pub endpoints: Box<[Endpoint]>,
+    /// Of each endpoint, the first that gives the same: what answers with no address twice are told apart by.
+    first_alike: Box<[EndpointId]>,
 }
 
 impl Pools {
+    /// Pools over endpoints.
+    pub fn new(pools: Vec<Pool>, endpoints: Vec<Endpoint>) -> Self {
+        let mut first = HashMap::with_capacity(endpoints.len());
+        let first_alike = (0..)
+            .zip(&endpoints)
+            .map(|(id, endpoint)| *first.entry(endpoint.given).or_insert(EndpointId(id)))
+            .collect();
+        Self { pools: pools.into(), endpoints: endpoints.into(), first_alike }
+    }
+
+    /// The first endpoint that gives what this one does.
+    fn first_alike(&self, id: EndpointId) -> EndpointId {
+        self.first_alike.get(id.0 as usize).copied().unwrap_or(id)
+    }
+
     /// Every probe on which anything here depends, in no order, some more than once.
     pub fn probes(&self) -> impl Iterator<Item = ProbeId> {
         let judges = self.endpoints.iter().flat_map(|endpoint| &endpoint.judged.probes);

@@ -5,10 +5,8 @@
 //! the file is read, so a query hashes its network and takes the first of those that lives. Members are known by
 //! their names and addresses, not by their places: reordering a file moves nobody.
 
-use std::net::{IpAddr, Ipv4Addr};
-
-use super::client::{SCOPE_V4_MAX, SCOPE_V6_MAX, network};
-use crate::geo::{Folded, fold};
+use super::client::{SCOPE_V4_MAX, SCOPE_V6_MAX, mask_v4, mask_v6};
+use crate::geo::Folded;
 use crate::health::PerMille;
 
 /// Slots for each member, so that a member's share is within about 1/√256, a sixteenth, of what it should be.
@@ -67,19 +65,12 @@ impl Ranking {
 
     /// The slot of a client, and how many bits of its address that depends on.
     /// IPv4 carried in IPv6 is the client's IPv4 network, so that it stays with its member behind a translator too.
-    fn slot(&self, address: IpAddr) -> (usize, u8) {
-        let (address, offset, bits_min) = match address {
-            IpAddr::V4(_) => (address, 0, 0),
-            IpAddr::V6(v6) => match fold(v6.to_bits()) {
-                Folded::V4 { address, offset } => (IpAddr::V4(Ipv4Addr::from_bits(address)), offset, 0),
-                Folded::V6 { bits_min } => (address, 0, bits_min),
-            },
-        };
-        let (seed, bits) = match network(address, self.v4_bits, self.v6_bits) {
-            IpAddr::V4(v4) => (u64::from(v4.to_bits()), offset + self.v4_bits),
-            IpAddr::V6(v6) => {
-                let bits = v6.to_bits();
-                (mix((bits >> 64) as u64) ^ bits as u64, self.v6_bits.max(bits_min))
+    fn slot(&self, address: Folded) -> (usize, u8) {
+        let (seed, bits) = match address {
+            Folded::V4 { address, offset } => (u64::from(address & mask_v4(self.v4_bits)), offset + self.v4_bits),
+            Folded::V6 { address, bits_min } => {
+                let network = address & mask_v6(self.v6_bits);
+                (mix((network >> 64) as u64) ^ network as u64, self.v6_bits.max(bits_min))
             }
         };
         (mix(seed) as usize & (self.slots.len() - 1), bits)
@@ -101,8 +92,8 @@ impl Ranking {
     }
 
     /// Members in the order of a client's slot, the ranked ones; and what its answer depends on.
-    pub(super) fn ranked(&self, address: IpAddr) -> (&[u16], usize, u8) {
-        let (slot, bits) = self.slot(address);
+    pub(super) fn ranked(&self, address: impl Into<Folded>) -> (&[u16], usize, u8) {
+        let (slot, bits) = self.slot(address.into());
         (self.slots.get(slot).map_or(&[], |ranks| ranks.as_slice()), slot, bits)
     }
 
@@ -154,6 +145,8 @@ const fn mix(mut value: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
     use super::*;
 
     const CLIENTS: u32 = 200_000;
@@ -206,7 +199,7 @@ mod tests {
     #[test]
     fn a_network_is_one_client() {
         let ranking = Ranking::new([("a", 1), ("b", 1)].into_iter(), HASH_BITS);
-        let slot = |address: &str| ranking.slot(address.parse().expect("an address"));
+        let slot = |address: &str| ranking.slot(address.parse::<IpAddr>().expect("an address").into());
         assert_eq!(slot("192.0.2.1"), slot("192.0.2.254"));
         assert_eq!(slot("192.0.2.1").1, 24);
         assert_eq!(slot("2001:db8:0:100::1"), slot("2001:db8:0:1ff::2"));

@@ -11,9 +11,10 @@ use std::time::Duration;
 use crate::admin::api::{Ranking, Rate, Top};
 use crate::answer::{Outcome, Transport};
 use crate::config::Atlas;
+use crate::geo::Folded;
 use crate::moment::Moment;
 use crate::observe::{Choice, Heard, name_text};
-use crate::policy::{self, Client};
+use crate::policy::{Client, SCOPE_V4_MAX, SCOPE_V6_MAX};
 use crate::system::time_of_day;
 use crate::wire::header::Rcode;
 use crate::wire::qname::Qname;
@@ -68,7 +69,7 @@ impl Window {
             rtype: query.ok().filter(|query| !query.question.is_empty()).map(|query| query.qtype),
             rcode: rcode(head.outcome, heard.response),
             transport: head.peer.transport,
-            client: policy::carried(client),
+            client: Folded::from(client).address(),
             endpoints,
         };
         if self.samples.len() == SAMPLES_MAX {
@@ -135,7 +136,7 @@ fn place(client: IpAddr, atlas: &Atlas) -> String {
         (Some(country), _) => country.to_string(),
         (None, Some(continent)) => continent.code().to_owned(),
         (None, None) => {
-            let bits = if client.is_ipv4() { policy::SCOPE_V4_MAX } else { policy::SCOPE_V6_MAX };
+            let bits = if client.is_ipv4() { SCOPE_V4_MAX } else { SCOPE_V6_MAX };
             format!("{}/{bits}", Client::within(client).address())
         }
     }

@@ -5,6 +5,7 @@
 //! beyond is counted together.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::Served;
@@ -34,15 +35,16 @@ pub struct RowLimits {
 pub struct Rows {
     /// That of its queries.
     pub zone: u32,
-    endpoints: Option<u32>,
+    /// Those of its endpoints begin and end here; in the same place, where they have none.
+    endpoints: (u32, u32),
 }
 
 impl Rows {
-    pub(super) const NONE: Self = Self { zone: OTHER_ZONES, endpoints: None };
+    pub(super) const NONE: Self = Self { zone: OTHER_ZONES, endpoints: (0, 0) };
 
-    /// That of an endpoint, if endpoints of this zone have rows.
-    pub fn endpoint(&self, id: EndpointId) -> Option<usize> {
-        Some(self.endpoints? as usize + id.0 as usize)
+    /// Those of its endpoints, by [`EndpointId`]; none, if endpoints of this zone have no rows.
+    pub fn endpoints(&self) -> Range<usize> {
+        self.endpoints.0 as usize..self.endpoints.1 as usize
     }
 }
 
@@ -94,7 +96,9 @@ impl Layout {
             }
             let zone = FIRST_ZONE + zones.len() as u32;
             zones.push(served.zone.apex().clone());
-            served.rows = Rows { zone, endpoints: room.then_some(endpoints.len() as u32) };
+            let first = endpoints.len() as u32;
+            let last = first + if room { pools.endpoints.len() as u32 } else { 0 };
+            served.rows = Rows { zone, endpoints: (first, last) };
             if !room {
                 left_out.endpoints += pools.endpoints.len();
                 continue;

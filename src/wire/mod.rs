@@ -4,6 +4,7 @@ pub mod header;
 pub mod query;
 pub mod qname;
 pub mod edns;
+pub mod octets;
 pub mod option;
 pub mod ecs;
 pub mod cookie;

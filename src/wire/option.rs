@@ -6,6 +6,8 @@
 //!
 //! Source of the codes: the IANA registry "DNS EDNS0 Option Codes (OPT)".
 
+use super::octets::copy;
+
 /// Name server identifier (RFC 5001).
 pub const NSID: u16 = 3;
 
@@ -68,6 +70,6 @@ pub fn write<'t>(target: &'t mut [u8], code: u16, data: &[u8]) -> Option<&'t mut
     let [c, d] = code.to_be_bytes();
     let [l, m] = u16::try_from(data.len()).ok()?.to_be_bytes();
     *head = [c, d, l, m];
-    body.copy_from_slice(data);
+    copy(body, data);
     Some(rest)
 }

@@ -47,6 +47,7 @@ impl<'a> Query<'a> {
     /// As [`Unreadable`] says. A question count other than one is malformed (RFC 9619 §4), but for none at all
     /// beside an OPT record; so is a second OPT record (RFC 6891 §6.1.1) or a record that runs past the end. Octets after the last
     /// record are ignored.
+    #[inline(always)] // For the one that answers: what it says is used at once, and need not be put together first.
     pub fn read(message: &'a [u8], qname: &mut Qname) -> Result<Self, Unreadable> {
         let header = Header::read(message).ok_or(Unreadable::Short)?;
         if header.is_response() {

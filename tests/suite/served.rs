@@ -120,7 +120,7 @@ fn pools(text: &str, places: &Places) -> (Pools, Vec<Name>) {
         };
         pools.push(Pool { name: name.into(), policy, members, min_alive, depends: Box::default() });
     }
-    (Pools { pools: pools.into(), endpoints: endpoints.into() }, aliases)
+    (Pools::new(pools, endpoints), aliases)
 }
 
 fn balanced<'w>(line: &'w str, pools: &Pools) -> (&'w str, Balanced) {

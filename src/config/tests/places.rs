@@ -62,7 +62,9 @@ fn claims_are_read() {
     );
     let (policies, _) = sound(&text);
     let Policy::Geo(map) = &policies.pools.pools[0].policy else { panic!("it is geo") };
-    let class = |address: &str| map.classes().get(map.lookup(address.parse().expect("an address")).class).to_vec();
+    let class = |address: &str| {
+        map.classes().get(map.lookup(address.parse::<std::net::IpAddr>().expect("an address")).class).to_vec()
+    };
     assert_eq!(class("203.0.113.9"), [0, 1], "claimed by the first, and the second takes what is left");
     assert_eq!(class("198.51.100.9"), [1]);
     assert_eq!(Continent::ALL.len(), 7);

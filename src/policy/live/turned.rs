@@ -44,7 +44,7 @@ fn forest(count: usize) -> Pools {
             })
             .collect();
     }
-    Pools { pools: pools.into(), endpoints: endpoints.into() }
+    Pools::new(pools, endpoints)
 }
 
 #[test]
