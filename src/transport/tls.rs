@@ -72,8 +72,11 @@ impl Certificates {
     /// # Errors
     /// What rustls refuses of that.
     pub fn reception(self: &Arc<Self>, clients: Option<Arc<Clients>>) -> Result<ServerConfig, rustls::Error> {
-        let clients = clients.map_or_else(|| Arc::new(NoClientAuth) as Arc<dyn ClientCertVerifier>, |clients| clients);
-        let mut config = self.config(&[b"http/1.1"], clients)?;
+        let verifier: Arc<dyn ClientCertVerifier> = match clients {
+            Some(clients) => clients,
+            None => Arc::new(NoClientAuth),
+        };
+        let mut config = self.config(&[b"http/1.1"], verifier)?;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(config)
