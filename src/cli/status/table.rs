@@ -111,9 +111,10 @@ pub(super) fn table(status: &Status, width: Option<usize>, paint: Paint) -> Stri
 /// What became of the query log, in a line.
 fn query_log(log: &LogStatus) -> String {
     let LogStatus { open: _, opened, written, dropped_full, dropped_no_reader } = log;
+    let opened = if *opened == 1 { "once".to_owned() } else { format!("{opened} times") };
     format!(
         "query log: {written} written, {dropped_full} dropped for want of room, {dropped_no_reader} for want of a \
-         reader; opened {opened} times"
+         reader; opened {opened}"
     )
 }
 
