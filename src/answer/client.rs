@@ -6,7 +6,6 @@ use super::Peer;
 use crate::geo::Folded;
 use crate::policy::Client;
 use crate::wire::ecs::Subnet;
-use crate::wire::edns::Edns;
 use crate::wire::option::Malformed;
 
 /// Who asked, and what of its client it told. Who that makes the client is worked out where an answer depends on it:
@@ -37,19 +36,27 @@ pub(super) enum Told {
 }
 
 impl Asker {
-    /// Reads what a query tells of its client.
+    /// One who tells nothing.
+    pub(super) fn of(peer: Peer) -> Self {
+        let nobody = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), Folded::V4 { address: 0, offset: 0 });
+        Self { source: peer.address, told: Told::Nothing, subnet: nobody }
+    }
+
+    /// Takes in what a client subnet option with this `data` tells.
     ///
     /// # Errors
-    /// A client subnet option that is to be answered with FORMERR.
-    pub(super) fn find(peer: Peer, edns: Option<&Edns<'_>>) -> Result<Self, Malformed> {
-        let nobody = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), Folded::V4 { address: 0, offset: 0 });
-        let asker = Self { source: peer.address, told: Told::Nothing, subnet: nobody };
-        let Some(data) = edns.and_then(|edns| edns.ecs) else { return Ok(asker) };
+    /// One that is to be answered with FORMERR.
+    pub(super) fn tell(&mut self, data: &[u8]) -> Result<(), Malformed> {
         let Subnet { address, bits: source } = Subnet::read(data)?;
-        let Some(address) = address else { return Ok(Self { told: Told::OptedOut, ..asker }) };
-        let folded = Folded::from(address);
-        let told = if is_locatable(folded) { Told::Subnet } else { Told::Useless { source } };
-        Ok(Self { told, subnet: (address, folded), ..asker })
+        self.told = match address {
+            None => Told::OptedOut,
+            Some(address) => {
+                let folded = Folded::from(address);
+                self.subnet = (address, folded);
+                if is_locatable(folded) { Told::Subnet } else { Told::Useless { source } }
+            }
+        };
+        Ok(())
     }
 
     /// The client where names do not heed its subnet: the resolver.

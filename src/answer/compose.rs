@@ -303,13 +303,9 @@ impl<'b, 'q> Composer<'b, 'q> {
         }
         let start = self.at;
         let head = self.head(owner, set.rtype, ttl);
-        // Two loops rather than one over a chain, which asks at each record where it is.
         let whole = match rotation {
             0 => self.records(&head, set.records()),
-            _ => {
-                let first = self.records(&head, set.records().skip(rotation));
-                first.and_then(|()| self.records(&head, set.records().take(rotation)))
-            }
+            _ => self.rotated(&head, set, rotation),
         };
         if whole.is_none() {
             self.cut_back(start);
@@ -319,8 +315,16 @@ impl<'b, 'q> Composer<'b, 'q> {
         true
     }
 
+    /// Writes the records of `set` from number `rotation` on and around; `None` at the first that does not fit.
+    #[inline(never)] // So that the rest, which are most, save no registers for it.
+    fn rotated(&mut self, head: &Head<'_>, set: Rrset<'_>, rotation: usize) -> Option<()> {
+        // Two loops rather than one over a chain, which asks at each record where it is.
+        self.records(head, set.records().skip(rotation))?;
+        self.records(head, set.records().take(rotation))
+    }
+
     /// Writes `records`, each behind `head`; `None` at the first that does not fit.
-    #[inline(always)] // Twice the code, but half of it is what nearly every answer takes.
+    #[inline(always)] // A loop of its own for each caller.
     fn records<'z>(&mut self, head: &Head<'_>, records: impl Iterator<Item = Record<'z>>) -> Option<()> {
         for record in records {
             let rdata_at = self.put(head, record.rdata)?;

@@ -16,6 +16,7 @@ use crate::wire::header::Rcode;
 #[repr(align(128))]
 #[derive(Debug, Default)]
 pub struct Counters {
+    /// Requests by outcome, without the answers that the sheet counts.
     outcomes: [AtomicU64; OUTCOMES.len()],
     /// Cookies, by what they prove.
     cookies: [AtomicU64; COOKIES.len()],
@@ -59,29 +60,15 @@ const OUTCOMES: [(Outcome, &str); 12] = [
 
 impl Counters {
     pub(super) fn add(&self, outcome: Outcome) {
-        let at = match outcome {
-            Outcome::Answered(Rcode::NoError) => 0,
-            Outcome::Answered(Rcode::NxDomain) => 1,
-            Outcome::Answered(Rcode::Refused) => 2,
-            Outcome::Answered(Rcode::ServFail) => 3,
-            Outcome::Answered(Rcode::FormErr) => 4,
-            Outcome::Answered(Rcode::NotImp) => 5,
-            Outcome::Answered(Rcode::BadVers) => 6,
-            Outcome::Answered(Rcode::YxDomain) => 7,
-            Outcome::Dropped(Reason::Short) => 8,
-            Outcome::Dropped(Reason::Response) => 9,
-            Outcome::Dropped(Reason::NoRoom) => 10,
-            Outcome::Dropped(Reason::RateLimited) => 11,
-        };
-        bump(&self.outcomes[at]);
+        bump(&self.outcomes[place(outcome)], 1);
     }
 
     pub(super) fn add_cookie(&self, proof: Proof) {
-        bump(&self.cookies[usize::from(proof == Proof::Missing)]);
+        bump(&self.cookies[usize::from(proof == Proof::Missing)], 1);
     }
 
     pub(super) fn add_withheld(&self, why: Withheld) {
-        bump(&self.withheld[why as usize]);
+        bump(&self.withheld[why as usize], 1);
     }
 
     /// What the worker counts by zone and endpoint now, where metrics are shown.
@@ -89,21 +76,56 @@ impl Counters {
         self.sheet.load_full()
     }
 
-    pub(super) fn publish(&self, sheet: Option<Arc<Sheet>>) {
+    /// Has the worker count by `sheet` from now on. What answers `before` holds counts here from then on; whoever reads
+    /// meanwhile may see those twice.
+    pub(super) fn take_up(&self, sheet: Option<Arc<Sheet>>, before: Option<&Sheet>) {
+        for (rcode, count) in before.into_iter().flat_map(Sheet::answers) {
+            bump(&self.outcomes[place(Outcome::Answered(rcode))], count);
+        }
         self.sheet.store(sheet);
     }
 
-    /// Each outcome's name and count, then those of the cookies and of the truncated answers among them.
-    pub fn read(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let outcomes = OUTCOMES.iter().map(|(_, name)| *name).zip(&self.outcomes);
+    /// Each code's name and how many answers had it. Costs a walk over the sheet.
+    pub fn answers(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let mut counts = self.outcomes.each_ref().map(|counter| counter.load(Ordering::Relaxed));
+        for (rcode, count) in self.sheet().iter().flat_map(|sheet| sheet.answers()) {
+            counts[place(Outcome::Answered(rcode))] += count;
+        }
+        let answers = OUTCOMES.into_iter().zip(counts);
+        answers.filter_map(|((outcome, name), count)| matches!(outcome, Outcome::Answered(_)).then_some((name, count)))
+    }
+
+    /// The name and count of each reason not to answer, then those of the cookies and of the truncated answers.
+    pub fn events(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let outcomes = OUTCOMES.iter().zip(&self.outcomes);
+        let dropped = outcomes.filter(|((outcome, _), _)| matches!(outcome, Outcome::Dropped(_)));
+        let dropped = dropped.map(|((_, name), counter)| (*name, counter));
         let cookies = COOKIES.iter().map(|(_, name)| *name).zip(&self.cookies);
         let withheld = WITHHELD.iter().map(|(_, name)| *name).zip(&self.withheld);
-        outcomes.chain(cookies).chain(withheld).map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
+        dropped.chain(cookies).chain(withheld).map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
     }
 }
 
-fn bump(counter: &AtomicU64) {
-    counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+/// The place of an outcome in [`OUTCOMES`].
+fn place(outcome: Outcome) -> usize {
+    match outcome {
+        Outcome::Answered(Rcode::NoError) => 0,
+        Outcome::Answered(Rcode::NxDomain) => 1,
+        Outcome::Answered(Rcode::Refused) => 2,
+        Outcome::Answered(Rcode::ServFail) => 3,
+        Outcome::Answered(Rcode::FormErr) => 4,
+        Outcome::Answered(Rcode::NotImp) => 5,
+        Outcome::Answered(Rcode::BadVers) => 6,
+        Outcome::Answered(Rcode::YxDomain) => 7,
+        Outcome::Dropped(Reason::Short) => 8,
+        Outcome::Dropped(Reason::Response) => 9,
+        Outcome::Dropped(Reason::NoRoom) => 10,
+        Outcome::Dropped(Reason::RateLimited) => 11,
+    }
+}
+
+fn bump(counter: &AtomicU64, more: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
 }
 
 #[cfg(test)]
@@ -115,13 +137,13 @@ mod tests {
         for (outcome, name) in OUTCOMES {
             let counters = Counters::default();
             counters.add(outcome);
-            let counted: Vec<_> = counters.read().filter(|&(_, count)| count > 0).collect();
+            let counted: Vec<_> = counters.answers().chain(counters.events()).filter(|&(_, count)| count > 0).collect();
             assert_eq!(counted, [(name, 1)]);
         }
         for (why, name) in WITHHELD {
             let counters = Counters::default();
             counters.add_withheld(why);
-            let counted: Vec<_> = counters.read().filter(|&(_, count)| count > 0).collect();
+            let counted: Vec<_> = counters.answers().chain(counters.events()).filter(|&(_, count)| count > 0).collect();
             assert_eq!(counted, [(name, 1)]);
         }
     }

@@ -20,7 +20,7 @@ pub(super) fn answer<'z, W: Witness>(
     set: Rrset<'_>,
     records: impl Iterator<Item = Hinted<'z>>,
     worker: &mut Worker<W>,
-    question: Question,
+    question: Question<'_>,
     composer: &mut Composer<'_, '_>,
 ) {
     let start = composer.start_of_set();

@@ -38,7 +38,7 @@ const CHAIN_MAX: usize = 16;
 pub(super) fn answer<W: Witness>(
     snapshot: &Snapshot,
     worker: &mut Worker<W>,
-    question: Question,
+    question: Question<'_>,
     composer: &mut Composer<'_, '_>,
 ) -> Rcode {
     let qtype = question.qtype;
@@ -63,7 +63,7 @@ fn follow<W: Witness>(
     served: &Served,
     asked: u32,
     worker: &mut Worker<W>,
-    question: Question,
+    question: Question<'_>,
     composer: &mut Composer<'_, '_>,
 ) -> Rcode {
     let mut seen = [asked; CHAIN_MAX + 1];
@@ -98,7 +98,7 @@ fn from_found<W: Witness>(
     served: &Served,
     found: Found<'_>,
     worker: &mut Worker<W>,
-    question: Question,
+    question: Question<'_>,
     composer: &mut Composer<'_, '_>,
 ) -> Step {
     match found {
@@ -170,7 +170,7 @@ fn from_node<W: Witness>(
     served: &Served,
     node: Node<'_>,
     worker: &mut Worker<W>,
-    question: Question,
+    question: Question<'_>,
     composer: &mut Composer<'_, '_>,
 ) -> Step {
     let qtype = question.qtype;

@@ -37,7 +37,7 @@ use crate::wire::header::Rcode;
 use crate::wire::option::Malformed;
 use crate::wire::query::Query;
 use crate::wire::rtype::Rtype;
-use client::{Asker, Told};
+use client::Asker;
 use compose::Composer;
 use opt::{Opt, Options};
 use screen::Subject;
@@ -131,7 +131,7 @@ pub fn answer<W: Witness>(
     response: &mut Response<'_>,
 ) -> Outcome {
     let outcome = answer_uncounted(snapshot, worker, peer, now, request, response);
-    worker.count(outcome);
+    worker.count(peer.transport, outcome);
     outcome
 }
 
@@ -144,32 +144,31 @@ fn answer_uncounted<W: Witness>(
     response: &mut Response<'_>,
 ) -> Outcome {
     response.length = 0;
-    worker.row = NO_ZONE;
+    (worker.row, worker.qtype) = (NO_ZONE, Rtype(0));
     let query = match Query::read(request, &mut worker.qname) {
         Ok(query) => query,
         Err(unreadable) => {
             let outcome = screen::refuse_unreadable(unreadable, response);
-            if let Outcome::Answered(rcode) = outcome {
-                worker.count_response(peer.transport, Rtype(0), rcode);
-            }
             return match outcome {
                 Outcome::Answered(_) if worker.limits(peer) => withhold::refusal(worker, peer, now, outcome, response),
                 _ => outcome,
             };
         }
     };
-    let mut options = None;
-    // None where options are malformed, which still leaves a question and an OPT record to answer with.
-    let asker = judge(snapshot, worker, peer, now, &query, &mut options).ok();
+    worker.qtype = query.qtype;
+    let (mut asker, mut options) = (Asker::of(peer), None);
+    // Where options are malformed there is still a question and an OPT record to answer with.
+    let judged = judge(snapshot, worker, peer, now, &query, &mut asker, &mut options);
     let opt = query.edns.as_ref().map(Opt::plain).map(|opt| options.as_ref().map_or(opt, |options| opt.with(options)));
     let Some(mut composer) = Composer::start(response.octets, &query, peer.transport, opt) else {
         return Outcome::Dropped(Reason::NoRoom);
     };
     let horizon = snapshot.horizon();
-    let rcode = match (asker, screen::screen(&query)) {
-        (None, _) => Rcode::FormErr,
-        (Some(asker), Ok(Subject::Zones)) => {
-            lookup::answer(snapshot, worker, Question { asker, now, horizon, qtype: query.qtype }, &mut composer)
+    let rcode = match (judged, screen::screen(&query)) {
+        (Err(Malformed), _) => Rcode::FormErr,
+        (_, Ok(Subject::Zones)) => {
+            let question = Question { asker: &asker, now, horizon, qtype: query.qtype };
+            lookup::answer(snapshot, worker, question, &mut composer)
         }
         (_, Ok(Subject::Server)) => {
             worker.place = 0;
@@ -187,14 +186,13 @@ fn answer_uncounted<W: Witness>(
         }
     };
     response.length = composer.finish(&query, rcode);
-    worker.count_response(peer.transport, query.qtype, rcode);
     if worker.limits(peer) {
         return withhold::answer(worker, peer, now, (&query, options.as_ref()), rcode, response);
     }
     Outcome::Answered(rcode)
 }
 
-/// Who asks, by what the options of the request say, and which `options` the response owes to them.
+/// What the options of the request say of the `asker`, and which `options` the response owes to them.
 ///
 /// # Errors
 /// An option that its RFC has answered with FORMERR.
@@ -205,26 +203,23 @@ fn judge<'q, W>(
     peer: Peer,
     now: Moment,
     query: &Query<'q>,
+    asker: &mut Asker,
     options: &mut Option<Options<'q>>,
-) -> Result<Asker, Malformed> {
-    let edns = query.edns.as_ref();
-    let asker = Asker::find(peer, edns)?;
-    if let Some(sheet) = &worker.sheet {
-        let told = asker.told();
-        if told != Told::Nothing {
-            sheet.count_subnet(told);
+) -> Result<(), Malformed> {
+    let Some(edns) = query.edns.as_ref().filter(|edns| edns.has_options) else { return Ok(()) };
+    if let Some(data) = edns.ecs {
+        asker.tell(data)?;
+        if let Some(sheet) = &worker.sheet {
+            sheet.count_subnet(asker.told());
         }
     }
-    if let Some(edns) = edns.filter(|edns| edns.has_options) {
-        *options = Some(Options::owed(snapshot, worker, peer, now, edns)?);
-    }
-    Ok(asker)
+    Options::owe(options, snapshot, worker, peer, now, edns)
 }
 
 /// What is asked, beside the name, which the worker holds.
 #[derive(Clone, Copy)]
-struct Question {
-    asker: Asker,
+struct Question<'a> {
+    asker: &'a Asker,
     now: Moment,
     /// No TTL counts on anything beyond it.
     horizon: Moment,

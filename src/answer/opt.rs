@@ -139,18 +139,19 @@ impl<'o> Opt<'o> {
 }
 
 impl<'q> Options<'q> {
-    /// What is owed to a request with this OPT record.
+    /// Puts what is owed to a request with this OPT record into `slot`.
     ///
     /// # Errors
     /// A cookie that is to be answered with FORMERR.
     #[inline(never)]
-    pub(super) fn owed<W>(
+    pub(super) fn owe<W>(
+        slot: &mut Option<Self>,
         snapshot: &'q Snapshot,
         worker: &Worker<W>,
         peer: Peer,
         now: Moment,
         edns: &Edns<'q>,
-    ) -> Result<Self, Malformed> {
+    ) -> Result<(), Malformed> {
         let identity = snapshot.identity();
         let mut is_proven = false;
         let cookie = match edns.cookie {
@@ -169,7 +170,7 @@ impl<'q> Options<'q> {
         let has_keepalive = edns.wants_keepalive && matches!(peer.transport, Transport::Tcp | Transport::Tls);
         let is_encrypted =
             matches!(peer.transport, Transport::Tls | Transport::Https | Transport::Http3 | Transport::Quic);
-        let options = Self {
+        let options = slot.insert(Self {
             is_proven,
             is_padded: edns.pads && is_encrypted,
             nsid: identity.nsid.as_deref().filter(|_| edns.wants_nsid),
@@ -177,23 +178,25 @@ impl<'q> Options<'q> {
             keepalive: worker.keepalive.filter(|_| has_keepalive),
             ecs: edns.ecs,
             room: 0,
-        };
-        Ok(options.measured())
+        });
+        options.room = options.measure();
+        Ok(())
     }
 
     /// What whoever has not shown where it is gets of them: nothing that is longer than what it sent, but for the
     /// cookie to show it with.
     pub(super) fn least(&self) -> Self {
-        Self { nsid: None, ..*self }.measured()
+        let mut least = Self { nsid: None, ..*self };
+        least.room = least.measure();
+        least
     }
 
-    /// The same, knowing how much room it takes.
-    fn measured(mut self) -> Self {
+    /// Octets that they take.
+    fn measure(&self) -> usize {
         let octets = |data: Option<usize>| data.map_or(0, |octets| OPTION_OCTETS + octets);
-        self.room = octets(self.nsid.map(<[u8]>::len))
+        octets(self.nsid.map(<[u8]>::len))
             + octets(self.cookie.as_ref().map(|cookie| cookie.len()))
             + octets(self.keepalive.map(|_| 2))
-            + octets(self.ecs.map(<[u8]>::len));
-        self
+            + octets(self.ecs.map(<[u8]>::len))
     }
 }

@@ -50,13 +50,13 @@ const TYPES: [Option<Rtype>; 16] = [
     Some(Rtype::CAA),
 ];
 
-/// The place of each type in [`TYPES`]; CAA, 257, is the greatest.
+/// Where the cells of each type begin; CAA, 257, is the greatest.
 const PLACES: [u8; 258] = {
     let mut places = [0; 258];
     let mut at = 1;
     while at < TYPES.len() {
         if let Some(rtype) = TYPES[at] {
-            places[rtype.0 as usize] = at as u8;
+            places[rtype.0 as usize] = (at * RCODES.len()) as u8;
         }
         at += 1;
     }
@@ -130,7 +130,7 @@ impl Sheet {
     #[inline]
     pub(super) fn count_response(&self, row: u32, transport: Transport, qtype: Rtype, rcode: Rcode) {
         let place = PLACES.get(usize::from(qtype.0)).copied().unwrap_or_default();
-        let cell = (usize::from(place) * RCODES.len() + code(rcode)) % CELLS;
+        let cell = (usize::from(place) + code(rcode)) % CELLS;
         // First the stream: whoever has read a zone's count finds no fewer of its streams then.
         if let Some(stream) = self.streams.get((transport as usize).wrapping_sub(1)) {
             bump(&stream.0[cell]);
@@ -153,8 +153,9 @@ impl Sheet {
     /// An answer with these endpoints of a zone with `rows`, the first first, for `ttl` seconds.
     #[inline]
     pub(super) fn count_given(&self, rows: Rows, family: Family, given: &[EndpointId], ttl: u32) {
+        let [first, behind @ ..] = given else { return };
         bump(&self.ttls[(ttl as usize).min(TTLS - 1)]);
-        let (Some(counts), [first, behind @ ..]) = (self.endpoints.get(rows.endpoints()), given) else { return };
+        let Some(counts) = self.endpoints.get(rows.endpoints()) else { return };
         let count = |id: &EndpointId, place: usize| {
             if let Some(counts) = counts.get(id.0 as usize) {
                 bump(&counts[family as usize][place]);
@@ -167,6 +168,14 @@ impl Sheet {
     /// Responses by zone, type (`None` for the others) and code, of each row that there is.
     pub fn responses(&self) -> impl Iterator<Item = (usize, Cells)> {
         self.zones.iter().map(Cells::of).enumerate()
+    }
+
+    /// How many answers had each code.
+    pub(super) fn answers(&self) -> impl Iterator<Item = (Rcode, u64)> {
+        let mut all = Cells::default();
+        self.responses().for_each(|(_, cells)| all.add(&cells));
+        let of_code = move |(at, rcode)| (rcode, all.0.iter().skip(at).step_by(RCODES.len()).sum());
+        RCODES.into_iter().enumerate().map(of_code)
     }
 
     /// The same of each transport but UDP, over all rows. To be read after those: what is counted in a row is counted here
@@ -255,7 +264,7 @@ mod tests {
         }
         for (at, rtype) in TYPES.into_iter().enumerate().skip(1) {
             let rtype = rtype.expect("only the first is for the others");
-            assert_eq!(usize::from(PLACES[usize::from(rtype.0)]), at, "{rtype}");
+            assert_eq!(usize::from(PLACES[usize::from(rtype.0)]), at * RCODES.len(), "{rtype}");
         }
         assert_eq!(PLACES.iter().filter(|&&place| place > 0).count(), TYPES.len() - 1);
     }

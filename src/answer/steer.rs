@@ -8,7 +8,9 @@ use super::compose::Composer;
 use super::explanation::Explanation;
 use super::witness::{Steered, Witness};
 use super::worker::Worker;
-use crate::policy::{Client, Ecs, Endpoint, Family, Hand, Live, Picks, View, Want, WhenAllDown, choose};
+use crate::policy::{
+    ANSWERS_MAX, Client, Ecs, Endpoint, EndpointId, Family, Hand, Live, View, Want, WhenAllDown, choose,
+};
 use crate::snapshot::{Balanced, Served};
 use crate::wire::header::Rcode;
 use crate::wire::name::Name;
@@ -36,11 +38,11 @@ pub(super) enum Outcome<'s> {
 }
 
 /// One answer in the making: which name is asked for what, and on behalf of whom.
-struct Steering<'s> {
+struct Steering<'s, 'c> {
     served: &'s Served,
     name: &'s Balanced,
     wanted: Wanted,
-    client: Client,
+    client: &'c Client,
 }
 
 /// Answers with the endpoints of the wanted family that the name's pool chooses now.
@@ -48,12 +50,12 @@ pub(super) fn answer<'s, W: Witness>(
     served: &'s Served,
     name: &'s Balanced,
     worker: &mut Worker<W>,
-    question: Question,
+    question: Question<'_>,
     wanted: Wanted,
     composer: &mut Composer<'_, '_>,
 ) -> Outcome<'s> {
     let (client, told) = client(name, question.asker);
-    let steering = Steering { served, name, wanted, client };
+    let steering = Steering { served, name, wanted, client: &client };
     let Some(root) = served.live.pool(steering.family(), name.root) else { return Outcome::Done(Rcode::ServFail) };
     if !root.is_present() {
         // No endpoint of this family, dead or alive: a fact of the file, so it may be believed as any other.
@@ -70,9 +72,10 @@ pub(super) fn answer<'s, W: Witness>(
     let scope = told.scope(worker.picks.scope());
     composer.announce(scope);
     let (family, alive, flip) = (steering.family(), root.is_alive(), worker.picks.flip());
-    // What was chosen was given, unless only an alias would have done.
-    let is_given = matches!((wanted, &outcome), (Wanted::Addresses(_), _) | (_, Outcome::Alias { .. }));
-    if let (Some(sheet), true, [_, ..]) = (&worker.sheet, is_given, worker.picks.endpoints()) {
+    if let Some(sheet) = &worker.sheet
+        // What was chosen was given, unless only an alias would have done.
+        && matches!((wanted, &outcome), (Wanted::Addresses(_), _) | (_, Outcome::Alias { .. }))
+    {
         sheet.count_given(served.rows(), family, worker.picks.endpoints(), ttl);
     }
     worker.witness.steered(Steered { family, client, alive, ttl, flip, scope });
@@ -81,8 +84,9 @@ pub(super) fn answer<'s, W: Witness>(
 
 /// The living addresses of a name, for hints.
 pub(super) struct Chosen {
-    /// By family.
-    picks: [Picks; 2],
+    /// By family, the first so many of each.
+    ids: [[EndpointId; ANSWERS_MAX]; 2],
+    counts: [usize; 2],
     /// The least that answers with the addresses would have, and with their absence; seconds.
     pub(super) ttl: u32,
     /// The greatest that they would announce.
@@ -93,7 +97,7 @@ impl Chosen {
     /// Those of one family, best first.
     pub(super) fn addresses<'c>(&'c self, served: &'c Served, family: Family) -> impl Iterator<Item = IpAddr> + 'c {
         let endpoints = &served.steering.pools.endpoints;
-        let ids = self.picks[family as usize].endpoints().iter();
+        let ids = self.ids[family as usize].iter().take(self.counts[family as usize]);
         ids.filter_map(|id| endpoints.get(id.0 as usize)?.given.address())
     }
 }
@@ -104,13 +108,14 @@ pub(super) fn hints<W: Witness>(
     served: &Served,
     name: &Balanced,
     worker: &mut Worker<W>,
-    question: Question,
+    question: Question<'_>,
 ) -> Chosen {
     let (client, told) = client(name, question.asker);
-    let mut chosen = Chosen { picks: [Picks::default(), Picks::default()], ttl: name.ttl.max, scope: 0 };
+    let ids = [[EndpointId(0); ANSWERS_MAX]; 2];
+    let mut chosen = Chosen { ids, counts: [0; 2], ttl: name.ttl.max, scope: 0 };
     for family in Family::BOTH {
         let Some(root) = served.live.pool(family, name.root).filter(|root| root.is_present()) else { continue };
-        let steering = Steering { served, name, wanted: Wanted::Addresses(family), client };
+        let steering = Steering { served, name, wanted: Wanted::Addresses(family), client: &client };
         worker.picks.clear();
         let ttl = if root.is_alive() {
             steering.pick((&served.live, View::Living), family, worker, Turn::Hints);
@@ -120,21 +125,24 @@ pub(super) fn hints<W: Witness>(
         };
         let (scope, flip) = (told.scope(worker.picks.scope()), worker.picks.flip());
         worker.witness.steered(Steered { family, client, alive: root.is_alive(), ttl, flip, scope });
-        chosen.picks[family as usize].clone_from(&worker.picks);
+        for (slot, &id) in chosen.ids[family as usize].iter_mut().zip(worker.picks.endpoints()) {
+            *slot = id;
+        }
+        chosen.counts[family as usize] = worker.picks.endpoints().len();
         (chosen.ttl, chosen.scope) = (chosen.ttl.min(ttl), chosen.scope.max(scope));
     }
     chosen
 }
 
 /// Who counts as the client of `name`, and what may be announced of it: nothing, where names heed no subnet.
-fn client(name: &Balanced, asker: Asker) -> (Client, Told) {
+fn client(name: &Balanced, asker: &Asker) -> (Client, Told) {
     match name.ecs {
         Ecs::Heeded => asker.client(),
         Ecs::Ignored => (asker.resolver(), Told::Nothing),
     }
 }
 
-impl<'s> Steering<'s> {
+impl<'s> Steering<'s, '_> {
     fn family(&self) -> Family {
         match self.wanted {
             Wanted::Addresses(family) | Wanted::Alias(family) => family,
@@ -142,6 +150,7 @@ impl<'s> Steering<'s> {
     }
 
     /// Nothing lives. Whatever is said now should be forgotten soon, so it gets the least TTL.
+    #[inline(never)]
     fn when_all_down<W: Witness>(&self, worker: &mut Worker<W>, composer: &mut Composer<'_, '_>) -> Outcome<'s> {
         worker.picks.clear();
         let ttl = self.name.ttl.min;
@@ -193,6 +202,7 @@ impl<'s> Steering<'s> {
     /// Chooses endpoints of the wanted family. Where the name may be an alias and the other family decides that, it
     /// is asked first: a resolver that holds an alias gives it to whoever asks, for whatever type, so one family
     /// must not have an alias beside addresses of the other.
+    #[inline(always)] // Nearly every answer's is one call of `pick`.
     fn choose<W: Witness>(&self, (live, view): (&Live, View), worker: &mut Worker<W>) {
         let family = self.family();
         let Some(deciding) = self.name.deciding().filter(|&deciding| deciding != family) else {

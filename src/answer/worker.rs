@@ -11,7 +11,6 @@ use super::{Outcome, Transport};
 use crate::policy::{Cursor, Picks};
 use crate::random::Random;
 use crate::snapshot::{Layout, NO_ZONE, Snapshot};
-use crate::wire::header::Rcode;
 use crate::wire::qname::Qname;
 use crate::wire::rtype::Rtype;
 
@@ -35,6 +34,8 @@ pub struct Worker<W = ()> {
     pub(super) sheet: Option<Arc<Sheet>>,
     /// The row of the zone that is answered from.
     pub(super) row: u32,
+    /// The type that is asked for; 0 where the request cannot be read.
+    pub(super) qtype: Rtype,
     /// How long its streams may be idle, in units of 100 ms.
     pub(super) keepalive: Option<u16>,
     /// What it may send by UDP; everything, where there is none.
@@ -64,6 +65,7 @@ impl<W> Worker<W> {
             counters,
             sheet: None,
             row: NO_ZONE,
+            qtype: Rtype(0),
             keepalive: None,
             limiter: None,
             place: 0,
@@ -120,6 +122,7 @@ impl<W> Worker<W> {
             counters,
             sheet,
             row: _,
+            qtype: _,
             keepalive,
             limiter,
             place: _,
@@ -160,22 +163,21 @@ impl<W> Worker<W> {
         (now % u32::from(count.max(1))) as usize
     }
 
-    pub(super) fn count(&self, outcome: Outcome) {
-        self.counters.add(outcome);
-    }
-
-    /// Counts a response for the metrics, if there are any.
+    /// Counts what became of the request that was answered last: in one place, by zone and type for the metrics if there
+    /// are any.
     #[inline]
-    pub(super) fn count_response(&self, transport: Transport, qtype: Rtype, rcode: Rcode) {
-        if let Some(sheet) = &self.sheet {
-            sheet.count_response(self.row, transport, qtype, rcode);
+    pub(super) fn count(&self, transport: Transport, outcome: Outcome) {
+        match (&self.sheet, outcome) {
+            (Some(sheet), Outcome::Answered(rcode)) => sheet.count_response(self.row, transport, self.qtype, rcode),
+            _ => self.counters.add(outcome),
         }
     }
 
     /// Takes up another layout of counters, or none.
     fn count_by(&mut self, layout: Option<&Arc<Layout>>) {
-        self.sheet = layout.map(|layout| Arc::new(Sheet::new(Arc::clone(layout), self.sheet.take())));
-        self.counters.publish(self.sheet.clone());
+        let before = self.sheet.take();
+        self.sheet = layout.map(|layout| Arc::new(Sheet::new(Arc::clone(layout), before.clone())));
+        self.counters.take_up(self.sheet.clone(), before.as_deref());
     }
 }
 

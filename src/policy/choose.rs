@@ -42,7 +42,7 @@ pub struct Hand<'w, W> {
     /// Draws for `random`.
     pub random: &'w mut Random,
     /// For whom.
-    pub client: Client,
+    pub client: &'w Client,
     /// Who hears of it.
     pub witness: &'w mut W,
 }
@@ -499,7 +499,7 @@ mod tests {
         fn picks(&mut self, view: View, family: Family, answers: Answers) -> Picks {
             let root = PoolId(self.pools.pools.len() as u32 - 1);
             let mut picks = Picks::default();
-            let (low, client) = (PoolId(0), self.client);
+            let (low, client) = (PoolId(0), &self.client);
             let hand = Hand { cursors: &mut self.cursors, low, random: &mut self.random, client, witness: &mut () };
             choose(&self.pools, &self.live, Want { root, family, answers, view }, hand, &mut picks);
             picks

@@ -14,7 +14,7 @@ impl Counts {
     /// What these come to.
     pub(super) fn of(counters: &[Arc<Counters>], tally: &Tally) -> Self {
         let mut counts = Self::default();
-        let requests = counters.iter().flat_map(|counters| counters.read());
+        let requests = counters.iter().flat_map(|counters| counters.answers().chain(counters.events()));
         requests.for_each(|(name, count)| counts.add(&format!("{REQUESTS}{name}"), count));
         tally.read().for_each(|(name, count)| counts.add(&format!("{CONNECTIONS}{name}"), count));
         counts

@@ -90,6 +90,8 @@ impl Observer {
         };
         let (mail, inbox) = channel();
         let listening = Listening { outlets, volume, clock, random: Random::new(seed()), log, glance: None };
+        // Before any worker looks: the first query is heard, too, however late the thread begins.
+        listening.set_volume();
         let thread = thread::Builder::new().name("observer".to_owned()).spawn(move || listening.run(&inbox))?;
         Ok((Some(Self { mail, thread, stats }), taps.into_iter()))
     }
@@ -162,7 +164,6 @@ struct Listening {
 
 impl Listening {
     fn run(mut self, inbox: &Receiver<Mail>) {
-        self.set_volume();
         loop {
             let mail = if self.log.is_none() && self.glance.is_none() {
                 inbox.recv().map_err(|_| RecvTimeoutError::Disconnected)

@@ -58,7 +58,7 @@ fn answered(desk: &mut Desk, transport: Transport, mut request: impl FnMut(usize
 }
 
 fn counted(counters: &Counters, name: &str) -> u64 {
-    counters.read().find(|(known, _)| *known == name).expect("a counter of that name").1
+    counters.answers().chain(counters.events()).find(|(known, _)| *known == name).expect("a counter of that name").1
 }
 
 /// The request with these options in its OPT record, its last.

@@ -240,7 +240,7 @@ fn portions_are_what_answers_come_to() {
                     cursors: &mut cursors,
                     low: PoolId(0),
                     random: &mut random,
-                    client: Client::asking_from(address),
+                    client: &Client::asking_from(address),
                     witness: &mut (),
                 };
                 let answers = bellwether::policy::Answers::Best(1);

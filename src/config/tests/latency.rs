@@ -62,7 +62,7 @@ fn ask(pools: &Pools, down: &[&str], client: &str, count: u8) -> (BTreeMap<Strin
     let (mut random, mut picks, mut counts) = (Random::new(5), Picks::default(), BTreeMap::new());
     for _ in 0..1_000 {
         let client = Client::within(client);
-        let hand = Hand { cursors: &mut [], low: PoolId(0), random: &mut random, client, witness: &mut () };
+        let hand = Hand { cursors: &mut [], low: PoolId(0), random: &mut random, client: &client, witness: &mut () };
         choose(pools, &live, want, hand, &mut picks);
         let names = picks.endpoints().iter().map(|id| &*pools.endpoints[id.0 as usize].name);
         *counts.entry(names.collect::<Vec<_>>().join("+")).or_default() += 1;

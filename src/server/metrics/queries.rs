@@ -69,7 +69,7 @@ pub(super) fn write(look: &Look, page: &mut Page<'_>) -> fmt::Result {
 fn outcomes(look: &Look, page: &mut Page<'_>) -> fmt::Result {
     let meters = &look.scene.meters;
     let mut all: Vec<(&'static str, u64)> = Vec::new();
-    for (name, count) in meters.counters.iter().flat_map(|counters| counters.read()) {
+    for (name, count) in meters.counters.iter().flat_map(|counters| counters.events()) {
         match all.iter_mut().find(|(known, _)| *known == name) {
             Some((_, sum)) => *sum += count,
             None => all.push((name, count)),

@@ -56,7 +56,7 @@ impl<'l> Desk<'l> {
             cursors: &mut self.cursors,
             low: PoolId(0),
             random: &mut self.random,
-            client: Client::within(IpAddr::V4(Ipv4Addr::from(client))),
+            client: &Client::within(IpAddr::V4(Ipv4Addr::from(client))),
             witness: &mut (),
         };
         let want = Want { root: self.layout.root, family: Family::V4, answers: self.answers, view: View::Living };
