@@ -9,7 +9,7 @@ use hickory_proto::rr::RecordType;
 use crate::support::address::{DNS_PORT, own_ip};
 use crate::support::await_some;
 use crate::support::dig::{Dig, Program};
-use crate::support::dnstap::read_file;
+use crate::support::dnstap::{Logged, read_file};
 use crate::support::peer::find;
 use crate::support::process::{Process, Signal};
 use crate::support::server::Launch;
@@ -140,33 +140,25 @@ fn every_transport_is_told_apart() {
     let (Some(ldns), Some(kdig)) = (find("dnstap-ldns", "dnstap-ldns"), Dig::find(Program::Kdig)) else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let captured = folder.path().join("captured");
-    let (ip, [tls, https]) = capture(&kdig, &reader, &captured, &["+tls", "+https"]);
-    let long = says(&ldns, &["-y", "-r"], &captured);
-    // A document each, that begins with dashes.
-    let frames: Vec<&str> = long.split("\n---\n").collect();
-    for (protocol, port) in [("DOT", tls), ("DOH", https)] {
-        for kind in ["AUTH_QUERY", "AUTH_RESPONSE"] {
-            let has = |frame: &str, what: String| frame.lines().any(|line| line.trim() == what);
-            let is_it = |frame: &&&str| {
-                has(frame, format!("type: {kind}")) && has(frame, format!("socket_protocol: {protocol}"))
-            };
-            let [frame] = frames.iter().filter(is_it).collect::<Vec<_>>()[..] else {
-                panic!("not one {kind} {protocol}: {long}")
-            };
-            assert!(has(frame, format!("response_address: \"{ip}\"")), "{frame}");
-            assert!(has(frame, format!("response_port: {port}")), "{frame}");
-            assert!(frame.contains("query_address: \"127.") && frame.contains("query_port: "), "{frame}");
-        }
-    }
-
-    // dnstap-ldns 0.2 stops at a protocol that is younger than itself, so what fstrm has written is read by our own.
-    let captured = folder.path().join("quic");
-    let (ip, [port, _]) = capture(&kdig, &reader, &captured, &["+quic"]);
+    let (ip, [tls, https]) = capture(&kdig, &reader, &captured, &["+tls", "+https", "+quic"]);
+    // dnstap-ldns 0.2 is older than these protocols: it shows their frames, with a mark in place of a name.
+    let short = says(&ldns, &["-q", "-r"], &captured);
+    let shown = |kind: &str| {
+        let is_it = |line: &&str| line.contains(kind) && line.contains(" ? ") && line.contains("\"www.example.com.\"");
+        short.lines().filter(is_it).count()
+    };
+    assert_eq!((shown(" AQ "), shown(" AR ")), (3, 3), "{short}");
+    // Which they are, our own reader finds in what fstrm has written.
     let logged = read_file(&captured);
-    assert_eq!(logged.iter().filter_map(|of| of.number(1)).collect::<Vec<_>>(), [1, 2]);
-    for of in &logged {
-        assert_eq!((of.number(3), of.number(7)), (Some(7), Some(port.into())), "{of:?}");
-        assert_eq!((of.octets(5), of.octets(4).map(<[u8]>::len)), (Some(&ip.octets()[..]), Some(4)), "{of:?}");
-        assert!(of.number(6).is_some_and(|port| port > 0), "{of:?}");
+    assert_eq!(logged.len(), 6);
+    for (protocol, port) in [(3, tls), (4, https), (7, tls)] {
+        for kind in [1, 2] {
+            let is_it = |of: &&Logged| (of.number(1), of.number(3)) == (Some(kind), Some(protocol));
+            let found: Vec<&Logged> = logged.iter().filter(is_it).collect();
+            let [of] = found[..] else { panic!("not one of {kind} by {protocol}: {logged:?}") };
+            assert_eq!((of.octets(5), of.number(7)), (Some(&ip.octets()[..]), Some(port.into())), "{of:?}");
+            assert_eq!(of.octets(4).map(<[u8]>::len), Some(4), "{of:?}");
+            assert!(of.number(6).is_some_and(|port| port > 0), "{of:?}");
+        }
     }
 }
