@@ -80,8 +80,8 @@ impl Zone {
     }
 }
 
-/// Answers with one endpoint: for each family, those in which it stood first and those in which it came behind.
-type Given = [[AtomicU64; 2]; 2];
+/// Cells of an endpoint: for each family, answers in which it stood first and those in which it came behind.
+const GIVEN: usize = 2 * 2;
 
 /// One worker's counts since it took up a layout.
 // Apart from what other workers count, as its rows of zones are.
@@ -92,7 +92,8 @@ pub struct Sheet {
     zones: Box<[Zone]>,
     /// By transport, without UDP, which is what is left.
     streams: Box<[Zone; Transport::ALL.len() - 1]>,
-    endpoints: Box<[Given]>,
+    /// [`GIVEN`] of each.
+    endpoints: Box<[AtomicU64]>,
     ttls: Box<[AtomicU64; TTLS]>,
     /// Queries with a client subnet, by what it is worth.
     subnets: [AtomicU64; SUBNETS.len()],
@@ -108,7 +109,7 @@ impl Sheet {
         Self {
             zones: repeat_with(Zone::new).take(layout.zone_rows()).collect(),
             streams: Box::new([const { Zone::new() }; Transport::ALL.len() - 1]),
-            endpoints: repeat_with(Given::default).take(layout.endpoints().len()).collect(),
+            endpoints: repeat_with(AtomicU64::default).take(GIVEN * layout.endpoints().len()).collect(),
             ttls: Box::new([const { AtomicU64::new(0) }; TTLS]),
             subnets: Default::default(),
             before: ArcSwapOption::new(before),
@@ -155,10 +156,11 @@ impl Sheet {
     pub(super) fn count_given(&self, rows: Rows, family: Family, given: &[EndpointId], ttl: u32) {
         let [first, behind @ ..] = given else { return };
         bump(&self.ttls[(ttl as usize).min(TTLS - 1)]);
-        let Some(counts) = self.endpoints.get(rows.endpoints()) else { return };
+        let Some(first_row) = rows.first_endpoint() else { return };
+        let Some(cells) = self.endpoints.get(GIVEN * first_row + 2 * family as usize..) else { return };
         let count = |id: &EndpointId, place: usize| {
-            if let Some(counts) = counts.get(id.0 as usize) {
-                bump(&counts[family as usize][place]);
+            if let Some(cell) = cells.get(GIVEN * id.0 as usize + place) {
+                bump(cell);
             }
         };
         count(first, 0);
@@ -186,7 +188,8 @@ impl Sheet {
 
     /// Of each row of endpoints: for each family, answers in which it stood first and those in which it came behind.
     pub fn given(&self) -> impl Iterator<Item = [[u64; 2]; 2]> {
-        self.endpoints.iter().map(|given| given.each_ref().map(|family| family.each_ref().map(read)))
+        let (endpoints, _) = self.endpoints.as_chunks::<GIVEN>();
+        endpoints.iter().map(|[v4, v4_behind, v6, v6_behind]| [[v4, v4_behind].map(read), [v6, v6_behind].map(read)])
     }
 
     /// Balanced answers by their TTL.

@@ -72,12 +72,6 @@ pub(super) fn answer<'s, W: Witness>(
     let scope = told.scope(worker.picks.scope());
     composer.announce(scope);
     let (family, alive, flip) = (steering.family(), root.is_alive(), worker.picks.flip());
-    if let Some(sheet) = &worker.sheet
-        // What was chosen was given, unless only an alias would have done.
-        && matches!((wanted, &outcome), (Wanted::Addresses(_), _) | (_, Outcome::Alias { .. }))
-    {
-        sheet.count_given(served.rows(), family, worker.picks.endpoints(), ttl);
-    }
     worker.witness.steered(Steered { family, client, alive, ttl, flip, scope });
     outcome
 }
@@ -252,14 +246,23 @@ impl<'s> Steering<'s, '_> {
     fn write<W>(&self, worker: &Worker<W>, ttl: u32, composer: &mut Composer<'_, '_>) -> Outcome<'s> {
         if self.name.deciding().is_some() {
             if let Some(target) = self.alias(worker) {
+                self.count(worker, ttl);
                 return Outcome::Alias { target, ttl };
             }
             if worker.picks.endpoints().is_empty() || matches!(self.wanted, Wanted::Alias(_)) {
                 return self.no_data(ttl, composer);
             }
         }
+        self.count(worker, ttl);
         composer.answer_addresses(ttl, self.chosen(worker).filter_map(|endpoint| endpoint.given.address()));
         Outcome::Done(Rcode::NoError)
+    }
+
+    /// Counts what is given, for the metrics if there are any.
+    fn count<W>(&self, worker: &Worker<W>, ttl: u32) {
+        if let Some(sheet) = &worker.sheet {
+            sheet.count_given(self.served.rows(), self.family(), worker.picks.endpoints(), ttl);
+        }
     }
 }
 

@@ -129,5 +129,7 @@ fn probes(pools: &Pools, root: PoolId) -> BTreeSet<ProbeId> {
 /// What probing at these `intervals` comes to while all is well, before jitter.
 fn rate<'t>(intervals: impl IntoIterator<Item = &'t Duration>) -> String {
     let rate = intervals.into_iter().fold(0.0, |rate, interval| rate + interval.as_secs_f64().recip());
-    format!("{rate:.1} probes a second")
+    // One in a minute is little, and not nothing.
+    let digits = if rate > 0.0 && rate < 0.1 { 2 } else { 1 };
+    format!("{rate:.digits$} probes a second")
 }

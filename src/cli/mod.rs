@@ -15,6 +15,7 @@ mod status;
 mod steer;
 mod supposed;
 mod terminal;
+mod journal;
 mod top;
 
 use std::net::{SocketAddr, UdpSocket};
@@ -172,6 +173,9 @@ struct ServeArguments {
     /// If this one cannot start, that one goes on
     #[arg(long)]
     replace: bool,
+    /// Only start the one that takes over, say its number to whoever reads stdin's other end, and end
+    #[arg(long, hide = true, requires = "replace")]
+    orphan: bool,
 }
 
 fn socket(text: &str) -> Result<SocketAddr, &'static str> {

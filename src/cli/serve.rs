@@ -4,20 +4,29 @@ use std::env;
 use std::ffi::OsStr;
 use std::sync::Arc;
 
-use super::terminal::{self, note, plural};
+use super::terminal::{self, complain, note, plural};
 use super::{DONE, FAILED, ServeArguments};
 use crate::diagnostic::Diagnostic;
-use crate::server::handover::Again;
+use crate::server::handover::{self, Again};
 use crate::server::{self, Audience, Given, Ready, Reload, Settings, Start, StartError};
 
 pub(super) fn run(arguments: &ServeArguments) -> u8 {
+    if arguments.orphan {
+        return match handover::orphan() {
+            Ok(()) => DONE,
+            Err(error) => {
+                complain(format_args!("error: cannot start the successor: {error}"));
+                FAILED
+            }
+        };
+    }
     let Some(server) = arguments.files.server() else { return FAILED };
     terminal::start_log("info");
     // Before there is any other thread, since it changes the environment.
     let given = match Given::from_service_manager() {
         Ok(given) => given,
         Err(error) => {
-            note(format_args!("error: a socket of the service manager is of no use: {error}"));
+            complain(format_args!("error: a socket of the service manager is of no use: {error}"));
             return FAILED;
         }
     };
@@ -25,7 +34,7 @@ pub(super) fn run(arguments: &ServeArguments) -> u8 {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            note(format_args!("error: cannot start the runtime: {error}"));
+            complain(format_args!("error: cannot start the runtime: {error}"));
             return FAILED;
         }
     };
@@ -38,7 +47,7 @@ pub(super) fn run(arguments: &ServeArguments) -> u8 {
         // A lone fault has said it all.
         Err(StartError::Faults { errors: 1 }) => FAILED,
         Err(error) => {
-            note(format_args!("error: {error}"));
+            complain(format_args!("error: {error}"));
             FAILED
         }
     }
@@ -86,15 +95,15 @@ impl Audience for Terminal {
             Reload::Done { zones, names } => {
                 note(format_args!("reloaded: {}, {}", plural(*zones, "zone"), plural(*names, "balanced name")));
             }
-            Reload::Refused { errors } => note(format_args!(
+            Reload::Refused { errors } => complain(format_args!(
                 "not reloaded: the zone files have {}; the last good state keeps serving",
                 plural(*errors, "error")
             )),
             Reload::Guarded { reasons } => {
                 for reason in reasons {
-                    note(format_args!("refused: {reason}"));
+                    complain(format_args!("refused: {reason}"));
                 }
-                note(format_args!(
+                complain(format_args!(
                     "not reloaded: the last good state keeps serving; `bellwether reload --force` takes it up all the same"
                 ));
             }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
+use super::journal::{self, Gravity};
 use super::{DONE, FAILED};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 
 /// What a command was asked for, to stdout.
 ///
@@ -24,6 +25,19 @@ pub(super) fn note(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
+/// As [`note`], and the journal is told that it is no mere note.
+pub(super) fn complain(line: fmt::Arguments<'_>) {
+    note_as(Gravity::Error, &line.to_string());
+}
+
+fn note_as(gravity: Gravity, text: &str) {
+    if journal::listens() {
+        note(format_args!("{}", journal::graded(gravity, text)));
+    } else {
+        note(format_args!("{text}"));
+    }
+}
+
 /// How a command ends that could not print all that it had to say.
 pub(super) fn unprinted(error: &io::Error) -> u8 {
     if error.kind() == io::ErrorKind::BrokenPipe {
@@ -37,9 +51,13 @@ pub(super) fn unprinted(error: &io::Error) -> u8 {
 pub(super) fn print_faults(faults: &[Diagnostic]) {
     let colour = io::stderr().is_terminal();
     for fault in faults {
+        let gravity = match fault.severity {
+            Severity::Error => Gravity::Error,
+            Severity::Warning => Gravity::Warning,
+        };
         let fault = fault.render(colour);
         let end = if fault.contains('\n') { "\n" } else { "" };
-        note(format_args!("{fault}{end}"));
+        note_as(gravity, &format!("{fault}{end}"));
     }
 }
 
@@ -52,14 +70,18 @@ const QUIET: &str =
 pub(super) fn start_log(level: &str) {
     let filter = std::env::var("BELLWETHER_LOG").unwrap_or_else(|_| level.to_owned());
     let filter = EnvFilter::builder().parse_lossy(format!("{QUIET},{filter}"));
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         // It would be reported with a macro that panics when stderr is gone.
-        .log_internal_errors(false)
-        .init();
+        .log_internal_errors(false);
+    if journal::listens() {
+        log.event_format(journal::Lines::new()).init();
+    } else {
+        log.init();
+    }
 }
 
 /// How many characters a line of stdout has; `None` where it is no terminal, which has no such limit.

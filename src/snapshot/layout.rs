@@ -5,7 +5,6 @@
 //! beyond is counted together.
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::Served;
@@ -35,16 +34,15 @@ pub struct RowLimits {
 pub struct Rows {
     /// That of its queries.
     pub zone: u32,
-    /// Those of its endpoints begin and end here; in the same place, where they have none.
-    endpoints: (u32, u32),
+    endpoints: Option<u32>,
 }
 
 impl Rows {
-    pub(super) const NONE: Self = Self { zone: OTHER_ZONES, endpoints: (0, 0) };
+    pub(super) const NONE: Self = Self { zone: OTHER_ZONES, endpoints: None };
 
-    /// Those of its endpoints, by [`EndpointId`]; none, if endpoints of this zone have no rows.
-    pub fn endpoints(&self) -> Range<usize> {
-        self.endpoints.0 as usize..self.endpoints.1 as usize
+    /// That of its first endpoint, where endpoints of this zone have rows; the others follow, by [`EndpointId`].
+    pub fn first_endpoint(&self) -> Option<usize> {
+        self.endpoints.map(|first| first as usize)
     }
 }
 
@@ -96,9 +94,7 @@ impl Layout {
             }
             let zone = FIRST_ZONE + zones.len() as u32;
             zones.push(served.zone.apex().clone());
-            let first = endpoints.len() as u32;
-            let last = first + if room { pools.endpoints.len() as u32 } else { 0 };
-            served.rows = Rows { zone, endpoints: (first, last) };
+            served.rows = Rows { zone, endpoints: room.then_some(endpoints.len() as u32) };
             if !room {
                 left_out.endpoints += pools.endpoints.len();
                 continue;

@@ -228,6 +228,8 @@ impl Conversation<'_> {
         }
         while self.inbox.message().is_none() {
             let pressed = async { if begun { pending().await } else { self.hall.gate.pressed().await } };
+            // What has begun is waited for, as long as whoever closes the doors waits.
+            let closing = async { if begun { pending().await } else { self.hall.closing_quietly().await } };
             let read = tokio::select! {
                 biased;
                 read = stream.read_buf(self.inbox.room()) => read,
@@ -235,7 +237,7 @@ impl Conversation<'_> {
                     return Err(End::Counted(if begun { Event::SlowToSend } else { Event::Idle }));
                 }
                 () = pressed => return Err(End::Counted(Event::MadeRoom)),
-                () = self.hall.closing_quietly() => return Err(End::Closing),
+                () = closing => return Err(End::Closing),
             };
             match read {
                 // Half-closed; what came whole was answered.

@@ -14,6 +14,7 @@ mod sense;
 #[cfg(test)]
 mod tests;
 
+use super::pace::paced;
 use super::records::{Origin, Records};
 use super::rrset::split_name;
 use super::tree::{Kind, Zone};
@@ -158,7 +159,7 @@ impl Draft {
         let (mut delegated, mut redirected, mut wild, mut leading) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut run = 0;
         for part in &self.index.parts {
-            for at in 0..part.len() {
+            for at in paced(0..part.len()) {
                 for record in part.records(at) {
                     match record.rtype {
                         Rtype::NS => delegated.push(run),

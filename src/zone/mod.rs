@@ -12,6 +12,7 @@ mod table;
 mod rrset;
 mod hints;
 mod buffer;
+mod pace;
 
 pub use builder::{Beside, Builder, Fault};
 pub use hints::{Hinted, Hints, IPV4HINT, IPV6HINT};

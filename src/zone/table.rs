@@ -12,6 +12,7 @@
 //! Cost: 10.7 octets a number; one cache line, now and then the next, for a hit and for a miss.
 
 use super::buffer::Buffer;
+use super::pace::paced;
 
 /// A table of at most 2³² − 1 numbers.
 #[derive(Debug)]
@@ -48,14 +49,14 @@ impl Table {
             count
         };
         let mut next = 0;
-        for key in keys {
+        for key in paced(keys) {
             while next < place((key >> 32) as u32, room) {
                 next = push(&mut slots, FREE);
             }
             next = push(&mut slots, key);
         }
         while push(&mut slots, FREE) <= room as usize {}
-        Self { slots: slots.fit().on_large_pages(), room }
+        Self { slots: slots.fit(), room }
     }
 
     /// The first that `accept` takes of those with this hash, by ascending number.
@@ -78,7 +79,7 @@ impl Table {
 
     /// The same table with other numbers.
     pub(super) fn renumbered(mut self, new: impl Fn(u32) -> u32) -> Self {
-        for slot in self.slots.words_mut() {
+        for slot in paced(self.slots.words_mut()) {
             let old = u64::from_ne_bytes(*slot);
             if old != FREE {
                 *slot = key((old >> 32) as u32, new(old as u32)).to_ne_bytes();

@@ -310,6 +310,63 @@ cdn CNAME d1.cdn.example.net.
 }
 
 #[test]
+fn gdnsd_families_that_are_judged_apart_stay_so() {
+    let config = r#"
+service_types => { web => { plugin => http_status } }
+plugins => {
+  simplefo => {
+    service_types => web
+    apart => {
+      addrs_v4 => { primary => 192.0.2.1, secondary => 192.0.2.2 }
+      addrs_v6 => { primary => 2001:db8::1, secondary => 2001:db8::2, service_types => up }
+    }
+    alike => { primary => 192.0.2.1, secondary => 192.0.2.2 }
+  }
+}
+"#;
+    let zone = "@ SOA ns1 hostmaster 1 7200 900 1209600 300\n@ NS ns1\nns1 A 192.0.2.53\n\
+                apart 60/30 DYNA simplefo!apart\nalike 60/30 DYNA simplefo!alike\n";
+    // Who is up whatever happens is not probed: there may be nothing to be probed.
+    let policy = r#"
+# example.com: what is balanced, imported from gdnsd
+
+[monitors.web]
+http = { status = ["200"] }
+interval = "10s"
+timeout = "5s"
+fall = 10
+rise = 20
+
+[pools.apart]
+policy = "failover"
+endpoints = [
+  { name = "primary", address = "192.0.2.1", monitor = "web" },
+  { name = "secondary", address = "192.0.2.2", monitor = "web" },
+  { name = "primary-v6", address = "2001:db8::1" },
+  { name = "secondary-v6", address = "2001:db8::2" },
+]
+
+[pools.alike]
+policy = "failover"
+monitor = "web"
+endpoints = [
+  { name = "primary", address = "192.0.2.1" },
+  { name = "secondary", address = "192.0.2.2" },
+]
+
+[names]
+"apart" = { pool = "apart", ttl = { min = "30s", max = "60s" } }
+"alike" = { pool = "alike", ttl = { min = "30s", max = "60s" } }
+"#;
+    check(
+        &[("g/config", config), ("g/zones/example.com", zone)],
+        &["gdnsd", "g"],
+        &["zone example.com.: 3 records, 2 balanced names"],
+        &[("example.com.toml", policy)],
+    );
+}
+
+#[test]
 fn what_cannot_be_read_is_told_and_nothing_is_written() {
     let check = |name: &str, text: &str, arguments: &[&str], expected: &[&str]| {
         let folder = tempfile::tempdir().expect("a folder");

@@ -1,14 +1,17 @@
 //! How a server ends, and what a service manager hears of it.
 
+use std::fs;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
+use std::thread;
 
 use hickory_proto::rr::RecordType;
 
 use crate::support::client::addresses;
 use crate::support::process::Signal;
-use crate::support::server::Launch;
+use crate::support::server::{BELLWETHER, Launch};
 use crate::support::{PATIENCE, address, await_some};
 
 const ZONE: &str = "$ORIGIN example.com.\n$TTL 60\n@ SOA ns1 hostmaster 1 7200 900 1209600 60\n@ NS ns1\n\
@@ -65,8 +68,18 @@ fn a_service_manager_hears_of_everything() {
     manager.hear(&["READY=1", "STATUS=not reloaded, 1 errors"]);
     server.zones.write("example.com.zone", ZONE);
     manager.hear(&["READY=1", "STATUS=serving 1 zones"]);
-    let successor = server.replace().expect("replaced");
-    manager.hear(&[&format!("MAINPID={successor}")]);
+    let (successor, (told, parent)) = thread::scope(|scope| {
+        let hearing = scope.spawn(|| {
+            let told = manager.hear(&["MAINPID="]);
+            let pid = told.split("MAINPID=").nth(1).and_then(|rest| rest.lines().next()?.parse::<u32>().ok());
+            let pid = pid.expect("a number");
+            (pid, parent_of(pid))
+        });
+        (server.replace().expect("replaced"), hearing.join().expect("heard"))
+    });
+    assert_eq!(told, successor);
+    // systemd looks once, now, and kills at a stop what is somebody else's child.
+    assert!(parent.is_some_and(|parent| parent != server.process.pid()), "{parent:?}");
     assert!(server.process.await_end().success());
     manager.hear(&["READY=1"]);
     // The successor's own: its watchdog is not bound to the number of the process before.
@@ -74,6 +87,35 @@ fn a_service_manager_hears_of_everything() {
     let command = format!("kill -TERM {successor}");
     assert!(Command::new("/bin/sh").args(["-c", &command]).status().expect("a shell").success());
     manager.hear(&["STOPPING=1"]);
+}
+
+fn parent_of(pid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
+}
+
+#[test]
+fn the_journal_hears_how_grave_a_line_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("example.com.zone"), ZONE.replace("192.0.2.1", "192.0.2.999")).expect("a zone");
+    // A file stands for the journal's stream, which is known by its place.
+    let said = |stream: Option<&str>| {
+        let path = folder.path().join("stderr");
+        let stderr = fs::File::create(&path).expect("a file");
+        let of = stderr.metadata().expect("its place");
+        let own = format!("{}:{}", of.dev(), of.ino());
+        let mut command = Command::new(BELLWETHER);
+        command.args(["serve", "--listen", &address::own_dns().to_string(), "--zones"]).arg(folder.path());
+        command.env("JOURNAL_STREAM", stream.unwrap_or(&own)).stderr(stderr);
+        assert_eq!(command.status().expect("it runs").code(), Some(1));
+        fs::read_to_string(path).expect("what it said")
+    };
+    let heard = said(None);
+    let lines: Vec<&str> = heard.lines().collect();
+    assert!(lines.iter().all(|line| line.starts_with("<3>") || line.starts_with("<6>")), "{heard}");
+    assert!(lines.iter().any(|line| line.starts_with("<3>error: ")), "{heard}");
+    let elsewhere = said(Some("1:1"));
+    assert!(elsewhere.lines().any(|line| line.starts_with("error: ")) && !elsewhere.contains("<3>"), "{elsewhere}");
 }
 
 fn readiness(admin: SocketAddr) -> Option<u16> {
@@ -122,10 +164,10 @@ fn without_a_delay_it_ends_by_itself() {
 fn a_user_that_is_not_there_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let listen = address::own_dns();
-    std::fs::create_dir(folder.path().join("zones")).expect("a folder");
-    std::fs::write(folder.path().join("zones/example.com.zone"), ZONE).expect("a zone");
+    fs::create_dir(folder.path().join("zones")).expect("a folder");
+    fs::write(folder.path().join("zones/example.com.zone"), ZONE).expect("a zone");
     let text = format!("listen = [\"{listen}\"]\n[server]\nuser = \"no-such-user\"");
-    std::fs::write(folder.path().join("bellwether.toml"), text).expect("a server file");
+    fs::write(folder.path().join("bellwether.toml"), text).expect("a server file");
     let output = crate::support::server::run(folder.path(), &["serve"]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("there is no user no-such-user") && output.status.code() == Some(1), "{said}");

@@ -36,3 +36,23 @@ fn what_the_package_names_is_there() {
     let units = package["systemd-units"]["unit-scripts"].as_str().expect("a folder");
     assert!(house.join(units).join("bellwether.service").exists());
 }
+
+#[test]
+fn what_the_image_copies_is_there_and_sent() {
+    let house = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| fs::read_to_string(house.join(name)).expect(name);
+    let (steps, ignored) = (read(".packaging/Dockerfile"), read(".dockerignore"));
+    let copies = steps.lines().filter_map(|line| line.strip_prefix("COPY ")).filter(|copy| !copy.starts_with("--from"));
+    let mut count = 0;
+    for copy in copies {
+        // The last is where to.
+        let mut sources: Vec<&str> = copy.split_whitespace().collect();
+        sources.pop();
+        for source in sources {
+            assert!(house.join(source).exists(), "{source}");
+            assert!(ignored.lines().any(|line| line.strip_prefix('!') == Some(source)), "{source} is not sent");
+            count += 1;
+        }
+    }
+    assert!(count > 5, "{count}");
+}

@@ -99,19 +99,25 @@ impl<'a> Resources<'a> {
             families.push((node, settings.clone()));
         }
         let first = families.first().map(|(_, settings)| settings.clone())?;
-        let mut pool = Pool { policy: policy(plugin)?, monitors: self.monitors(&first, &node.at), ..Pool::default() };
+        let mut judged = Vec::new();
+        for (family, own) in &families {
+            judged.push(self.monitors(own, &family.at));
+        }
+        // What a pool says holds for all of it: families that are judged apart say so themselves, "not at all" too.
+        let shared = judged.first().filter(|first| judged.iter().all(|own| own == *first)).cloned();
+        let is_shared = shared.is_some();
+        let mut pool = Pool { policy: policy(plugin)?, monitors: shared.unwrap_or_default(), ..Pool::default() };
         let grouped = plugin == "weighted" && families.iter().any(|(node, _)| is_grouped(node));
         let mut most = 0;
-        for (family, own) in &families {
-            let monitors = self.monitors(own, &family.at);
-            let monitors = (monitors != pool.monitors).then_some(monitors);
+        for ((family, _), monitors) in families.iter().zip(judged) {
             let items = items(family);
             if grouped {
-                self.groups(name, &items, monitors.as_deref().unwrap_or(&pool.monitors.clone()), &mut pool);
+                self.groups(name, &items, &monitors, &mut pool);
             } else {
                 most = most.max(items.len());
                 for (label, value) in items {
-                    let endpoint = self.endpoint(&label, value, monitors.clone(), &pool);
+                    let own = (!is_shared).then(|| monitors.clone());
+                    let endpoint = self.endpoint(&label, value, own, &pool);
                     pool.endpoints.extend(endpoint);
                 }
             }

@@ -32,6 +32,7 @@
 mod channel;
 mod client;
 mod control;
+mod launch;
 mod predecessor;
 mod successor;
 
@@ -41,7 +42,7 @@ use super::given::Named;
 
 pub use client::{ReplaceError, replace};
 pub(super) use control::Control;
-pub use predecessor::Again;
+pub use launch::{Again, orphan};
 pub(super) use predecessor::{Ask, Goods, Handing, Kept, Leaving};
 pub(super) use successor::Predecessor;
 

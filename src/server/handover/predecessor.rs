@@ -1,19 +1,16 @@
 //! The side that hands over: talks with whoever connects, and asks the server for what is needed, which goes on meanwhile.
 
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::process::{Child, Command};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use super::super::given::Named;
 use super::channel::{Channel, SOCKETS_MAX};
+use super::launch::{Again, Started};
 use super::{Control, PROTOCOL, Reply, Request};
 
 /// How long somebody who connects may take to say what for.
@@ -24,15 +21,6 @@ const FROZEN_LONGEST: Duration = Duration::from_secs(30);
 
 /// Conversations at once.
 const TALKS_MAX: usize = 8;
-
-/// How a process like this one is started.
-#[derive(Clone, Debug)]
-pub struct Again {
-    /// The program, as it was found at the start: what lies there by now is what is started.
-    pub program: PathBuf,
-    /// Its arguments, which make it take over from this one.
-    pub arguments: Vec<OsString>,
-}
 
 /// What is handed over as it is.
 #[derive(Debug)]
@@ -94,6 +82,8 @@ struct Talk {
     goods: std::sync::Weak<Goods>,
     again: Option<Arc<Again>>,
     asks: mpsc::Sender<Ask>,
+    /// Held while a successor is started, which is not greeted before it is nobody's child.
+    starting: Arc<Mutex<()>>,
     /// One successor at a time.
     place: Arc<Semaphore>,
     places: Arc<Semaphore>,
@@ -124,6 +114,7 @@ impl Handing {
             goods: Arc::downgrade(&goods),
             again: again.map(Arc::new),
             asks,
+            starting: Arc::default(),
             place: Arc::new(Semaphore::new(1)),
             places: Arc::new(Semaphore::new(TALKS_MAX)),
             fate: watch::Sender::new(Fate::default()),
@@ -213,6 +204,7 @@ impl Talk {
     /// Talks with a successor until it answers or gives up.
     async fn hand_over(self, mut channel: Channel, version: &str) -> io::Result<()> {
         let successor = channel.peer_process().unwrap_or_default();
+        drop(self.starting.lock().await);
         let (Ok(_place), Some(goods)) = (self.place.try_acquire(), self.goods.upgrade()) else {
             return channel.say(&Reply::Refused { reason: "another process is taking over".to_owned() }).await;
         };
@@ -297,39 +289,38 @@ impl Talk {
                 .say(&Reply::Refused { reason: "the server does not know its own program".to_owned() })
                 .await;
         };
+        if std::process::id() == 1 {
+            let reason =
+                "it is the first process of its container, which ends with it: start another container".to_owned();
+            return channel.say(&Reply::Refused { reason }).await;
+        }
         let mut fate = self.fate.subscribe();
-        let mut child = match start(again) {
-            Ok(child) => child,
+        let starting = self.starting.lock().await;
+        let mut started = match Started::by(again).await {
+            Ok(started) => started,
             Err(error) => {
                 let reason = format!("{} cannot be started: {error}", again.program.display());
                 tracing::error!("not replaced: {reason}");
                 return channel.say(&Reply::StillHere { reason }).await;
             }
         };
-        let pid = child.id().unwrap_or_default();
+        drop(starting);
+        let pid = started.pid;
         let serves = fate.wait_for(|fate| matches!(fate, Fate::Serves(process) if *process == pid));
-        let ended = tokio::select! {
+        let is_ended = tokio::select! {
             biased;
-            _ = serves => None,
-            ended = child.wait() => Some(ended?),
+            _ = serves => false,
+            () = started.ended() => true,
         };
-        let Some(ended) = ended else { return channel.say(&Reply::Replaced { pid }).await };
+        if !is_ended {
+            return channel.say(&Reply::Replaced { pid }).await;
+        }
         // It may have ended before what it said last was read.
         let told = fate.wait_for(|fate| !matches!(fate, Fate::Talks(process) if *process == pid)).await;
         let reason = match told.map(|told| told.clone()) {
             Ok(Fate::Failed(process, reason)) if process == pid => reason,
-            _ => format!("the new process ended ({ended}); what it said is in the log of the server"),
+            _ => "the new process ended; what it said is in the log of the server".to_owned(),
         };
         channel.say(&Reply::StillHere { reason }).await
     }
-}
-
-fn start(Again { program, arguments }: &Again) -> io::Result<Child> {
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null());
-    // These are of this process by its number.
-    for of_this_process in ["WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] {
-        command.env_remove(of_this_process);
-    }
-    command.spawn()
 }

@@ -108,7 +108,7 @@ fn served_endpoints<'s>(
     served: &'s Served,
     pool: &'s Pool,
 ) -> impl Iterator<Item = (EndpointId, &'s crate::policy::Endpoint)> {
-    let counted = pool.endpoints().filter(|_| !served.rows().endpoints().is_empty());
+    let counted = pool.endpoints().filter(|_| served.rows().first_endpoint().is_some());
     counted.filter_map(|id| Some((id, served.steering.pools.endpoints.get(id.0 as usize)?)))
 }
 

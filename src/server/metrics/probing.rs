@@ -47,7 +47,7 @@ impl Probing {
                 for id in pool.endpoints() {
                     let Some(endpoint) = served.steering.pools.endpoints.get(id.0 as usize) else { continue };
                     judges.extend(&endpoint.judged.probes);
-                    if served.rows().endpoints().is_empty() || endpoint.judged.probes.is_empty() {
+                    if served.rows().first_endpoint().is_none() || endpoint.judged.probes.is_empty() {
                         continue;
                     }
                     let key = (zone.clone(), pool.name.to_string(), endpoint.name.to_string());

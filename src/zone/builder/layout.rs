@@ -82,7 +82,7 @@ pub(super) fn lay_out(draft: Draft, mut hints: Hints, faults: &mut Vec<Fault>) -
         names,
         table: table.renumbered(place),
         apex,
-        nodes: nodes.fit().on_large_pages(),
+        nodes: nodes.fit(),
         hints,
         negative_ttl,
     })

@@ -15,6 +15,7 @@ use super::{Outcome, Record};
 use crate::diagnostic::nearest;
 use crate::wire::name::Name;
 use crate::wire::rtype::Rtype;
+use crate::zone::pace::Pace;
 use crate::zone::records::{Origin, Records};
 pub(super) use pieces::Pieces;
 
@@ -124,9 +125,11 @@ impl<'s> Reader<'s> {
 
     /// Reads entries up to one that begins at `end` or later. A piece that turns out to be torn is left.
     pub(super) fn read_until(&mut self, path: &Path, text: &[u8], scanner: &mut Scanner<'_>, end: usize) {
+        let mut pace = Pace::default();
         while !scanner.is_hopeless()
             && let Some(entry) = scanner.entry_before(end)
         {
+            pace.step();
             if let Err(fault) = self.entry(scanner, entry) {
                 // A parenthesis that is never closed explains whatever else is wrong with its entry.
                 let fault = scanner.skip_entry().unwrap_or(fault);
