@@ -100,6 +100,17 @@ pub fn unix_now() -> u64 {
     unix_seconds(SystemTime::now())
 }
 
+/// `time` in nanoseconds since 1970; 0 for any before, and 2554 is the end.
+pub fn unix_nanos(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The time that is so many nanoseconds after the beginning of 1970.
+pub fn time_of_unix_nanos(nanos: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos)
+}
+
 /// Seconds from 1970 to `time`, of a file say; 0 when it is before.
 pub fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())

@@ -39,6 +39,9 @@ pub struct Status {
     /// What the last reload came to, or the start; absent before that.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reload: Option<ReloadReport>,
+    /// What became of the query log; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub dnstap: Option<LogStatus>,
     /// The zones, by name.
     pub zones: Vec<ZoneStatus>,
     /// Everything that is forced.
@@ -56,6 +59,21 @@ pub struct LagStatus {
     pub most: f64,
     /// So much is overdue that verdicts cannot be counted on: answers carry their least TTL.
     pub stale: bool,
+}
+
+/// What became of the query log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogStatus {
+    /// There is a reader now, or a file that can be written.
+    pub open: bool,
+    /// How often a reader was found, or a file was begun.
+    pub opened: u64,
+    /// Frames that were written.
+    pub written: u64,
+    /// Queries and frames that found no room, since the reader or this machine is too slow.
+    pub dropped_full: u64,
+    /// Frames that were dropped while there was no reader.
+    pub dropped_no_reader: u64,
 }
 
 /// One zone.
@@ -294,8 +312,10 @@ pub struct OverrideRequest {
     /// What.
     pub force: Force,
     /// Who asks, 1 to 64 characters.
+    #[schema(min_length = 1, max_length = 64)]
     pub who: String,
     /// Why, up to 200 characters.
+    #[schema(max_length = 200)]
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
 }
@@ -306,6 +326,7 @@ pub struct OverrideRequest {
 pub struct SteerRequest {
     /// Patterns `POOL` or `POOL/ENDPOINT`, where `*` stands for any characters and `?` for one; 1 to 100. Each must
     /// match something.
+    #[schema(min_items = 1, max_items = 100)]
     pub select: Vec<String>,
     /// A pattern for the zones that are meant; all where there is none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -314,8 +335,10 @@ pub struct SteerRequest {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub force: Option<Force>,
     /// Who asks, 1 to 64 characters.
+    #[schema(min_length = 1, max_length = 64)]
     pub who: String,
     /// Why, up to 200 characters.
+    #[schema(max_length = 200)]
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
 }
@@ -327,9 +350,11 @@ pub struct Report {
     /// How it stands.
     pub status: Reported,
     /// How loaded it is, 0 to 1; more counts as 1.
+    #[schema(minimum = 0)]
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub load: Option<f64>,
     /// Why, up to 200 characters.
+    #[schema(max_length = 200)]
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::api::{
     ExplainQuery, Explanation, ReloadReport, ReloadRequest, Report, ReportReply, Status, SteerReply, SteerRequest,
@@ -137,21 +137,25 @@ impl Life {
 pub struct Desk {
     commands: mpsc::Sender<Command>,
     pub(super) life: Life,
+    /// Whoever has it may have a page of metrics made.
+    page: Arc<Mutex<()>>,
 }
 
 impl Desk {
     /// A desk, and what is laid on it.
     pub fn new(life: Life) -> (Self, mpsc::Receiver<Command>) {
         let (commands, waiting) = mpsc::channel(WAITING_MAX);
-        (Self { commands, life }, waiting)
+        (Self { commands, life, page: Arc::default() }, waiting)
     }
 
     pub(super) async fn look(&self) -> Result<Status, Refusal> {
         develop(self.ask(Command::Look).await?).await
     }
 
-    /// The metrics in OpenMetrics text; `None` where there are none.
+    /// The metrics in OpenMetrics text; `None` where there are none. One page is made at a time: many of 10,000 zones would
+    /// take the memory of many, and each waits for what the others count anyway.
     pub(super) async fn measure(&self) -> Result<Option<String>, Refusal> {
+        let _only = self.page.lock().await;
         match self.ask(Command::Measure).await? {
             Some(picture) => develop(picture).await.map(Some),
             None => Ok(None),

@@ -1,45 +1,50 @@
 //! Who may ask: what stands before every request.
 //!
-//! On a loopback address anybody on this machine may, unless there is a token. That must not mean any web page that is
-//! open in a browser here. A page of another site can send a request to 127.0.0.1, though not read the answer; and by
-//! *DNS rebinding*, a name of its own that it points to 127.0.0.1 meanwhile, it can read answers too. Against the
-//! first, what changes anything is a PUT, a DELETE, or a POST of `application/json`, none of which a browser sends
-//! across sites without asking first (Fetch §2.2.2, §2.2.4), and nobody says yes here. Against the second, the Host of
-//! a request must be an address or `localhost`: a rebound request bears the attacker's name. With a token neither
-//! works, since no page knows it, so then any Host will do.
+//! Where there is a token, or authorities whose clients may ask, whoever bears the token or shows such a certificate may;
+//! where there are both, either will do. On a loopback address anybody on this machine may, unless there is one of the
+//! two. That must not mean any web page that is open in a browser here. A page of another site can send a request to
+//! 127.0.0.1, though not read the answer; and by *DNS rebinding*, a name of its own that it points to 127.0.0.1
+//! meanwhile, it can read answers too. Against the first, what changes anything is a PUT, a DELETE, or a POST of
+//! `application/json`, none of which a browser sends across sites without asking first (Fetch §2.2.2, §2.2.4), and
+//! nobody says yes here. Against the second, the Host of a request must be an address or `localhost`: a rebound request
+//! bears the attacker's name. With a token neither works, since no page knows it, so then any Host will do; by HTTPS the
+//! second does not, since our certificate is not for the attacker's name.
 
 use std::net::IpAddr;
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
 
-use super::{Problem, Token};
+use super::entrance::{Caller, Entrance};
+use super::{Access, Problem, Token};
 
 /// What anybody may see: it says no more than that the server is there, and those who ask it for that hold no token.
 const OPEN: [&str; 2] = ["/healthz", "/readyz"];
 
-pub(super) async fn check(State(token): State<Option<Token>>, request: Request, next: Next) -> Response {
-    match admit(token.as_ref(), request.method(), request.uri().path(), request.headers()) {
+pub(super) async fn check(
+    State(access): State<Access>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match admit(&access, caller, request.method(), request.uri().path(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
 }
 
-fn admit(token: Option<&Token>, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Problem> {
-    match token {
-        Some(token) if !OPEN.contains(&path) && !bears(headers, token) => {
-            let detail = "send the token of the server's token-file, as in `Authorization: Bearer TOKEN`";
-            return Err(Problem::new(StatusCode::UNAUTHORIZED, detail));
-        }
-        None if !is_local(headers) => {
-            let detail =
-                "the Host must be an address or localhost: a web page could have pointed a name of its own here";
-            return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail));
-        }
-        _ => {}
+fn admit(access: &Access, caller: Caller, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Problem> {
+    if !OPEN.contains(&path) {
+        prove(access, caller, headers)?;
+    }
+    let is_open = access.token.is_none() && matches!(access.entrance, Entrance::Plain);
+    if is_open && !is_local(headers) {
+        let detail = "the Host must be an address or localhost: a web page could have pointed a name of its own here";
+        return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail));
     }
     let writes = method == Method::PUT || method == Method::POST || method == Method::PATCH;
     if writes && !is_json(headers) {
@@ -47,6 +52,25 @@ fn admit(token: Option<&Token>, method: &Method, path: &str, headers: &HeaderMap
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
     Ok(())
+}
+
+/// Whether this one may ask, by certificate or by token.
+fn prove(access: &Access, caller: Caller, headers: &HeaderMap) -> Result<(), Problem> {
+    const TOKEN: &str = "send the token of the server's token-file, as in `Authorization: Bearer TOKEN`";
+    const CERTIFICATE: &str = "show a certificate that was signed by one of the server's `clients` authorities, \
+                               by --certificate and --key (curl: --cert and --key)";
+    let is_known = caller == Caller::Certified;
+    match (&access.token, &access.entrance) {
+        (None, Entrance::Plain | Entrance::Encrypted(_)) => Ok(()),
+        (None, Entrance::Certified(_)) if is_known => Ok(()),
+        // Not 401, which would have to say by which header one could do better (RFC 9110 §15.5.2).
+        (None, Entrance::Certified(_)) => Err(Problem::new(StatusCode::FORBIDDEN, CERTIFICATE)),
+        (Some(token), _) if is_known || bears(headers, token) => Ok(()),
+        (Some(_), Entrance::Plain | Entrance::Encrypted(_)) => Err(Problem::new(StatusCode::UNAUTHORIZED, TOKEN)),
+        (Some(_), Entrance::Certified(_)) => {
+            Err(Problem::new(StatusCode::UNAUTHORIZED, format!("{TOKEN}; or {CERTIFICATE}")))
+        }
+    }
 }
 
 /// Whether the request bears the token. The time that this takes tells its length at most.
@@ -74,17 +98,23 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use rustls::ServerConfig;
+
     use super::*;
 
     #[test]
     fn who_may_ask() {
         let check = |token: Option<&str>, method: Method, path: &str, headers: &[(&'static str, &str)], status: u16| {
             let token = token.map(|text| Token::new(text).expect("a token"));
+            let access = Access { entrance: Entrance::Plain, token };
             let mut map = HeaderMap::new();
             for (name, value) in headers {
                 map.append(*name, value.parse().expect("a value"));
             }
-            let got = admit(token.as_ref(), &method, path, &map).map_or_else(|problem| problem.status, |()| 200);
+            let got =
+                admit(&access, Caller::Nameless, &method, path, &map).map_or_else(|problem| problem.status, |()| 200);
             assert_eq!(got, status, "{method} {path} {headers:?}");
         };
         let secret = "0123456789abcdef0123456789abcdef";
@@ -119,5 +149,40 @@ mod tests {
         check(Some(secret), Method::GET, "/v1/status", &[("authorization", &format!("bearer {secret}"))], 200);
         check(Some(secret), Method::GET, "/readyz", &[("host", "lb.example")], 200);
         check(Some(secret), Method::POST, "/v1/steer", &[bearer], 415);
+    }
+
+    #[test]
+    fn certificates_and_tokens_do_alike() {
+        let config = |entrance: fn(Arc<ServerConfig>) -> Entrance| {
+            let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .expect("ring has them");
+            let nobody = Arc::new(rustls::server::ResolvesServerCertUsingSni::new());
+            entrance(Arc::new(config.with_no_client_auth().with_cert_resolver(nobody)))
+        };
+        let secret = "0123456789abcdef0123456789abcdef";
+        let check = |entrance: Entrance, token: Option<&str>, caller: Caller, bears: bool, path: &str, status: u16| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, "lb.example.com".parse().expect("a value"));
+            if bears {
+                headers.insert(header::AUTHORIZATION, format!("Bearer {secret}").parse().expect("a value"));
+            }
+            let access = Access { entrance, token: token.map(|text| Token::new(text).expect("a token")) };
+            let got = admit(&access, caller, &Method::GET, path, &headers).map_or_else(|p| p.status, |()| 200);
+            assert_eq!(got, status, "{access:?} {caller:?} {bears} {path}");
+        };
+        use Caller::{Certified, Nameless};
+        let encrypted = || config(Entrance::Encrypted);
+        let certified = || config(Entrance::Certified);
+        check(encrypted(), None, Nameless, false, "/v1/status", 200);
+        check(encrypted(), Some(secret), Nameless, false, "/v1/status", 401);
+        check(encrypted(), Some(secret), Nameless, true, "/v1/status", 200);
+        check(certified(), None, Nameless, false, "/v1/status", 403);
+        check(certified(), None, Nameless, true, "/v1/status", 403);
+        check(certified(), None, Certified, false, "/v1/status", 200);
+        check(certified(), None, Nameless, false, "/healthz", 200);
+        check(certified(), Some(secret), Nameless, false, "/v1/status", 401);
+        check(certified(), Some(secret), Nameless, true, "/v1/status", 200);
+        check(certified(), Some(secret), Certified, false, "/v1/status", 200);
     }
 }

@@ -14,11 +14,13 @@
 //! | `PUT`, `DELETE /v1/endpoints/{zone}/{pool}/{endpoint}/override` | forces one endpoint, or takes that back |
 //! | `PUT`, `DELETE /v1/pools/{zone}/{pool}/override` | the same for a pool as a whole |
 //!
-//! Errors are RFC 9457 problem details. Runs on the control plane: whatever happens here, queries are answered as ever.
-//! Knows nothing of zones, verdicts or files, only of [`Desk`], which leads to the one that keeps them.
+//! It speaks HTTP, or HTTPS, by which clients may be known by certificates. Errors are RFC 9457 problem details. Runs on
+//! the control plane: whatever happens here, queries are answered as ever. Knows nothing of zones, verdicts or files, only
+//! of [`Desk`], which leads to the one that keeps them.
 
 pub mod api;
 mod desk;
+mod entrance;
 mod exposition;
 mod guard;
 mod openapi;
@@ -29,13 +31,11 @@ mod token;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 pub use desk::{Command, Desk, Life, Phase, Picture, Refusal, Selection};
+pub use entrance::Entrance;
 pub use problem::Problem;
 pub use token::{TOKEN_LEAST, TOKEN_MOST, Token};
 
@@ -45,12 +45,6 @@ pub const CONNECTIONS_MAX: usize = 64;
 /// Octets of a request's body: a hundred patterns of pools and endpoints fit several times.
 pub const BODY_OCTETS_MAX: usize = 64 * 1024;
 
-/// Octets of a request's head, as much as hyper reads at once at the least.
-const HEAD_OCTETS_MAX: usize = 16 * 1024;
-
-/// How long a client may take to send the head of its request.
-const HEAD_LONGEST: Duration = Duration::from_secs(5);
-
 /// How long a request may take from its head on. The keeper never waits for anything, so seconds are plenty.
 pub const REQUEST_LONGEST: Duration = Duration::from_secs(10);
 
@@ -58,15 +52,22 @@ pub const REQUEST_LONGEST: Duration = Duration::from_secs(10);
 /// probed first, for as long as its monitor's timeout. It goes on when nobody waits for it any more.
 pub const RELOAD_LONGEST: Duration = Duration::from_secs(50);
 
-/// How long a connection may last, which is for one request: the longest of those, and time to send what it came to.
-const CONNECTION_LONGEST: Duration = Duration::from_secs(60);
-
 /// After a connection could not be accepted, for want of file descriptors say: trying at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Who may ask, and how.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// What is spoken, and whether clients are known by certificates.
+    pub entrance: Entrance,
+    /// By which one may ask too.
+    pub token: Option<Token>,
+}
+
 /// Answers on `listener` until it is dropped.
-pub async fn serve(listener: TcpListener, desk: Desk, token: Option<Token>) {
-    let service = TowerToHyperService::new(routes::router(desk, token));
+pub async fn serve(listener: TcpListener, desk: Desk, access: Access) {
+    let entrance = access.entrance.clone();
+    let routes = routes::router(desk, access);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let connection = match listener.accept().await {
@@ -81,21 +82,10 @@ pub async fn serve(listener: TcpListener, desk: Desk, token: Option<Token>) {
             tracing::debug!("more than {CONNECTIONS_MAX} connections to the admin API");
             continue;
         };
-        let service = service.clone();
+        let (entrance, routes) = (entrance.clone(), routes.clone());
         tokio::spawn(async move {
             let _place = place;
-            // One request each: an idle connection would hold a place.
-            let mut http = http1::Builder::new();
-            http.timer(TokioTimer::new())
-                .header_read_timeout(HEAD_LONGEST)
-                .max_buf_size(HEAD_OCTETS_MAX)
-                .keep_alive(false);
-            let served = http.serve_connection(TokioIo::new(connection), service);
-            match tokio::time::timeout(CONNECTION_LONGEST, served).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::debug!(%error, "a connection to the admin API"),
-                Err(_) => tracing::debug!("a connection to the admin API took too long"),
-            }
+            entrance::receive(connection, entrance, routes).await;
         });
     }
 }

@@ -18,20 +18,29 @@ use super::Problem;
                        3339, spans are seconds. Fields are only ever added."
     ),
     components(schemas(Problem)),
-    modifiers(&Bearer),
-    security((), ("token" = []))
+    modifiers(&Proofs),
+    security((), ("token" = []), ("certificate" = []))
 )]
 pub(super) struct Api;
 
-/// The token, which only servers that have one ask for.
-struct Bearer;
+/// What servers ask for that are not open to all of their machine.
+struct Proofs;
 
-impl Modify for Bearer {
+impl Modify for Proofs {
     fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
-        let mut scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
-        scheme.description = Some("The line in the server's `token-file`, if it has one.".to_owned());
+        let mut token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        token.description = Some("The line in the server's `token-file`, if it has one.".to_owned());
+        let certificate = SecurityScheme::MutualTls {
+            description: Some(
+                "A certificate that one of the server's `clients` authorities signed, if it has any; either of the two \
+                 will do."
+                    .to_owned(),
+            ),
+            extensions: None,
+        };
         let components = api.components.get_or_insert_with(Components::new);
-        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+        components.add_security_scheme("token", SecurityScheme::Http(token));
+        components.add_security_scheme("certificate", certificate);
     }
 }
 

@@ -23,13 +23,13 @@ use super::api::{
 use super::desk::{Desk, Phase, Refusal, Selection};
 use super::exposition::Exposition;
 use super::openapi::{Api, Refused};
-use super::{BODY_OCTETS_MAX, Problem, REQUEST_LONGEST, Token, guard};
+use super::{Access, BODY_OCTETS_MAX, Problem, REQUEST_LONGEST, guard};
 
 type Answer<T> = Result<Json<T>, Problem>;
 type Body = Result<Bytes, BytesRejection>;
 type At<P> = Result<Path<P>, PathRejection>;
 
-pub(super) fn router(desk: Desk, token: Option<Token>) -> Router {
+pub(super) fn router(desk: Desk, access: Access) -> Router {
     let (routes, mut api) = OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(healthz))
         .routes(routes!(readyz))
@@ -52,7 +52,7 @@ pub(super) fn router(desk: Desk, token: Option<Token>) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method")
         })
-        .layer(middleware::from_fn_with_state(token, guard::check))
+        .layer(middleware::from_fn_with_state(access, guard::check))
         .layer(DefaultBodyLimit::max(BODY_OCTETS_MAX))
         .layer(Extension(Arc::new(api)))
         .with_state(desk)

@@ -1,8 +1,11 @@
 //! The commands' side of the admin API: where it is, and how one asks.
 
+use std::error::Error;
 use std::fs;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -11,14 +14,20 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustls::CertificateError;
+use rustls::pki_types::ServerName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use super::FileArguments;
+use super::proof::{Proof, ProofArguments};
 use crate::admin::api::{ReloadReport, ReloadRequest};
-use crate::admin::{Problem, RELOAD_LONGEST, REQUEST_LONGEST, Token};
+use crate::admin::{Problem, RELOAD_LONGEST, REQUEST_LONGEST};
 use crate::config::Admin;
+use crate::probe::Failure;
 
 /// How long an answer is waited for: longer than the server takes at the most.
 const LONGEST: Duration = REQUEST_LONGEST.saturating_add(Duration::from_secs(5));
@@ -38,9 +47,8 @@ pub(super) struct ServerArguments {
         help = "Where the server's admin API is [default: as the server file says, or http://127.0.0.1:8053]"
     )]
     server: Option<String>,
-    /// The file with the token of the server that --server names
-    #[arg(long, value_name = "FILE", requires = "server")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    proof: ProofArguments,
     /// The server file [default: bellwether.toml, if there is one here]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -53,13 +61,21 @@ pub(super) struct Caller {
     base: String,
     host: String,
     port: u16,
-    token: Option<Token>,
+    proof: Proof,
+}
+
+/// Why there is no answer.
+enum Unanswered {
+    /// Nobody is there, or it breaks off.
+    Unreached(String),
+    /// Somebody is, but the handshake comes to nothing.
+    Unagreed(String),
 }
 
 impl ServerArguments {
     /// The server at `url`, or the one that the server file opens where there is none.
-    pub(super) fn named(url: Option<String>, token_file: Option<PathBuf>, config: Option<PathBuf>) -> Self {
-        Self { server: url, token_file, config }
+    pub(super) fn named(url: Option<String>, proof: ProofArguments, config: Option<PathBuf>) -> Self {
+        Self { server: url, proof, config }
     }
 
     /// The server file that they name.
@@ -76,38 +92,20 @@ impl ServerArguments {
 impl Caller {
     /// A caller of the server that the arguments mean.
     pub(super) fn of(arguments: &ServerArguments) -> Result<Self, String> {
-        let (base, token_file) = match &arguments.server {
-            Some(url) => (url.clone(), arguments.token_file.clone()),
-            None => {
-                let files = FileArguments { config: arguments.config.clone(), zones: None };
-                let server = files.server().ok_or("the server file has faults")?;
-                let Admin { listen, token_file, .. } = match server.admin {
-                    Some(admin) => admin,
-                    None if files.has_server_file() => {
-                        return Err(format!("the server file opens no admin API; {}", how_to_open(Admin::LISTEN)));
-                    }
-                    None => Admin { listen: Admin::LISTEN, token_file: None, metrics: None },
-                };
-                let mut reached = listen;
-                // One that listens on every address is reached on this machine's own.
-                if listen.ip().is_unspecified() {
-                    reached.set_ip(if listen.is_ipv4() {
-                        std::net::Ipv4Addr::LOCALHOST.into()
-                    } else {
-                        std::net::Ipv6Addr::LOCALHOST.into()
-                    });
-                }
-                (format!("http://{reached}"), token_file)
-            }
-        };
+        let admin = if arguments.server.is_some() { None } else { Some(opened(&arguments.config)?) };
+        let base = arguments.server.clone().unwrap_or_else(|| admin.as_ref().map(url).unwrap_or_default());
         let wrong = || format!("--server {base}: write a URL such as http://127.0.0.1:8053");
         let uri: Uri = base.parse().map_err(|_| wrong())?;
-        let (Some("http"), "/" | "", None) = (uri.scheme_str(), uri.path(), uri.query()) else { return Err(wrong()) };
+        let (Some(scheme @ ("http" | "https")), "/" | "", None) = (uri.scheme_str(), uri.path(), uri.query()) else {
+            return Err(wrong());
+        };
         let host = uri.host().ok_or_else(wrong)?.to_owned();
-        let port = uri.port_u16().unwrap_or(80);
-        let token = token_file
-            .map(|file| Token::read(&file).map_err(|error| format!("the token file {}: {error}", file.display())));
-        Ok(Self { base: base.trim_end_matches('/').to_owned(), host, port, token: token.transpose()? })
+        let port = uri.port_u16().unwrap_or(if scheme == "http" { 80 } else { 443 });
+        let proof = match &admin {
+            Some(admin) => arguments.proof.of_admin(admin)?,
+            None => arguments.proof.of_url(scheme)?,
+        };
+        Ok(Self { base: base.trim_end_matches('/').to_owned(), host, port, proof })
     }
 
     /// What is at `path`.
@@ -143,10 +141,14 @@ impl Caller {
         patience: Duration,
     ) -> Result<(StatusCode, Bytes), String> {
         let asked = tokio::time::timeout(patience, self.exchange(method, path, body)).await;
-        asked.unwrap_or_else(|_| Err("no answer in time".to_owned())).map_err(|why| {
-            let listen = format!("{}:{}", self.host, self.port).parse().unwrap_or(Admin::LISTEN);
-            let open = how_to_open(listen);
-            format!("cannot reach the admin API at {}: {why}; is the server running? {open}", self.base)
+        let asked = asked.unwrap_or_else(|_| Err(Unanswered::Unreached("no answer in time".to_owned())));
+        asked.map_err(|unanswered| match unanswered {
+            Unanswered::Unreached(why) => {
+                let listen = format!("{}:{}", self.host, self.port).parse().unwrap_or(Admin::LISTEN);
+                let open = how_to_open(listen);
+                format!("cannot reach the admin API at {}: {why}; is the server running? {open}", self.base)
+            }
+            Unanswered::Unagreed(why) => format!("no connection to the admin API at {}: {why}", self.base),
         })
     }
 
@@ -159,33 +161,93 @@ impl Caller {
     }
 
     /// One request on a connection of its own, as the server has it.
-    async fn exchange(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<(StatusCode, Bytes), String> {
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<(StatusCode, Bytes), Unanswered> {
+        let request = self.request(method, path, body).map_err(|error| Unanswered::Unreached(error.to_string()))?;
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        let stream = TcpStream::connect((host, self.port)).await.map_err(|error| Unanswered::of(&error))?;
+        let Some(tls) = &self.proof.tls else { return speak(stream, request).await };
+        let name = ServerName::try_from(host.to_owned());
+        let name = name.map_err(|_| Unanswered::Unagreed(format!("{host} cannot be the name of a certificate")))?;
+        let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await;
+        speak(stream.map_err(|error| Unanswered::of(&error))?, request).await
+    }
+
+    fn request(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Request<Full<Bytes>>, http::Error> {
         let mut request =
             Request::builder().method(method).uri(path).header(header::HOST, format!("{}:{}", self.host, self.port));
-        if let Some(token) = &self.token {
-            let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.secret())).map_err(|e| e.to_string())?;
+        if let Some(token) = &self.proof.token {
+            let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.secret()))?;
             bearer.set_sensitive(true);
             request = request.header(header::AUTHORIZATION, bearer);
         }
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        let request = request.body(Full::new(Bytes::from(body.unwrap_or_default()))).map_err(|e| e.to_string())?;
-        let host = self.host.trim_start_matches('[').trim_end_matches(']');
-        let stream = TcpStream::connect((host, self.port)).await.map_err(|error| error.to_string())?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
-        // It ends with the sender; what is wrong with it, the answer tells.
-        let connection = tokio::spawn(connection);
-        let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), ANSWER_OCTETS_MAX).collect().await;
-        connection.abort();
-        Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
+        request.body(Full::new(Bytes::from(body.unwrap_or_default())))
     }
 }
 
+async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    request: Request<Full<Bytes>>,
+) -> Result<(StatusCode, Bytes), Unanswered> {
+    let handshake = http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(|error| Unanswered::of(&error))?;
+    // It ends with the sender; what is wrong with it, the answer tells.
+    let connection = tokio::spawn(connection);
+    let response = sender.send_request(request).await.map_err(|error| Unanswered::of(&error))?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), ANSWER_OCTETS_MAX).collect().await;
+    connection.abort();
+    Ok((status, body.map_err(|error| Unanswered::Unreached(error.to_string()))?.to_bytes()))
+}
+
+impl Unanswered {
+    /// By what lies at the bottom of it, as probes tell it too.
+    fn of(error: &(dyn Error + 'static)) -> Self {
+        match Failure::of_request(error) {
+            Failure::Certificate(CertificateError::ApplicationVerificationFailure) => {
+                Self::Unagreed("it shows another certificate than the server file names; is it that server?".to_owned())
+            }
+            failure @ Failure::Certificate(CertificateError::UnknownIssuer) => {
+                Self::Unagreed(format!("its {failure} (--ca names who vouches for it)"))
+            }
+            failure @ Failure::Certificate(_) => Self::Unagreed(format!("its {failure}")),
+            failure @ Failure::Tls(_) => Self::Unagreed(failure.to_string()),
+            _ => Self::Unreached(error.to_string()),
+        }
+    }
+}
+
+/// What the server file opens, or what goes without one.
+fn opened(config: &Option<PathBuf>) -> Result<Admin, String> {
+    let files = FileArguments { config: config.clone(), zones: None };
+    let server = files.server().ok_or("the server file has faults")?;
+    match server.admin {
+        Some(admin) => Ok(admin),
+        None if files.has_server_file() => {
+            Err(format!("the server file opens no admin API; {}", how_to_open(Admin::LISTEN)))
+        }
+        None => Ok(Admin { listen: Admin::LISTEN, token_file: None, tls: None, metrics: None }),
+    }
+}
+
+/// Where it is reached from this machine: one that listens on every address, on this machine's own.
+fn url(admin: &Admin) -> String {
+    let mut reached = admin.listen;
+    if reached.ip().is_unspecified() {
+        reached.set_ip(if reached.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    format!("{}://{reached}", if admin.tls.is_some() { "https" } else { "http" })
+}
+
 /// What to write into the server file.
-fn how_to_open(listen: std::net::SocketAddr) -> String {
+fn how_to_open(listen: SocketAddr) -> String {
     format!("bellwether.toml opens it with\n\n[admin]\nlisten = \"{listen}\"\n")
 }
 

@@ -10,7 +10,7 @@ use crate::config::{self, Atlas, Balanced, Hints, LoadedZone, Settings};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::health::ProbeId;
 use crate::policy::{self, PoolId, Pools};
-use crate::transport::tls::Certificates;
+use crate::transport::tls::{Certificates, Clients};
 use crate::ttl::Plan;
 use crate::wire::cookie::Secret;
 
@@ -63,6 +63,10 @@ fn beside(server: &Settings) -> (Atlas, Vec<Diagnostic>) {
     };
     if let Some(tls) = &server.doors.encrypted {
         faults.extend(Certificates::read(&tls.certificate, &tls.key).err().map(|fault| *fault));
+    }
+    if let Some(tls) = server.admin.as_ref().and_then(|admin| admin.tls.as_ref()) {
+        faults.extend(Certificates::read(&tls.certificate, &tls.key).err().map(|fault| *fault));
+        faults.extend(tls.clients.as_deref().and_then(|file| Clients::read(file).err()).map(|fault| *fault));
     }
     faults.extend(server.dns.identity(Secret::new([0; 16])).err().into_iter().flatten());
     (atlas, faults)

@@ -7,6 +7,7 @@ mod diff;
 mod explain;
 mod import;
 mod manual;
+mod proof;
 mod reload;
 mod replace;
 mod serve;

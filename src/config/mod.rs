@@ -66,7 +66,10 @@ pub use duration::read as read_duration;
 pub use load::{LoadedZone, ZoneRead, load_server_file};
 pub use names::{Balanced, Hints};
 pub use policy_file::{Policies, read_policies};
-pub use server_file::{Admin, CONTROL_OCTETS_MAX, Process, RunAs, Settings, StateFile, WORKERS_MAX, read_server_file};
+pub use serials::{KeptSerial, Serials};
+pub use server_file::{
+    Admin, AdminTls, CONTROL_OCTETS_MAX, Process, RunAs, Settings, StateFile, WORKERS_MAX, read_server_file,
+};
 pub use shelf::{Loaded, Part, Reading, Shelf, load, read_after};
 pub use transfer_table::{Secondary, Transfers};
 pub use zones_folder::{ZoneFiles, list_zones};

@@ -1,19 +1,21 @@
 //! Serials that move by themselves, `serial = "auto"`: the time when a zone's files were last saved, and never backwards
-//! while the process lives.
+//! while the process lives, nor in one that takes over from it or that is told what was [kept](KeptSerial).
 //!
 //! The time alone would not do: two saves within a second would have one serial, and a file that is put back from a
 //! backup brings an old time. So a zone whose files were saved gets a serial that is greater than the one before, and a
 //! zone whose files were not keeps its own. Greater is meant as RFC 1982 §3.2 has it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
-use crate::system::unix_seconds;
+use serde::{Deserialize, Serialize};
+
+use crate::system::{time_of_unix_nanos, unix_nanos, unix_seconds};
 use crate::wire::name::Name;
 
 /// The serials of the zones that were loaded before, of those that move by themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Serials(HashMap<Name, Given>);
+pub struct Serials(HashMap<Name, Given>);
 
 /// The serial that a zone was given, and when its files had been saved: as many times as there are files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +24,47 @@ struct Given {
     serial: u32,
 }
 
+/// The serial of a zone that was given one, as it is kept for another process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptSerial {
+    /// The zone's name, absolute.
+    zone: String,
+    /// What it was given.
+    serial: u32,
+    /// When its files had been saved, in nanoseconds since 1970.
+    saved: Vec<u64>,
+}
+
 impl Serials {
+    /// All of them, to be kept.
+    pub fn to_kept(&self) -> Vec<KeptSerial> {
+        let kept = |(zone, given): (&Name, &Given)| KeptSerial {
+            zone: zone.to_string(),
+            serial: given.serial,
+            saved: given.saved.iter().map(|&time| unix_nanos(time)).collect(),
+        };
+        self.0.iter().map(kept).collect()
+    }
+
+    /// What was kept; what is no name of a zone is passed over.
+    pub(super) fn from_kept(kept: Vec<KeptSerial>) -> Self {
+        let given = |KeptSerial { zone, serial, saved }| {
+            let given = Given { saved: saved.into_iter().map(time_of_unix_nanos).collect(), serial };
+            Some((Name::from_text(str::as_bytes(&zone), None).ok()?, given))
+        };
+        Self(kept.into_iter().filter_map(given).collect())
+    }
+
+    /// Remembers what `other` has, where that is ahead of what is here: those zones.
+    pub(super) fn catch_up(&mut self, other: Self) -> HashSet<Name> {
+        let is_ahead =
+            |(zone, given): &(Name, Given)| self.0.get(zone).is_some_and(|own| is_greater(given.serial, own.serial));
+        let ahead: HashMap<Name, Given> = other.0.into_iter().filter(is_ahead).collect();
+        let zones = ahead.keys().cloned().collect();
+        self.0.extend(ahead);
+        zones
+    }
+
     /// The serial of `zone`, whose files were saved at these times: the greater of the last of them, in seconds since
     /// 1970 modulo 2³², and the file's `own`, but one more than `before` had where that is not greater. It is kept here.
     pub(super) fn give(&mut self, before: &Self, zone: &Name, own: Option<u32>, saved: Vec<SystemTime>) -> u32 {
@@ -100,6 +142,30 @@ mod tests {
         // 2106 and after: the time wraps around.
         let wrap = f64::from(u32::MAX);
         check(&[(None, &[wrap], u32::MAX), (None, &[wrap + 1.0], 0), (Some(u32::MAX), &[wrap + 6.0], 5)]);
+    }
+
+    #[test]
+    fn what_another_process_gave_is_not_gone_behind() {
+        let zone = |name: &str| Name::from_host(name).expect("a name");
+        let (com, org, net) = (zone("example.com"), zone("example.org"), zone("example.net"));
+        let mut theirs = Serials::default();
+        for (zone, own, saved) in [(&com, None, 100.25), (&org, Some(500), 90.0), (&net, None, 70.0)] {
+            theirs.give(&Serials::default(), zone, own, vec![at(saved)]);
+        }
+        let text = serde_json::to_string(&theirs.to_kept()).expect("text");
+        let known = Serials::from_kept(serde_json::from_str(&text).expect("whole"));
+        assert_eq!(known, theirs);
+        // Read after it: the same files have the same serial, and others a greater one.
+        let mut ours = Serials::default();
+        assert_eq!(ours.give(&known, &com, None, vec![at(100.25)]), 100);
+        assert_eq!(ours.give(&known, &org, Some(300), vec![at(95.0)]), 501);
+        assert_eq!(ours.give(&known, &net, None, vec![at(71.0)]), 71);
+        // It gave more meanwhile.
+        let mut later = theirs.clone();
+        later.give(&theirs, &com, None, vec![at(100.5)]);
+        assert_eq!(ours.catch_up(later), HashSet::from([com.clone()]));
+        assert_eq!(Serials::default().give(&ours, &com, None, vec![at(100.5)]), 101);
+        assert_eq!(ours.catch_up(theirs), HashSet::new(), "nothing goes back");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `bellwether.toml`: where the zones are and where to listen.
 
+mod admin;
 mod dnstap;
 mod health;
 mod process;
@@ -17,13 +18,13 @@ use super::doors::{self, Doors};
 use super::faults::Faults;
 use super::table::{Item, Keys, Table, parse};
 use super::transfer_table::{self, Transfers};
-use super::words::{path, socket, sockets};
+use super::words::{path, sockets};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::health::WaveSettings;
 use crate::observe::dnstap::Settings as Dnstap;
 use crate::preview::Guard;
-use crate::snapshot::RowLimits;
 
+pub use admin::{Admin, AdminTls};
 pub use process::{CONTROL_OCTETS_MAX, Process, RunAs};
 pub use state::StateFile;
 
@@ -61,32 +62,8 @@ pub struct Settings {
     pub dnstap: Option<Dnstap>,
 }
 
-/// `[admin]`: where the admin API is and who may use it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Admin {
-    /// Where to listen, by TCP; port 8053 of 127.0.0.1 where none is given.
-    pub listen: SocketAddr,
-    /// The file that holds the token that every request must bear; there is one wherever `listen` is off loopback.
-    /// A relative one starts from the folder of the server file.
-    pub token_file: Option<PathBuf>,
-    /// How much is counted by itself for `/metrics`; `None` where nothing is.
-    pub metrics: Option<RowLimits>,
-}
-
-impl Admin {
-    /// Where it is by default: BIND's statistics channel has the port in its own documentation.
-    pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8_053);
-
-    /// What is counted by itself where nothing is said: 1 MiB of each worker's, and some 20,000 series when all zones
-    /// are asked for this and that; 320 KiB and up to 40,000 series of endpoints.
-    pub const ROWS: RowLimits = RowLimits { zones: 1_000, endpoints: 10_000 };
-}
-
 /// Worker threads, at the most: more cores than any machine that serves DNS.
 pub const WORKERS_MAX: u16 = 1_024;
-
-/// Zones, and endpoints, that are counted by themselves, at the most: 100 MiB of each worker's for as many zones.
-const METRICS_ROWS_MAX: u32 = 100_000;
 
 /// The port that needs no privilege.
 const PORT: u16 = 5_300;
@@ -104,8 +81,6 @@ const FILE: Keys = Keys {
 const GEO: Keys = Keys::only(&["databases"]);
 
 const LATENCY: Keys = Keys::only(&["table"]);
-
-const ADMIN: Keys = Keys::only(&["listen", "token-file", "metrics", "metrics-zones", "metrics-endpoints"]);
 
 /// As without a server file.
 impl Default for Settings {
@@ -149,7 +124,7 @@ pub fn read_server_file(file: &Path, text: &str) -> (Option<Settings>, Vec<Diagn
     let workers = table.get("workers").map_or(Some(0), |item| item.integer(0..=WORKERS_MAX, &mut faults));
     let databases = table.get("geo").map_or(Some(Vec::new()), |item| geo(item, &mut faults));
     let latency = table.get("latency").and_then(|item| latency(item, &mut faults));
-    let admin = table.get("admin").and_then(|item| admin(item, folder, &mut faults));
+    let admin = table.get("admin").and_then(|item| admin::read(item, folder, &mut faults));
     let doors = doors::doors(&table, listen.as_deref().unwrap_or_default(), folder, &mut faults);
     let dns = table.get("dns").map_or(Some(Dns::default()), |item| dns::read(item, folder, &mut faults));
     let wave = table.get("health").and_then(|item| health::read(item, &mut faults)).unwrap_or_default();
@@ -194,39 +169,4 @@ fn geo(item: Item<'_>, faults: &mut Faults<'_>) -> Option<Vec<PathBuf>> {
 fn latency(item: Item<'_>, faults: &mut Faults<'_>) -> Option<PathBuf> {
     let table = item.table("[latency]", &LATENCY, r#"{ table = "latency.csv" }"#, faults)?;
     path(table.require("table", "\"latency.csv\"", faults)?, "latency.csv", "a table", faults)
-}
-
-/// `[admin]`: the admin API.
-fn admin(item: Item<'_>, folder: &Path, faults: &mut Faults<'_>) -> Option<Admin> {
-    let table = item.table("[admin]", &ADMIN, r#"{ listen = "127.0.0.1:8053" }"#, faults)?;
-    let token_item = table.get("token-file");
-    let token_file = match token_item {
-        Some(item) => Some(folder.join(path(item, "admin.token", "a file with a token", faults)?)),
-        None => None,
-    };
-    let metrics = metrics(&table, faults)?;
-    let Some(listen_item) = table.get("listen") else {
-        return Some(Admin { listen: Admin::LISTEN, token_file, metrics });
-    };
-    let listen = socket(listen_item, 8_053, faults)?;
-    if token_file.is_none() && !listen.ip().is_loopback() {
-        faults
-            .error(listen_item.span, format!("whoever reaches {listen} could steer this server"))
-            .help("off loopback give a `token-file` too, or listen on 127.0.0.1 or [::1]");
-        return None;
-    }
-    Some(Admin { listen, token_file, metrics })
-}
-
-/// What is counted for `/metrics`.
-#[allow(clippy::option_option, reason = "nothing is counted, or what was said is faulty")]
-fn metrics(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<Option<RowLimits>> {
-    let mut rows = |key: &str, default: usize| match table.get(key) {
-        Some(item) => item.integer(0..=METRICS_ROWS_MAX, faults).map(|rows| rows as usize),
-        None => Some(default),
-    };
-    let zones = rows("metrics-zones", Admin::ROWS.zones)?;
-    let endpoints = rows("metrics-endpoints", Admin::ROWS.endpoints)?;
-    let is_on = table.get("metrics").map_or(Some(true), |item| item.boolean(faults))?;
-    Some(is_on.then_some(RowLimits { zones, endpoints }))
 }

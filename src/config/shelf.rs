@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::load::{LoadedZone, Outcome, Targets, ZoneRead, read_zone};
 use super::parallel::in_parallel;
-use super::serials::Serials;
+use super::serials::{KeptSerial, Serials};
 use super::stamp::{Look, Source};
 use super::{Atlas, ZoneFiles, list_zones};
 use crate::diagnostic::{Diagnostic, Place, Severity};
@@ -42,6 +42,8 @@ struct Volume {
     leans: Leans,
     /// What the members of its pools that go by latency are called.
     by_latency: Arc<[Box<str>]>,
+    /// It is to be read again, whatever its files are.
+    is_stale: bool,
 }
 
 /// What of the atlas a zone's pools are compiled with.
@@ -143,6 +145,25 @@ enum Looked {
 }
 
 impl Shelf {
+    /// An empty one, for a first reading after another process gave these serials.
+    pub fn after(serials: Vec<KeptSerial>) -> Self {
+        Self { serials: Arc::new(Serials::from_kept(serials)), ..Self::default() }
+    }
+
+    /// The same, if another process has given greater serials to some of its zones, which the next reading reads again.
+    pub fn caught_up(&self, serials: Vec<KeptSerial>) -> Option<Self> {
+        let mut known = Serials::clone(&self.serials);
+        let ahead = known.catch_up(Serials::from_kept(serials));
+        let reread = |volume: &Volume| Volume { is_stale: ahead.contains(&volume.files.apex), ..volume.clone() };
+        let volumes = || self.volumes.iter().map(reread).collect();
+        (!ahead.is_empty()).then(|| Self { volumes: volumes(), serials: Arc::new(known), atlas: self.atlas.clone() })
+    }
+
+    /// The serials that move by themselves, as they are now.
+    pub fn serials(&self) -> Arc<Serials> {
+        Arc::clone(&self.serials)
+    }
+
     /// The zones, by name.
     pub fn zones(&self) -> impl ExactSizeIterator<Item = &Arc<Zone>> {
         self.volumes.iter().map(|volume| &volume.zone)
@@ -158,14 +179,21 @@ impl Volume {
             leans.on_places |= matches!(policy, PolicyName::Geo | PolicyName::Nearest | PolicyName::Latency);
         }
         let by_latency = going_by_latency(&zone.pools).into_iter().map(Box::from).collect();
-        Self { files: Arc::new(files), sources: sources.into(), zone: Arc::clone(&zone.zone), leans, by_latency }
+        Self {
+            files: Arc::new(files),
+            sources: sources.into(),
+            zone: Arc::clone(&zone.zone),
+            leans,
+            by_latency,
+            is_stale: false,
+        }
     }
 
     /// The same for the next time, if what it was read from is as it was.
     fn still(&self, files: &ZoneFiles, atlas: &Atlas, before: &Shelf) -> Option<Self> {
         let leans_on_same = (!self.leans.on_places || atlas.has_places_of(&before.atlas))
             && (!self.leans.on_rtts || atlas.has_rtts_of(&before.atlas));
-        if *self.files != *files || !leans_on_same {
+        if self.is_stale || *self.files != *files || !leans_on_same {
             return None;
         }
         let mut settled: Option<Vec<Source>> = None;

@@ -129,7 +129,7 @@ impl Failure {
 
     /// The cause of a failed request. HTTP and TLS wrap what happened in layers of their own, so it is looked for
     /// from the outermost error inwards.
-    pub(super) fn of_request(error: &(dyn Error + 'static)) -> Self {
+    pub fn of_request(error: &(dyn Error + 'static)) -> Self {
         let mut deepest = error;
         loop {
             if let Some(failure) = Self::of_layer(deepest) {

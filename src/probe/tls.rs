@@ -5,6 +5,8 @@
 //! resumed: a resumed handshake shows no certificate, and one that expired would go unnoticed for as long as
 //! the endpoint honours the ticket.
 
+mod verifier;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -12,15 +14,15 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use rustls::client::Resumption;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, RootCertStore};
 use tracing::warn;
 
 use super::Failure;
+use verifier::{AnyCertificate, ThisCertificate};
 
 /// How long before a certificate ends that is told, where nothing is said. Those that live for 90 days are commonly
 /// renewed 30 days before their end: half of that is overdue, and leaves two weeks to act.
@@ -47,6 +49,15 @@ impl TlsCheck {
     pub const fn verified() -> Self {
         Self { trust: Trust::System, server_name: None, identity: None, warn_before: WARN_BEFORE }
     }
+
+    /// A client's side of TLS by which this is checked, for one who asks by HTTP/1.1. Where the system is trusted its
+    /// roots are read: some ten milliseconds.
+    ///
+    /// # Errors
+    /// A key that cannot be used.
+    pub fn client(&self) -> Result<Arc<ClientConfig>, Failure> {
+        Tls::system().config(self, &[b"http/1.1"])
+    }
 }
 
 /// Who must vouch for a certificate. Where anybody must, the name and the dates must hold too.
@@ -56,11 +67,13 @@ pub enum Trust {
     System,
     /// These, and no others.
     Only(Arc<Authorities>),
+    /// Whoever has the very certificate that is the first of these; its name and its dates do not count then.
+    Itself(Arc<Authorities>),
     /// Nobody: any certificate will do (`verify = false`).
     Anyone,
 }
 
-/// Certificates of authorities, from a file in PEM.
+/// Certificates, one at least, of authorities as a rule, from a file in PEM.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Authorities(Vec<CertificateDer<'static>>);
 
@@ -225,6 +238,10 @@ impl Tls {
                 builder.with_root_certificates(Arc::clone(self.system.get_or_init(|| Arc::new((self.roots)()))))
             }
             Trust::Only(authorities) => builder.with_root_certificates(authorities.store()),
+            Trust::Itself(known) => {
+                let this = ThisCertificate { certificate: known.0[0].clone(), provider: Arc::clone(&self.provider) };
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(this))
+            }
             Trust::Anyone => {
                 let any = AnyCertificate(Arc::clone(&self.provider));
                 builder.dangerous().with_custom_certificate_verifier(Arc::new(any))
@@ -252,46 +269,6 @@ fn system_roots() -> RootCertStore {
         warn!("no root certificate is trusted ({ignored} unreadable): probes over TLS that verify will fail");
     }
     roots
-}
-
-/// Takes any certificate, and any proof that the endpoint holds its key: without a chain to a root that proof
-/// would show nothing, and asking for it would refuse the old forms that such endpoints often have.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
 
 impl fmt::Debug for Tls {

@@ -96,10 +96,7 @@ pub(super) fn bind(
         *admin = Some(binder.listener(listen, "the admin API")?);
     }
     if let Some(tls) = &settings.doors.encrypted {
-        let read = Certificates::read(&tls.certificate, &tls.key).map_err(|fault| {
-            audience.faults(&[*fault]);
-            StartError::Faults { errors: 1 }
-        })?;
+        let read = Certificates::read(&tls.certificate, &tls.key).map_err(|fault| faulty(fault, audience))?;
         *certificates = Some(Arc::new(read));
         for &address in &tls.dot {
             connections.tls.push(binder.listener(address, "TLS")?);
@@ -178,13 +175,19 @@ impl Binder<'_> {
     }
 }
 
-/// Reads the certificate again. A faulty one is told to `audience`, and the one before stays.
-pub(super) fn refresh(certificates: Option<&Certificates>, audience: &dyn Audience) {
-    match certificates.map(Certificates::refresh) {
-        None | Some(Ok(false)) => {}
-        Some(Ok(true)) => tracing::info!("the certificate was replaced; new connections get it"),
-        Some(Err(fault)) => {
-            let message = format!("{}; the certificate before stays in use", fault.message);
+/// A certificate that is at fault at the start.
+pub(super) fn faulty(fault: Box<Diagnostic>, audience: &dyn Audience) -> StartError {
+    audience.faults(&[*fault]);
+    StartError::Faults { errors: 1 }
+}
+
+/// What became of reading certificates again, which `what` names. A fault is told to `audience`.
+pub(super) fn refreshed(outcome: Result<bool, Box<Diagnostic>>, what: &str, audience: &dyn Audience) {
+    match outcome {
+        Ok(false) => {}
+        Ok(true) => tracing::info!("{what} was replaced; new connections get it"),
+        Err(fault) => {
+            let message = format!("{}; {what} before stays in use", fault.message);
             audience.faults(&[Diagnostic { severity: Severity::Warning, message, ..*fault }]);
         }
     }

@@ -20,6 +20,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
+use super::earlier::Earlier;
 use super::metrics::{History, Meters};
 use super::observer::Handle;
 use super::overrides::Overrides;
@@ -28,7 +29,7 @@ use super::status::Catalog;
 use super::{Audience, Ready, Settings, StartError};
 use crate::admin::Command;
 use crate::admin::api::ReloadReport;
-use crate::config::Atlas;
+use crate::config::{Atlas, KeptSerial};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::health::{Board, News, ProbeId, Register, Watched, Wave};
 use crate::moment::Moment;
@@ -86,8 +87,8 @@ pub(super) struct Keeper {
     catalog: Catalog,
     /// When each probe's verdict last turned in answers, which is later than it turned where a wave held it.
     turned: HashMap<ProbeId, Moment>,
-    /// Until when answers live in caches that had longer TTLs, before a reload: by zone and what was given.
-    earlier: HashMap<(String, String), Moment>,
+    /// Until when answers live in caches that had longer TTLs, before a reload.
+    earlier: Earlier,
     /// Probes that changed in their load or shares alone; published once [`LOADS_GAP`] is over.
     later: HashSet<ProbeId>,
     loads_due: Moment,
@@ -113,15 +114,15 @@ enum Standing {
 const LOADS_GAP: Duration = Duration::from_secs(1);
 
 impl Keeper {
-    /// Reads the zones and waits for the first probe round. What another process knows comes by `recalling`, once all is
-    /// read; without it, what the state file says is taken up.
+    /// Reads the zones and waits for the first probe round. Another process gave `serials`, and what it knows comes by
+    /// `recalling` once all is read; without it, what the state file says is taken up.
     pub(super) async fn start(
         settings: Settings,
         own: Secret,
         clock: Clock,
         audience: Arc<dyn Audience>,
         commands: mpsc::Receiver<Command>,
-        recalling: impl Future<Output = Result<Option<Recalled>, StartError>>,
+        (serials, recalling): (Option<Vec<KeptSerial>>, impl Future<Output = Result<Option<Recalled>, StartError>>),
         meters: Option<Arc<Meters>>,
     ) -> Result<Self, StartError> {
         let Settings { databases, latency, dns, wave, state, .. } = settings.clone();
@@ -160,15 +161,21 @@ impl Keeper {
             overrides: Overrides::default(),
             catalog: Catalog::default(),
             turned: HashMap::new(),
-            earlier: HashMap::new(),
+            earlier: Earlier::default(),
             later: HashSet::new(),
             loads_due: Moment::START,
             meters,
             history: History::default(),
             observer: None,
         };
+        let mut recalled = Recalled::default();
+        let serials = serials.unwrap_or_else(|| {
+            recalled = state.as_ref().map(Recalled::read).unwrap_or_default();
+            recalled.take_serials()
+        });
+        keeper.holdings = Arc::new(Holdings::after(serials));
         let read = keeper.read_first()?;
-        keeper.recall(state, recalling.await?);
+        keeper.recall(state, (recalled, recalling.await?));
         keeper.adopt_first(read);
         while keeper.pending.is_some() {
             keeper.attend().await;
@@ -324,17 +331,17 @@ impl Keeper {
         if self.kept().is_none_or(|state| state.due() > now) {
             return;
         }
-        let overrides = self.kept_overrides();
+        let beside = self.beside();
         if let Some(state) = &mut self.state {
-            state.write(self.prober.ledger(), self.snapshots.load_full(), overrides, now);
+            state.write(self.prober.ledger(), self.snapshots.load_full(), beside, now);
         }
     }
 
     /// Writes the state a last time.
     pub(super) async fn finish(mut self) {
-        let overrides = self.kept_overrides();
+        let beside = self.beside();
         if let Some(state) = self.state.take() {
-            state.finish(self.prober.ledger(), self.snapshots.load_full(), overrides, self.clock.now()).await;
+            state.finish(self.prober.ledger(), self.snapshots.load_full(), beside, self.clock.now()).await;
         }
     }
 }

@@ -22,12 +22,13 @@ use prometheus_client::registry::Registry;
 use super::overrides::Overrides;
 use crate::answer::Counters;
 use crate::health::{Board, Wave};
+use crate::observe::dnstap::Stats;
 use crate::probe::{Lag, Report};
 use crate::snapshot::{Layout, RowLimits, Snapshot};
 use crate::transport::tally::Tally;
 use book::{Book, Sums};
 use page::Page;
-use probing::Probing;
+use probing::{Added, Probing};
 
 /// What is counted beside the snapshot, and what is remembered from one look to the next.
 #[derive(Debug)]
@@ -98,6 +99,8 @@ pub(super) struct Scene {
     pub(super) waves: Vec<Wave>,
     pub(super) overrides: Overrides,
     pub(super) history: History,
+    /// What became of the query log, if there is one.
+    pub(super) log: Option<Arc<Stats>>,
 }
 
 /// The metrics of `scene` in OpenMetrics text.
@@ -115,15 +118,15 @@ struct Look {
     scene: Scene,
     layout: Arc<Layout>,
     sums: Sums,
-    probes: Probing,
+    probes: Arc<Added>,
 }
 
 impl Look {
     fn at(scene: Scene) -> Self {
         let layout = scene.snapshot.rows().map(Arc::clone).unwrap_or_default();
         let mut books = scene.meters.books();
-        books.probes.look(&scene.snapshot, &scene.reports);
-        let (sums, probes) = (books.answers.sum(&layout, &scene.meters.counters), books.probes.clone());
+        let probes = books.probes.look(&scene.snapshot, &scene.reports);
+        let sums = books.answers.sum(&layout, &scene.meters.counters);
         drop(books);
         Self { scene, layout, sums, probes }
     }

@@ -3,11 +3,13 @@
 mod given;
 mod privilege;
 mod doors;
+mod front;
 mod planes;
 mod keeper;
 mod revision;
 mod metrics;
 mod drain;
+mod earlier;
 mod notify;
 mod observer;
 mod overrides;
@@ -20,21 +22,18 @@ mod supervisor;
 pub mod handover;
 mod error;
 
-use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::admin::{self, Desk, Life, Phase, Token};
+use crate::admin::{Desk, Life, Phase};
 use crate::answer::Counters;
-use crate::config::{Admin, Settings, Transfers};
+use crate::config::{Settings, Transfers};
 use crate::diagnostic::Diagnostic;
 use crate::system::{Clock, secret};
 use crate::transfer::{Grants, Keys};
@@ -44,6 +43,7 @@ use crate::transport::tally::Tally;
 use crate::transport::tls::Certificates;
 use crate::wire::cookie::Secret;
 pub use error::StartError;
+use front::{AdminTask, Front, Papers};
 pub use given::Given;
 use handover::{Again, Ask, Control, Goods, Handing, Leaving, Predecessor};
 use keeper::{Keeper, Scope};
@@ -181,6 +181,7 @@ struct Server {
     saved: watch::Saved,
     notifier: Option<Notifier>,
     certificates: Option<Arc<Certificates>>,
+    papers: Option<Papers>,
     heartbeat: Heartbeat,
     observer: Option<Observer>,
     handing: Handing,
@@ -242,13 +243,19 @@ async fn begin(
     let (handing, goods) = Handing::new(control, goods, start.again).map_err(system("keep sockets for a successor"))?;
     let life = Life::default();
     let (desk, commands) = Desk::new(life.clone());
-    let mut front = Front::new(settings.admin.as_ref(), opening.admin.take(), desk)?;
+    let front = Front::new(settings.admin.as_ref(), opening.admin.take(), desk, audience.as_ref())?;
+    let (mut front, papers) = front.map_or((None, None), |(front, papers)| (Some(front), papers));
     // Before anything is answered, so that it can say so; unless somebody else still does.
     let admin = if predecessor.is_some() { None } else { front.take().map(Front::open) };
 
     // The watch begins before the first read, so that no change falls between the two.
     let saved = watch::Saved::new(&settings.zones, &beside(&settings));
     let (doors, transfers) = (settings.doors.clone(), settings.transfers.clone());
+    // Twice: serials are wanted before files are read, and verdicts as late as can be.
+    let serials = match predecessor {
+        Some(before) => Some(before.state().await?.take_serials()),
+        None => None,
+    };
     let recalling = async {
         match predecessor {
             Some(before) => before.state().await.map(Some),
@@ -263,7 +270,8 @@ async fn begin(
     let rows = settings.admin.as_ref().and_then(|admin| admin.metrics);
     let meters = rows.map(|rows| Arc::new(Meters::new(&counters, &tally, rows)));
     let heard = Arc::clone(&audience);
-    let mut keeper = Keeper::start(settings, Secret::new(own), clock, heard, commands, recalling, meters).await?;
+    let mut keeper =
+        Keeper::start(settings, Secret::new(own), clock, heard, commands, (serials, recalling), meters).await?;
     saved.warn_if_blind();
     let snapshots = keeper.snapshots();
     let Transfers { keys, grants, secondaries } = transfers;
@@ -289,6 +297,7 @@ async fn begin(
         saved,
         notifier,
         certificates,
+        papers,
         heartbeat,
         observer,
         handing,
@@ -304,7 +313,9 @@ async fn begin(
 fn beside(settings: &Settings) -> Vec<PathBuf> {
     let encrypted = settings.doors.encrypted.iter().flat_map(|tls| [&tls.certificate, &tls.key]);
     let tables = settings.databases.iter().chain(&settings.latency).chain(&settings.dns.cookie_secrets);
-    tables.chain(encrypted).cloned().collect()
+    let admin = settings.admin.iter().filter_map(|admin| admin.tls.as_ref());
+    let admin = admin.flat_map(|tls| [&tls.certificate, &tls.key].into_iter().chain(&tls.clients));
+    tables.chain(encrypted).chain(admin).cloned().collect()
 }
 
 impl Server {
@@ -356,7 +367,11 @@ impl Server {
     }
 
     fn reload(&mut self, cause: &'static str, scope: Scope) {
-        doors::refresh(self.certificates.as_deref(), self.audience.as_ref());
+        let audience = self.audience.as_ref();
+        if let Some(certificates) = &self.certificates {
+            doors::refreshed(certificates.refresh(), "the certificate", audience);
+        }
+        self.papers.iter().for_each(|papers| papers.refresh(audience));
         self.keeper.reload(cause, scope);
     }
 
@@ -464,42 +479,5 @@ impl Ends {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
-    }
-}
-
-/// The admin API's task, which ends with this.
-struct AdminTask(tokio::task::AbortHandle);
-
-impl Drop for AdminTask {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// The admin API, not yet open.
-struct Front {
-    listener: TcpListener,
-    desk: Desk,
-    token: Option<Token>,
-}
-
-impl Front {
-    /// Reads the token; `None` where there is to be no admin API.
-    fn new(admin: Option<&Admin>, listener: Option<TcpListener>, desk: Desk) -> Result<Option<Self>, StartError> {
-        let (Some(Admin { listen, token_file, .. }), Some(listener)) = (admin, listener) else { return Ok(None) };
-        let token = token_file
-            .as_ref()
-            .map(|file| Token::read(file).map_err(|error| StartError::Token { file: file.clone(), error }));
-        let token = token.transpose()?;
-        let is_open = |file: &&PathBuf| fs::metadata(file).is_ok_and(|of| of.mode() & 0o007 != 0);
-        if let Some(file) = token_file.as_ref().filter(is_open) {
-            tracing::warn!("the token file {} is open to every user of this machine", file.display());
-        }
-        tracing::info!("the admin API is on http://{listen}");
-        Ok(Some(Self { listener, desk, token }))
-    }
-
-    fn open(self) -> AdminTask {
-        AdminTask(tokio::spawn(admin::serve(self.listener, self.desk, self.token)).abort_handle())
     }
 }

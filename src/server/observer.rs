@@ -47,9 +47,12 @@ pub(super) struct Observer {
     stats: Option<Arc<Stats>>,
 }
 
-/// A way to ask it.
+/// A way to ask it, and what became of the log, if there is one.
 #[derive(Clone)]
-pub(super) struct Handle(Sender<Mail>);
+pub(super) struct Handle {
+    mail: Sender<Mail>,
+    log: Option<Arc<Stats>>,
+}
 
 type Reply = oneshot::Sender<Result<Top, Refusal>>;
 
@@ -95,7 +98,7 @@ impl Observer {
 
     /// A way to ask it.
     pub(super) fn handle(&self) -> Handle {
-        Handle(self.mail.clone())
+        Handle { mail: self.mail.clone(), log: self.stats.clone() }
     }
 
     /// Has the log begin a new file, if the one before was moved away.
@@ -117,7 +120,12 @@ impl Handle {
     /// Has `reply` told what is asked most; with what is known of clients.
     pub(super) fn top(&self, reply: Reply, atlas: Atlas) {
         // When it has gone the server stops, and whoever waits is told so.
-        let _ = self.0.send(Mail::Top(reply, atlas));
+        let _ = self.mail.send(Mail::Top(reply, atlas));
+    }
+
+    /// What became of what was to be logged; `None` where nothing is.
+    pub(super) fn log(&self) -> Option<Arc<Stats>> {
+        self.log.clone()
     }
 }
 

@@ -1,4 +1,8 @@
-//! What is kept over a restart: verdicts with their counts, what dead pools last answered, what operators forced.
+//! What is kept over a restart: verdicts with their counts, what dead pools last answered, what operators forced, how long
+//! caches hold what had longer TTLs, and the serials of zones that move by themselves. A process that takes over is told the
+//! same. What is not kept: counts of answers, and the buckets of rate limits, which begin full. Who is limited then gets one
+//! second's worth of answers more, once; and to hand over as many buckets as there are networks would cost a flooded
+//! server its time when it has least of it.
 //!
 //! A small file, written whole beside itself and renamed, so that there is always one that can be read. It is
 //! written at once when a verdict turns (at most once in [`TURN_GAP`]), else every [`PERIOD`] for the counts, and at
@@ -20,13 +24,15 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
+use super::earlier::Earlier;
 use super::overrides::Kept as Forced;
-use crate::config::StateFile;
+use super::status;
+use crate::config::{Serials, StateFile};
 use crate::health::{ProbeId, Record};
 use crate::moment::Moment;
 use crate::probe::{Ledger, Restored, Target};
 use crate::snapshot::Snapshot;
-use crate::system::unix_ms_now;
+use crate::system::{Clock, unix_ms_now};
 use file::{Detail, Kept, Key};
 pub(super) use recalled::Recalled;
 
@@ -35,6 +41,16 @@ const TURN_GAP: Duration = Duration::from_secs(1);
 
 /// Between two writings while nothing turns, at most; half of `max-age` where that is shorter.
 const PERIOD: Duration = Duration::from_secs(30);
+
+/// What is kept beside verdicts, as the keeper has it.
+#[derive(Debug)]
+pub(super) struct Beside {
+    pub(super) overrides: Vec<Forced>,
+    pub(super) earlier: Earlier,
+    pub(super) serials: Arc<Serials>,
+    /// Tells times of day.
+    pub(super) clock: Clock,
+}
 
 /// The state of one server, on its way to the file and back.
 #[derive(Debug)]
@@ -79,11 +95,11 @@ impl State {
     }
 
     /// Begins to write what is known now, unless a writing is under way.
-    pub(super) fn write(&mut self, ledger: Arc<Ledger>, snapshot: Arc<Snapshot>, overrides: Vec<Forced>, now: Moment) {
+    pub(super) fn write(&mut self, ledger: Arc<Ledger>, snapshot: Arc<Snapshot>, beside: Beside, now: Moment) {
         let Some(mut writer) = self.writer.take() else { return };
         (self.written, self.turned) = (now, false);
         self.writing = Some(tokio::task::spawn_blocking(move || {
-            writer.write(&ledger, &snapshot, overrides);
+            writer.write(&ledger, &snapshot, beside);
             writer
         }));
     }
@@ -96,15 +112,9 @@ impl State {
     }
 
     /// Writes a last time.
-    pub(super) async fn finish(
-        mut self,
-        ledger: Arc<Ledger>,
-        snapshot: Arc<Snapshot>,
-        overrides: Vec<Forced>,
-        now: Moment,
-    ) {
+    pub(super) async fn finish(mut self, ledger: Arc<Ledger>, snapshot: Arc<Snapshot>, beside: Beside, now: Moment) {
         self.rest().await;
-        self.write(ledger, snapshot, overrides, now);
+        self.write(ledger, snapshot, beside, now);
         self.wrote().await;
     }
 }
@@ -113,8 +123,8 @@ impl State {
 ///
 /// # Errors
 /// It cannot be put into words.
-pub(super) fn tell(ledger: &Ledger, snapshot: &Snapshot, overrides: Vec<Forced>) -> io::Result<Vec<u8>> {
-    file::render(&gather(&mut Keys::new(), ledger, snapshot, overrides), Detail::Forming)
+pub(super) fn tell(ledger: &Ledger, snapshot: &Snapshot, beside: Beside) -> io::Result<Vec<u8>> {
+    file::render(&gather(&mut Keys::new(), ledger, snapshot, beside), Detail::Forming)
 }
 
 /// The keys of targets that were written before, lest each be made anew every time.
@@ -129,8 +139,8 @@ struct Writer {
 }
 
 impl Writer {
-    fn write(&mut self, ledger: &Ledger, snapshot: &Snapshot, overrides: Vec<Forced>) {
-        let kept = gather(&mut self.keys, ledger, snapshot, overrides);
+    fn write(&mut self, ledger: &Ledger, snapshot: &Snapshot, beside: Beside) {
+        let kept = gather(&mut self.keys, ledger, snapshot, beside);
         let outcome = file::write(&self.path, &kept);
         let shown = self.path.display();
         match (&outcome, self.failing) {
@@ -144,7 +154,7 @@ impl Writer {
     }
 }
 
-fn gather(keys: &mut Keys, ledger: &Ledger, snapshot: &Snapshot, overrides: Vec<Forced>) -> Kept {
+fn gather(keys: &mut Keys, ledger: &Ledger, snapshot: &Snapshot, beside: Beside) -> Kept {
     let mut probes = HashMap::new();
     let before = std::mem::take(keys);
     for report in ledger.reports() {
@@ -158,5 +168,7 @@ fn gather(keys: &mut Keys, ledger: &Ledger, snapshot: &Snapshot, overrides: Vec<
         let zone = served.zone.apex().to_string();
         served.live.last_good(&served.steering.pools).into_iter().map(move |last| (zone.clone(), last))
     });
-    Kept { written: unix_ms_now(), probes, last_good: last_good.collect(), overrides }
+    let Beside { overrides, earlier, serials, clock } = beside;
+    let (earlier, serials) = (earlier.to_kept(|moment| status::time(clock, moment)), serials.to_kept());
+    Kept { written: unix_ms_now(), probes, last_good: last_good.collect(), overrides, earlier, serials }
 }

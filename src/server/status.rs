@@ -12,12 +12,13 @@ use jiff::Timestamp;
 use super::drain;
 use super::overrides::{Overrides, zone_text};
 use crate::admin::api::{
-    self, EndpointStatus, Families, NameStatus, OverrideStatus, PoolStatus, ProbeStatus, ReloadReport, Status, Verdict,
-    ZoneStatus,
+    self, EndpointStatus, Families, LogStatus, NameStatus, OverrideStatus, PoolStatus, ProbeStatus, ReloadReport,
+    Status, Verdict, ZoneStatus,
 };
 use crate::config;
 use crate::health::{Board, PerMille, Wave};
 use crate::moment::Moment;
+use crate::observe::dnstap::Stats;
 use crate::policy::{Endpoint, EndpointId, Family, Pool, PoolId, Target, WhenAllDown};
 use crate::probe::Ledger;
 use crate::snapshot::{Served, Snapshot};
@@ -62,6 +63,8 @@ pub(super) struct Seen {
     pub(super) overrides: Overrides,
     pub(super) told: Vec<OverrideStatus>,
     pub(super) last_reload: Option<ReloadReport>,
+    /// What became of the query log, if there is one.
+    pub(super) log: Option<Arc<Stats>>,
     pub(super) now: Moment,
     pub(super) clock: Clock,
 }
@@ -100,6 +103,13 @@ pub(super) fn status(seen: &Seen) -> Status {
         alarms: probes::alarms(seen),
         lag: probes::lag(seen.ledger.lag()),
         reload: seen.last_reload.clone(),
+        dnstap: seen.log.as_deref().map(|log| LogStatus {
+            open: log.is_open(),
+            opened: log.opened(),
+            written: log.written(),
+            dropped_full: log.dropped_full(),
+            dropped_no_reader: log.dropped_absent(),
+        }),
         zones,
         overrides: seen.told.clone(),
     }

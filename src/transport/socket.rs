@@ -24,6 +24,10 @@ pub(super) const DATAGRAM_OCTETS: usize = 21 * 64;
 /// Room for one `in6_pktinfo` in a control message: 16 + 20, aligned. An `in_pktinfo` takes less.
 const CONTROL_OCTETS: usize = 40;
 
+/// Where in a control message its level is, and where its data begins: behind length, level and type.
+const LEVEL_AT: usize = mem::offset_of!(libc::cmsghdr, cmsg_level);
+const DATA_AT: usize = size_of::<libc::cmsghdr>();
+
 /// Aligned as `cmsghdr` demands.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
@@ -110,13 +114,13 @@ impl Batch {
         count
     }
 
-    /// Hands the first `count` datagrams that were received to `answer`, with the address that each came from,
-    /// and sends what it leaves in the buffer; nothing where it leaves nothing.
+    /// Hands the first `count` datagrams that were received to `answer`, with the address that each came from and
+    /// where it came to, and sends what it leaves in the buffer; nothing where it leaves nothing.
     pub(super) fn exchange(
         &mut self,
         socket: &UdpSocket,
         count: usize,
-        mut answer: impl FnMut(SocketAddr, &[u8], &mut [u8]) -> usize,
+        mut answer: impl FnMut(SocketAddr, Destination<'_>, &[u8], &mut [u8]) -> usize,
     ) -> Sent {
         let mut filled = 0;
         for at in 0..count.min(BATCH) {
@@ -124,7 +128,8 @@ impl Batch {
             let Some(peer) = address(&self.names[at]) else { continue };
             let length = (self.received[at].msg_len as usize).min(DATAGRAM_OCTETS);
             let response = &mut self.responses[at];
-            let length = answer(peer, &self.requests[at][..length], response).min(DATAGRAM_OCTETS);
+            let destination = Destination((header.msg_controllen != 0).then_some(&self.controls[at]));
+            let length = answer(peer, destination, &self.requests[at][..length], response).min(DATAGRAM_OCTETS);
             if length == 0 {
                 continue;
             }
@@ -181,6 +186,25 @@ impl Batch {
         let is_shorter = length < out.iov_len;
         out.iov_len = length;
         is_shorter
+    }
+}
+
+/// Where a datagram came to. Read only when it is asked for, which few want to know.
+#[derive(Clone, Copy)]
+pub(super) struct Destination<'c>(Option<&'c Control>);
+
+impl Destination<'_> {
+    /// The address that was asked; `None` of a socket that [does not tell](want_destination).
+    pub(super) fn ip(self) -> Option<IpAddr> {
+        let Control(octets) = self.0?;
+        let level = libc::c_int::from_ne_bytes(*octets.get(LEVEL_AT..)?.first_chunk()?);
+        let data = octets.get(DATA_AT..)?;
+        if level == libc::IPPROTO_IP {
+            let v4 = data.get(mem::offset_of!(libc::in_pktinfo, ipi_addr)..)?;
+            return Some(IpAddr::V4(Ipv4Addr::from(*v4.first_chunk::<4>()?)));
+        }
+        let v6 = data.get(mem::offset_of!(libc::in6_pktinfo, ipi6_addr)..)?;
+        (level == libc::IPPROTO_IPV6).then_some(IpAddr::V6(Ipv6Addr::from(*v6.first_chunk::<16>()?)))
     }
 }
 
@@ -247,9 +271,7 @@ pub(super) fn raise_open_files() -> io::Result<u64> {
 /// The source address stays the one that was asked (`ipi_spec_dst`). IPv6 keeps the interface, which link-local
 /// addresses need.
 fn route_back(control: &mut Control) {
-    // cmsghdr: length, level, type; then in_pktinfo, whose first field is the interface.
-    const LEVEL_AT: usize = mem::offset_of!(libc::cmsghdr, cmsg_level);
-    const DATA_AT: usize = size_of::<libc::cmsghdr>();
+    // The first field of in_pktinfo is the interface.
     if control.0[LEVEL_AT..LEVEL_AT + 4] == libc::IPPROTO_IP.to_ne_bytes() {
         control.0[DATA_AT..DATA_AT + 4].fill(0);
     }
@@ -298,8 +320,10 @@ mod tests {
         while seen < requests.len() {
             let count = batch.receive(&server).expect("datagrams");
             seen += count;
-            let sent = batch.exchange(&server, count, |peer, request, response| {
+            let tells = server.local_addr().expect("an address").ip().is_unspecified();
+            let sent = batch.exchange(&server, count, |peer, destination, request, response| {
                 assert_eq!(peer, client.local_addr().expect("an address"));
+                assert_eq!(destination.ip(), tells.then_some(ask.ip()));
                 response[..request.len()].copy_from_slice(request);
                 request.len()
             });
@@ -345,8 +369,9 @@ mod tests {
             let mut seen = 0;
             while seen < burst {
                 let count = batch.receive(&server).expect("datagrams");
-                let sent = batch.exchange(&server, count, |peer, request, response| {
+                let sent = batch.exchange(&server, count, |peer, destination, request, response| {
                     assert_eq!((peer, request), (client.local_addr().expect("an address"), &b"query"[..]));
+                    assert_eq!(destination.ip(), Some(asked.ip()));
                     response[..6].copy_from_slice(b"answer");
                     6
                 });

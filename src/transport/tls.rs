@@ -1,7 +1,10 @@
-//! The certificate of the encrypted doors: read from files, checked, and swapped under running connections.
+//! The certificates of the encrypted doors and of the admin API: read from files, checked, and swapped under running
+//! connections.
 //!
 //! TLS 1.2 and 1.3 (RFC 8310 §9, RFC 9325), on ring. Sessions are resumed by tickets whose keys the process makes and
 //! turns over itself; early data is not taken, since it can be replayed.
+
+mod clients;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -13,11 +16,14 @@ use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::{Ticketer, default_provider};
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, NoClientAuth, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, ServerConfig};
 
 use crate::diagnostic::{Diagnostic, Place};
+
+pub use clients::Clients;
 
 /// Octets of a certificate or a key file, at most: a chain is some 10 KB.
 const FILE_OCTETS_MAX: u64 = 1 << 20;
@@ -53,12 +59,39 @@ impl Certificates {
 
     /// How a door that speaks `protocols` greets, the first of which it likes best.
     pub(super) fn greeting(self: &Arc<Self>, protocols: &[&[u8]]) -> Result<ServerConfig, rustls::Error> {
+        let mut config = self.config(protocols, Arc::new(NoClientAuth))?;
+        config.ticketer = Ticketer::new()?;
+        Ok(config)
+    }
+
+    /// How a door greets that speaks HTTP/1.1, and that asks for certificates where there are `clients`.
+    ///
+    /// Sessions are not resumed: a client would be let in by a certificate that has ended meanwhile, or by an
+    /// authority that is none any more.
+    ///
+    /// # Errors
+    /// What rustls refuses of that.
+    pub fn reception(self: &Arc<Self>, clients: Option<Arc<Clients>>) -> Result<ServerConfig, rustls::Error> {
+        let verifier: Arc<dyn ClientCertVerifier> = match clients {
+            Some(clients) => clients,
+            None => Arc::new(NoClientAuth),
+        };
+        let mut config = self.config(&[b"http/1.1"], verifier)?;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(config)
+    }
+
+    fn config(
+        self: &Arc<Self>,
+        protocols: &[&[u8]],
+        clients: Arc<dyn ClientCertVerifier>,
+    ) -> Result<ServerConfig, rustls::Error> {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
+            .with_client_cert_verifier(clients)
             .with_cert_resolver(Arc::new(Resolver(Arc::clone(self))));
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-        config.ticketer = Ticketer::new()?;
         Ok(config)
     }
 }
@@ -77,10 +110,6 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 fn read_pair(certificate: &Path, key: &Path) -> Result<CertifiedKey, Box<Diagnostic>> {
-    let fault = |file: &Path, message: String, help: &str| {
-        let fault = Diagnostic::error(Place::of_file(file), message);
-        Box::new(if help.is_empty() { fault } else { fault.help(help) })
-    };
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&read_file(certificate)?)
         .collect::<Result<_, _>>()
         .map_err(|error| fault(certificate, format!("not certificates in PEM: {}", pem_fault(&error)), ""))?;
@@ -107,6 +136,11 @@ fn read_pair(certificate: &Path, key: &Path) -> Result<CertifiedKey, Box<Diagnos
     }
 }
 
+fn fault(file: &Path, message: String, help: &str) -> Box<Diagnostic> {
+    let fault = Diagnostic::error(Place::of_file(file), message);
+    Box::new(if help.is_empty() { fault } else { fault.help(help) })
+}
+
 fn pem_fault(error: &pem::Error) -> String {
     match error {
         pem::Error::NoItemsFound => "nothing of that kind was found".to_owned(),
@@ -115,13 +149,12 @@ fn pem_fault(error: &pem::Error) -> String {
 }
 
 fn read_file(file: &Path) -> Result<Vec<u8>, Box<Diagnostic>> {
-    let fault = |message: String| Box::new(Diagnostic::error(Place::of_file(file), message));
     let mut octets = Vec::new();
     let read = File::open(file).and_then(|opened| opened.take(FILE_OCTETS_MAX + 1).read_to_end(&mut octets));
     match read {
-        Err(error) => Err(fault(format!("cannot be read: {error}"))),
+        Err(error) => Err(fault(file, format!("cannot be read: {error}"), "")),
         Ok(_) if octets.len() as u64 > FILE_OCTETS_MAX => {
-            Err(fault(format!("it cannot be longer than {FILE_OCTETS_MAX} octets")))
+            Err(fault(file, format!("it cannot be longer than {FILE_OCTETS_MAX} octets"), ""))
         }
         Ok(_) => Ok(octets),
     }

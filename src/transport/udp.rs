@@ -140,7 +140,7 @@ pub fn serve(
             }
         };
         let now = clock.now();
-        let sent = batch.exchange(socket, count, |peer, request, octets| {
+        let sent = batch.exchange(socket, count, |peer, destination, request, octets| {
             let (mut address, mut client_port, mut request) = (peer.ip(), Some(peer.port()), request);
             if let Some(fronts) = fronts {
                 match behind(fronts, address, request) {
@@ -160,17 +160,20 @@ pub fn serve(
                 let outcome = answer(snapshot, &mut worker, peer, now, unsigned, &mut response);
                 (response.octets().to_vec(), outcome)
             });
-            let ends = Ends { client_port, server };
+            let ends = || {
+                let asked = destination.ip().unwrap_or_else(|| server.ip());
+                Ends { client_port, server: SocketAddr::new(asked, server.port()) }
+            };
             if let Some(came) = came {
                 let length = put(came, octets);
                 if tap.is_due() {
-                    tap.note((peer, ends), now, request, octets.get(..length).unwrap_or_default());
+                    tap.note((peer, ends()), now, request, octets.get(..length).unwrap_or_default());
                 }
                 return length;
             }
             let mut response = Response::new(octets);
             if tap.is_due() {
-                tap.answer(snapshot, &mut worker, (peer, ends), now, request, &mut response);
+                tap.answer(snapshot, &mut worker, (peer, ends()), now, request, &mut response);
             } else {
                 answer(snapshot, &mut worker, peer, now, request, &mut response);
             }

@@ -1,11 +1,15 @@
 //! The query log as the tools of others read it: fstrm's on the socket, dnstap-ldns and kdig in what it wrote.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use hickory_proto::rr::RecordType;
 
+use crate::support::address::{DNS_PORT, own_ip};
 use crate::support::await_some;
+use crate::support::dig::{Dig, Program};
+use crate::support::dnstap::{Logged, read_file};
 use crate::support::peer::find;
 use crate::support::process::{Process, Signal};
 use crate::support::server::Launch;
@@ -96,4 +100,65 @@ fn readers_of_others_understand_the_log() {
     let frames = String::from_utf8_lossy(&frames.stdout).into_owned() + &String::from_utf8_lossy(&frames.stderr);
     let reason = "name=www.example.com pool=fra policy=weighted why=turn:1/4 endpoint=fra1 client=";
     assert_eq!(frames.matches(reason).count(), 2, "{frames}");
+}
+
+/// Has kdig ask by these `switches`, each of which names a transport, and a reader of fstrm's write the log to `captured`.
+/// The server's address and the ports of its encrypted doors: TLS and QUIC, and HTTPS.
+fn capture(kdig: &Dig, reader: &Path, captured: &Path, switches: &[&str]) -> (Ipv4Addr, [u16; 2]) {
+    let socket = captured.with_extension("sock");
+    let mut command = Command::new(reader);
+    command.args(["-t", "protobuf:dnstap.Dnstap", "-u"]).arg(&socket).arg("-w").arg(captured).stdin(Stdio::null());
+    let mut reader = Process::spawn("fstrm_capture", &mut command);
+    await_some("the reader's socket", || socket.exists().then_some(()));
+    let (ip, [tls, https]) = (own_ip(), [8853, 8443]);
+    let made = rcgen::generate_simple_self_signed(["ns1.example.com".to_owned()]).expect("a certificate");
+    let doors = format!("dot = [\"{ip}:{tls}\"]\ndoh = [\"{ip}:{https}\"]\ndoq = [\"{ip}:{tls}\"]\n");
+    let log = format!("[dnstap]\nsocket = \"{}\"\n", socket.display());
+    let mut server = Launch::new()
+        .file("example.com.toml", POLICY)
+        .listen(SocketAddr::new(ip.into(), DNS_PORT))
+        .config("bellwether.toml", &format!("[tls]\ncertificate = \"c.pem\"\nkey = \"k.pem\"\n{doors}{log}"))
+        .config("c.pem", &made.cert.pem())
+        .config("k.pem", &made.signing_key.serialize_pem())
+        .start();
+    server.process.await_line(0, "a reader", |line| line.contains("dnstap: writing to "));
+    for switch in switches {
+        let port = if *switch == "+https" { https } else { tls };
+        let reply = kdig.ask(SocketAddr::new(ip.into(), port), &["www.example.com", "A", switch]);
+        assert_eq!(reply.status, "NOERROR", "{switch}: {}", reply.text);
+    }
+    server.process.signal(Signal::Term);
+    assert!(server.process.await_end().success());
+    reader.signal(Signal::Term);
+    reader.await_end();
+    (ip, [tls, https])
+}
+
+#[test]
+fn every_transport_is_told_apart() {
+    let Some(reader) = find("fstrm_capture", "fstrm-bin") else { return };
+    let (Some(ldns), Some(kdig)) = (find("dnstap-ldns", "dnstap-ldns"), Dig::find(Program::Kdig)) else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let captured = folder.path().join("captured");
+    let (ip, [tls, https]) = capture(&kdig, &reader, &captured, &["+tls", "+https", "+quic"]);
+    // dnstap-ldns 0.2 is older than these protocols: it shows their frames, with a mark in place of a name.
+    let short = says(&ldns, &["-q", "-r"], &captured);
+    let shown = |kind: &str| {
+        let is_it = |line: &&str| line.contains(kind) && line.contains(" ? ") && line.contains("\"www.example.com.\"");
+        short.lines().filter(is_it).count()
+    };
+    assert_eq!((shown(" AQ "), shown(" AR ")), (3, 3), "{short}");
+    // Which they are, our own reader finds in what fstrm has written.
+    let logged = read_file(&captured);
+    assert_eq!(logged.len(), 6);
+    for (protocol, port) in [(3, tls), (4, https), (7, tls)] {
+        for kind in [1, 2] {
+            let is_it = |of: &&Logged| (of.number(1), of.number(3)) == (Some(kind), Some(protocol));
+            let found: Vec<&Logged> = logged.iter().filter(is_it).collect();
+            let [of] = found[..] else { panic!("not one of {kind} by {protocol}: {logged:?}") };
+            assert_eq!((of.octets(5), of.number(7)), (Some(&ip.octets()[..]), Some(port.into())), "{of:?}");
+            assert_eq!(of.octets(4).map(<[u8]>::len), Some(4), "{of:?}");
+            assert!(of.number(6).is_some_and(|port| port > 0), "{of:?}");
+        }
+    }
 }

@@ -11,6 +11,8 @@
 #[cfg(test)]
 mod blackhole;
 #[cfg(test)]
+mod certified;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod corners;

@@ -447,6 +447,10 @@ fn the_api_describes_itself() {
         let pointer = reference.strip_prefix('#').expect("a reference within the document");
         assert!(api.pointer(pointer).is_some(), "{reference} leads nowhere");
     }
+    let proofs = &api["components"]["securitySchemes"];
+    assert_eq!((&proofs["token"]["scheme"], &proofs["certificate"]["type"]), (&"bearer".into(), &"mutualTLS".into()));
+    let who = &api["components"]["schemas"]["SteerRequest"]["properties"]["who"];
+    assert_eq!((&who["minLength"], &who["maxLength"]), (&1.into(), &64.into()), "what is refused is said: {who}");
     let paths: BTreeSet<&str> = api["paths"].as_object().expect("paths").keys().map(String::as_str).collect();
     let expected = [
         "/healthz",

@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hickory_proto::op::Message;
 use hickory_proto::rr::RecordType;
 
-use crate::support::await_some;
-use crate::support::client::addresses;
+use crate::support::client::{Client, addresses};
 use crate::support::dnstap::{Logged, Reader, read_file};
 use crate::support::process::Signal;
-use crate::support::server::{Launch, Server};
+use crate::support::server::{Launch, Server, run};
+use crate::support::{address, await_some};
 
 const POLICY: &str = r#"
 [zone]
@@ -53,6 +53,78 @@ fn figure(word: &str, name: &str) -> u64 {
 
 fn seconds_now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
+}
+
+#[test]
+fn a_server_on_all_addresses_logs_which_was_asked() {
+    let mut server = Launch::new()
+        .file("example.com.toml", POLICY)
+        .listen("0.0.0.0:0".parse().expect("an address"))
+        .config("bellwether.toml", "[dnstap]\nfile = \"log\"\n")
+        .start();
+    // The system has chosen the port.
+    let ready = server.process.await_line(0, "that it is ready", |line| line.starts_with("ready"));
+    let port = ready.split_once(" on 0.0.0.0:").and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
+    let port = port.unwrap_or_else(|| panic!("no port: {ready}"));
+    let asked: [IpAddr; 2] = [address::own_ip().into(), address::own_ip().into()];
+    for ip in asked {
+        let client = Client::to(SocketAddr::new(ip, port));
+        client.ask("www.example.com", RecordType::A);
+        client.ask_tcp("www.example.com", RecordType::A);
+    }
+    let word = stop(&mut server);
+    let logged = read_file(&server.config.as_ref().expect("a folder").path().join("log"));
+    assert_eq!((logged.len(), figure(&word, "written")), (8, 8), "{word}");
+    for ip in asked {
+        let IpAddr::V4(v4) = ip else { panic!("an IPv4 address") };
+        for (kind, protocol) in [(1, 1), (2, 1), (1, 2), (2, 2)] {
+            let found = logged.iter().filter(|of| {
+                (of.number(1), of.number(3), of.octets(5)) == (Some(kind), Some(protocol), Some(&v4.octets()[..]))
+            });
+            assert_eq!(found.count(), 1, "{ip}: {kind}, {protocol}");
+        }
+    }
+    assert!(logged.iter().all(|of| of.number(7) == Some(port.into())), "the port");
+}
+
+#[test]
+fn what_became_of_the_log_is_told() {
+    let admin = SocketAddr::new(address::own_ip().into(), 8053);
+    let config = format!("[admin]\nlisten = \"{admin}\"\n[dnstap]\nsocket = \"tap.sock\"\n");
+    let mut server = Launch::new().file("example.com.toml", POLICY).config("bellwether.toml", &config).start();
+    let folder = server.config.as_ref().expect("a server file").path().to_owned();
+    let status = || -> serde_json::Value {
+        let output = run(&folder, &["status", "--json"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    };
+    let client = server.client();
+    // Each time two frames, which the listener hands on within milliseconds.
+    let await_log = |what: &str, is_so: &dyn Fn(&serde_json::Value) -> bool| {
+        await_some(what, || {
+            client.ask("www.example.com", RecordType::A);
+            let status = status();
+            is_so(&status["dnstap"]).then_some(status)
+        })
+    };
+    let gone = await_log("frames without a reader", &|log| log["dropped_no_reader"].as_u64() >= Some(2));
+    assert_eq!((&gone["dnstap"]["open"], &gone["dnstap"]["opened"]), (&false.into(), &0.into()), "{gone}");
+    assert!(gone["alarms"][0].as_str().is_some_and(|alarm| alarm.starts_with("dnstap: nobody reads")), "{gone}");
+    let reader = Reader::at(&folder.join("tap.sock"));
+    let mut greeted = reader.greet();
+    let read = await_log("frames that are written", &|log| log["written"].as_u64() >= Some(2));
+    assert_eq!((&read["dnstap"]["open"], &read["dnstap"]["opened"]), (&true.into(), &1.into()), "{read}");
+    assert_eq!(read["alarms"], serde_json::json!([]));
+    let shown = run(&folder, &["status"]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("opened once"), "{shown:?}");
+    // What is there is read, so that it can end in order.
+    server.process.signal(Signal::Term);
+    let mut frames = 0;
+    while greeted.next().is_some() {
+        frames += 1;
+    }
+    assert!(frames >= read["dnstap"]["written"].as_u64().expect("a count"), "{frames}");
+    assert!(server.process.await_end().success());
 }
 
 /// What both frames of a query say of its ends.

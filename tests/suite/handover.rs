@@ -6,8 +6,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
-use hickory_proto::rr::RecordType;
+use hickory_proto::rr::{RData, RecordType};
 
 use crate::support::client::{Client, addresses, octets_of, question};
 use crate::support::process::{Process, Signal};
@@ -60,6 +61,84 @@ fn verdicts_and_what_is_forced_go_over() {
         server.replace().expect("replaced");
         (server.status_of("web", &name)["verdict"] == "down").then_some(())
     });
+}
+
+/// Promises of drains lean on TTLs that were handed out before the files said less; secondaries on serials.
+#[test]
+fn what_others_remember_of_us_goes_over() {
+    let zone = "[zone]\nnameservers = [\"ns1.example.net\"]\ncontact = \"hostmaster.example.net\"\n\
+                [pools.web]\npolicy = \"round-robin\"\nendpoints = [\"192.0.2.1\", \"192.0.2.2\"]\n\
+                [names]\nwww = { pool = \"web\", ttl = { min = \"5s\", max = \"2h\" } }\n";
+    let mut server = Launch::new().file("example.com.toml", zone).administered().controlled().start();
+    let folder = server.config.as_ref().expect("a server file").path().to_owned();
+    let first = serial(&server);
+    // Put back from a backup: an hour old, and with other TTLs. The serial is greater all the same.
+    let said = server.process.lines_said();
+    let draft = server.zones.path().join(".draft");
+    fs::write(&draft, zone.replace("2h", "10s")).expect("written");
+    age(&draft);
+    fs::rename(&draft, server.zones.path().join("example.com.toml")).expect("renamed");
+    server.process.await_line(said, "that it has reloaded", |line| line.starts_with("reloaded"));
+    assert_eq!(serial(&server), first + 1);
+    for _ in 0..2 {
+        server.replace().expect("replaced");
+        assert_eq!(serial(&server), first + 1, "the time of the file alone would be less");
+    }
+    let drained = run(&folder, &["drain", "web/192.0.2.1"]);
+    assert!(drained.status.success(), "{}", String::from_utf8_lossy(&drained.stderr));
+    let status = run(&folder, &["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).expect("JSON");
+    let left = status["overrides"][0]["stop"]["remaining"].as_f64().expect("a time");
+    assert!((6_900.0..=7_202.0).contains(&left), "{left}: caches may hold it for two hours");
+}
+
+/// The serial of the zone that is served.
+fn serial(server: &Server) -> u32 {
+    let answer = server.client().ask("example.com", RecordType::SOA);
+    let soa = answer.answers.iter().find_map(|record| match &record.data {
+        RData::SOA(soa) => Some(soa.serial),
+        _ => None,
+    });
+    soa.unwrap_or_else(|| panic!("no SOA: {answer}"))
+}
+
+/// Has a file look as if it was saved an hour ago.
+fn age(file: &Path) {
+    let file = fs::File::options().append(true).open(file).expect("a file");
+    file.set_modified(SystemTime::now() - Duration::from_secs(3_600)).expect("a time");
+}
+
+#[test]
+fn serials_do_not_go_back_over_restarts_where_state_is_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let zones = folder.path().join("zones");
+    fs::create_dir(&zones).expect("a folder");
+    let file = zones.join("example.com.toml");
+    let zone = "[zone]\nnameservers = [\"ns1.example.net\"]\ncontact = \"hostmaster.example.net\"\n\
+                [pools.web]\npolicy = \"round-robin\"\nendpoints = [\"192.0.2.1\"]\n[names]\nwww = \"web\"\n";
+    fs::write(&file, zone).expect("a zone");
+    let listen = address::own_dns();
+    let config = folder.path().join("bellwether.toml");
+    fs::write(&config, format!("listen = [\"{listen}\"]\nworkers = 1\n[state]\nfile = \"state.json\"\n"))
+        .expect("a server file");
+    let mut served = Vec::new();
+    for _ in 0..3 {
+        let mut process =
+            Process::spawn("bellwether", Command::new(BELLWETHER).args(["serve", "--config"]).arg(&config));
+        process.await_line(0, "that it is ready", |line| line.starts_with("ready"));
+        let answer = Client::to(listen).ask("example.com", RecordType::SOA);
+        served.extend(answer.answers.iter().filter_map(|record| match &record.data {
+            RData::SOA(soa) => Some(soa.serial),
+            _ => None,
+        }));
+        process.signal(Signal::Term);
+        assert!(process.await_end().success());
+        // An older file, while nobody looks; after the first run alone.
+        if served.len() == 1 {
+            age(&file);
+        }
+    }
+    assert_eq!(served, [served[0], served[0] + 1, served[0] + 1]);
 }
 
 #[test]

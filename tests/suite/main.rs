@@ -8,6 +8,8 @@ mod allocation;
 mod answers;
 mod architecture;
 #[cfg(test)]
+mod certified;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod corners;

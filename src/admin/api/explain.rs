@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 #[serde(deny_unknown_fields)]
 pub struct ExplainQuery {
     /// The name that is asked for, absolute, with or without its final dot.
+    #[param(min_length = 1)]
     pub name: String,
     /// The type that is asked for; A where none is said.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none", default)]

@@ -36,7 +36,8 @@ struct Refused {
 pub(super) async fn reload(State(desk): State<Desk>, body: Body) -> Result<Response, Problem> {
     let request = match &body {
         Ok(body) if body.is_empty() => ReloadRequest::default(),
-        _ => read(body)?,
+        // As the description of the API has it: a body may be absent, or null.
+        _ => read::<Option<ReloadRequest>>(body)?.unwrap_or_default(),
     };
     let report = timeout(RELOAD_LONGEST, desk.reload(request)).await.map_err(|_| {
         let detail = format!("not done within {RELOAD_LONGEST:?}; it goes on, and /v1/status tells what comes of it");

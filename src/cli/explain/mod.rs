@@ -6,11 +6,11 @@
 mod text;
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 
 use clap::Args;
 
 use super::caller::{Caller, ServerArguments};
+use super::proof::ProofArguments;
 use super::{DONE, FAILED, FileArguments, supposed, terminal};
 use crate::admin::api::Explanation;
 use crate::config::Atlas;
@@ -59,9 +59,8 @@ pub(super) struct ExplainArguments {
         help = "Ask the running server instead, with the verdicts of now; without a URL the one that the server file opens"
     )]
     server: Option<Option<String>>,
-    /// The file with the token of the server that --server names
-    #[arg(long, value_name = "FILE", requires = "server")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    proof: ProofArguments,
     /// Print JSON, for programs
     #[arg(long)]
     json: bool,
@@ -85,7 +84,10 @@ pub(super) fn run(arguments: &ExplainArguments) -> u8 {
 fn explained(arguments: &ExplainArguments) -> Result<String, String> {
     let told = match &arguments.server {
         Some(url) => asked(arguments, url.clone())?,
-        None => foreseen(arguments)?,
+        None => match arguments.proof.given() {
+            Some(flag) => return Err(format!("{flag} is for a running server: add --server")),
+            None => foreseen(arguments)?,
+        },
     };
     if !arguments.json {
         return Ok(text::text(&told));
@@ -97,13 +99,13 @@ fn explained(arguments: &ExplainArguments) -> Result<String, String> {
 
 /// What the running server says.
 fn asked(arguments: &ExplainArguments, url: Option<String>) -> Result<Explanation, String> {
-    let ExplainArguments { name, rtype, client, resolver, token_file, files, .. } = arguments;
+    let ExplainArguments { name, rtype, client, resolver, proof, files, .. } = arguments;
     let mut query = form_urlencoded::Serializer::new("/v1/explain?".to_owned());
     query.append_pair("name", &name.to_string()).append_pair("type", &rtype.to_string());
     for (key, address) in [("client", client), ("resolver", resolver)] {
         query.extend_pairs(address.map(|address| (key, address.to_string())));
     }
-    let server = ServerArguments::named(url, token_file.clone(), files.config.clone());
+    let server = ServerArguments::named(url, proof.clone(), files.config.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start the runtime: {error}"))?;
     runtime.block_on(async { Caller::of(&server)?.get(&query.finish()).await })

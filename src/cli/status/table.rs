@@ -9,7 +9,8 @@ use super::super::reload::outcome;
 use super::super::steer::when;
 use super::super::terminal::{cut, span};
 use crate::admin::api::{
-    EndpointStatus, Families, Force, Forced, NameStatus, PoolStatus, ReloadOutcome, Status, Target, Verdict, ZoneStatus,
+    EndpointStatus, Families, Force, Forced, LogStatus, NameStatus, PoolStatus, ReloadOutcome, Status, Target, Verdict,
+    ZoneStatus,
 };
 
 /// Whether there are colours.
@@ -72,6 +73,9 @@ pub(super) fn table(status: &Status, width: Option<usize>, paint: Paint) -> Stri
         let line = format!("{at} {}, by: {}", outcome(last), last.cause);
         let _ = writeln!(text, "{}\n", cut(&line, width));
     }
+    if let Some(log) = &status.dnstap {
+        let _ = writeln!(text, "{}\n", cut(&query_log(log), width));
+    }
     let mut zones: Vec<(bool, &ZoneStatus)> = status.zones.iter().map(|zone| (is_well(zone), zone)).collect();
     // What is bad comes first, else all stays in its order.
     zones.sort_by_key(|(well, _)| *well);
@@ -102,6 +106,16 @@ pub(super) fn table(status: &Status, width: Option<usize>, paint: Paint) -> Stri
         rows(&mut text, &unmatched, look);
     }
     text
+}
+
+/// What became of the query log, in a line.
+fn query_log(log: &LogStatus) -> String {
+    let LogStatus { open: _, opened, written, dropped_full, dropped_no_reader } = log;
+    let opened = if *opened == 1 { "once".to_owned() } else { format!("{opened} times") };
+    format!(
+        "query log: {written} written, {dropped_full} dropped for want of room, {dropped_no_reader} for want of a \
+         reader; opened {opened}"
+    )
 }
 
 /// Whether nothing of a zone bears a mark.

@@ -47,21 +47,6 @@ fn everything_has_a_default() {
 }
 
 #[test]
-fn the_admin_api_is_asked_for() {
-    let check = |text: &str, listen: &str, token_file: Option<&str>| {
-        let (server, faults) = read_server_file(Path::new("etc/bellwether.toml"), text);
-        assert_eq!(faults, [], "{text}");
-        let listen = listen.parse().expect("an address with a port");
-        let expected = Admin { listen, token_file: token_file.map(PathBuf::from), metrics: Some(Admin::ROWS) };
-        assert_eq!(server.and_then(|server| server.admin), Some(expected), "{text}");
-    };
-    check("[admin]", "127.0.0.1:8053", None);
-    check("admin = { listen = '[::1]:8053' }", "[::1]:8053", None);
-    check("[admin]\nlisten = '127.9.9.9:1'\ntoken-file = 't'", "127.9.9.9:1", Some("etc/t"));
-    check("[admin]\nlisten = '0.0.0.0:8053'\ntoken-file = '/t'", "0.0.0.0:8053", Some("/t"));
-}
-
-#[test]
 fn waves_and_kept_state_are_set() {
     let check = |text: &str, share: Option<u16>, hold: u64, state: Option<(&str, u64)>| {
         let (server, faults) = read_server_file(Path::new("/etc/bw/bellwether.toml"), text);

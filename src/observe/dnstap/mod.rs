@@ -10,7 +10,7 @@ mod writer;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 pub use frames::{CONTENT_TYPE, Control, Frames, await_control};
 pub use message::{AUTH_QUERY, AUTH_RESPONSE, Dnstap, Event, KIND_MESSAGE};
@@ -58,6 +58,7 @@ pub struct Stats {
     full: AtomicU64,
     absent: AtomicU64,
     connected: AtomicU64,
+    is_open: AtomicBool,
 }
 
 impl Stats {
@@ -86,6 +87,11 @@ impl Stats {
         self.connected.load(Ordering::Relaxed)
     }
 
+    /// Whether there is a reader now, or a file that can be written.
+    pub fn is_open(&self) -> bool {
+        self.is_open.load(Ordering::Relaxed)
+    }
+
     /// Each count with its name.
     pub fn read(&self) -> [(&'static str, u64); 4] {
         [
@@ -94,6 +100,10 @@ impl Stats {
             ("dropped-reader-gone", self.dropped_absent()),
             ("opened", self.opened()),
         ]
+    }
+
+    fn set_open(&self, is_open: bool) {
+        self.is_open.store(is_open, Ordering::Relaxed);
     }
 
     fn add(counter: &AtomicU64, frames: u64) {

@@ -59,7 +59,6 @@ enum Batch {
 #[derive(Debug)]
 struct Shared {
     stats: Arc<Stats>,
-    is_open: AtomicBool,
     stopping: AtomicBool,
 }
 
@@ -70,7 +69,7 @@ impl Writer {
     /// As the system has no more threads.
     pub fn start(target: Target, stats: Arc<Stats>, clock: Clock) -> io::Result<Self> {
         let (batches, waiting) = sync_channel(BATCHES_MAX);
-        let shared = Arc::new(Shared { stats, is_open: AtomicBool::new(false), stopping: AtomicBool::new(false) });
+        let shared = Arc::new(Shared { stats, stopping: AtomicBool::new(false) });
         let writing = Writing { target, shared: Arc::clone(&shared), has_failed: false, clock };
         let thread = thread::Builder::new().name("dnstap".to_owned()).spawn(move || writing.run(&waiting))?;
         Ok(Self { batches: Some(batches), shared, thread: Some(thread) })
@@ -84,7 +83,7 @@ impl Writer {
         if count == 0 {
             return;
         }
-        if !self.shared.is_open.load(Ordering::Relaxed) {
+        if !stats.is_open() {
             return Stats::add(&stats.absent, count);
         }
         let sent = self.batches.as_ref().map(|batches| batches.try_send(Batch::Frames(taken)));
@@ -160,7 +159,7 @@ impl Writing {
                 (Ok(Batch::Frames(frames)), None) => Stats::add(&self.shared.stats.absent, frames.count()),
             }
         }
-        self.shared.is_open.store(false, Ordering::Relaxed);
+        self.shared.stats.set_open(false);
         if let Some(open) = open
             && let Err(error) = end(open)
         {
@@ -176,7 +175,7 @@ impl Writing {
         match opened {
             Ok(open) => {
                 Stats::add(&self.shared.stats.connected, 1);
-                self.shared.is_open.store(true, Ordering::Relaxed);
+                self.shared.stats.set_open(true);
                 self.has_failed = false;
                 tracing::info!("dnstap: writing to {}", self.place().display());
                 Some(open)
@@ -198,7 +197,7 @@ impl Writing {
     }
 
     fn lost(&mut self, error: &io::Error) {
-        self.shared.is_open.store(false, Ordering::Relaxed);
+        self.shared.stats.set_open(false);
         self.has_failed = true;
         tracing::warn!("dnstap: {} is lost: {error}; trying once a second", self.place().display());
     }
@@ -229,7 +228,7 @@ impl Writing {
         }
         *open = self.try_open();
         if open.is_none() {
-            self.shared.is_open.store(false, Ordering::Relaxed);
+            self.shared.stats.set_open(false);
         }
     }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::super::status::{Catalog, Known};
-use crate::config::{self, LoadedZone, Part, Reading, Shelf, ZoneRead};
+use crate::config::{self, KeptSerial, LoadedZone, Part, Reading, Shelf, ZoneRead};
 use crate::health::{ProbeId, Watched};
 use crate::probe::Target;
 use crate::snapshot::Steering;
@@ -32,6 +32,11 @@ pub(super) struct Held {
 }
 
 impl Holdings {
+    /// None yet, after another process gave these serials to zones.
+    pub(super) fn after(serials: Vec<KeptSerial>) -> Self {
+        Self { shelf: Shelf::after(serials), zones: Vec::new() }
+    }
+
     /// What `reading` found, after `before` was. `watch` begins to probe a target, if nobody does yet.
     pub(super) fn of(reading: Reading, before: &Self, mut watch: impl FnMut(Target) -> ProbeId) -> Self {
         let Reading { shelf, parts } = reading;

@@ -7,29 +7,44 @@
 use std::io;
 use std::sync::Arc;
 
-use super::super::state::{self, Recalled, State};
-use super::{Keeper, Standing};
+use super::super::earlier::Earlier;
+use super::super::state::{self, Beside, Recalled, State};
+use super::super::status;
+use super::holdings::Holdings;
+use super::{Keeper, Scope, Standing};
 use crate::config::StateFile;
 use crate::policy::Live;
 
 impl Keeper {
-    /// Begins with what another process `told`, to wait until it has gone; or with what `state` says.
-    pub(super) fn recall(&mut self, state: Option<StateFile>, told: Option<Recalled>) {
+    /// Begins with what another process `told`, to wait until it has gone; or with what was `read` of the `state` file.
+    pub(super) fn recall(&mut self, state: Option<StateFile>, (read, told): (Recalled, Option<Recalled>)) {
         self.standing = if told.is_some() { Standing::Waiting } else { Standing::Serving };
         if let Some(told) = &told {
             tracing::info!("{} verdicts are taken over", told.verdicts());
         }
-        self.recalled = told.or_else(|| state.as_ref().map(Recalled::read)).unwrap_or_default();
+        self.recalled = told.unwrap_or(read);
         self.state = state.map(|settings| State::new(settings, self.clock.now()));
         let overrides = self.recalled.take_overrides();
         self.restore_overrides(overrides);
+        let earlier = self.recalled.take_earlier();
+        self.earlier = Earlier::from_kept(earlier, |time| status::moment(self.clock, time));
+    }
+
+    /// What is kept beside verdicts.
+    pub(super) fn beside(&self) -> Beside {
+        Beside {
+            overrides: self.kept_overrides(),
+            earlier: self.earlier.clone(),
+            serials: self.holdings.shelf.serials(),
+            clock: self.clock,
+        }
     }
 
     /// Everything that is known now. Takes time in proportion to the probes; it is put into words by whoever waits.
     pub(in super::super) fn tell(&self) -> impl FnOnce() -> io::Result<Vec<u8>> + Send + 'static {
         let (ledger, snapshot) = (self.prober.ledger(), self.snapshots.load_full());
-        let overrides = self.kept_overrides();
-        move || state::tell(&ledger, &snapshot, overrides)
+        let beside = self.beside();
+        move || state::tell(&ledger, &snapshot, beside)
     }
 
     /// Writes nothing more and obeys nobody until it is thawed; answers and probes go on. A writing that is under way
@@ -47,8 +62,8 @@ impl Keeper {
         self.keep_soon();
     }
 
-    /// Is the one who serves from now on: what was forced at the other while this one warmed up is forced here, and the
-    /// state is this one's to keep. Verdicts that turned there meanwhile this one's own probes find out.
+    /// Is the one who serves from now on: what was forced at the other while this one warmed up is forced here, no
+    /// serial is behind one that it gave, and the state is this one's to keep. Verdicts that turned there meanwhile this one's own probes find out.
     pub(in super::super) fn take_over(&mut self, mut last: Recalled) {
         let overrides = last.take_overrides();
         if overrides != self.kept_overrides() {
@@ -60,6 +75,13 @@ impl Keeper {
             });
             self.publish(next, None);
             self.watch_what_is_out();
+        }
+        let earlier = last.take_earlier();
+        self.earlier = Earlier::from_kept(earlier, |time| status::moment(self.clock, time));
+        // It may have read files while this one did.
+        if let Some(shelf) = self.holdings.shelf.caught_up(last.take_serials()) {
+            self.holdings = Arc::new(Holdings { shelf, zones: self.holdings.zones.clone() });
+            self.reload("the process before had given greater serials", Scope::Zones);
         }
         self.standing = Standing::Serving;
         self.keep_soon();

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::drain::{self, Past, StillGiven};
+use super::super::observer::Handle;
 use super::super::overrides::{Kept, Override, Overrides, force_of, served, zone_text};
 use super::super::{overrides, status};
 use super::Keeper;
@@ -63,6 +64,7 @@ impl Keeper {
             overrides: self.overrides.clone(),
             told: self.overrides.iter().map(|(target, entry)| self.told(target, entry)).collect(),
             last_reload: self.last_reload.clone(),
+            log: self.observer.as_ref().and_then(Handle::log),
             now: self.clock.now(),
             clock: self.clock,
         };
@@ -164,8 +166,7 @@ impl Keeper {
         let ends = drain::below(pools, found).into_iter().map(|id| {
             let ceiling = ceilings.get(id.0 as usize).copied().unwrap_or_default();
             let earlier = drain::gives(&served.steering, id)
-                .and_then(|gives| self.earlier.get(&(target.zone.clone(), gives)).copied())
-                .unwrap_or(Moment::START);
+                .map_or(Moment::START, |gives| self.earlier.until(&target.zone, gives));
             drain::forgotten(ceiling, self.past(served, id), now).max(earlier)
         });
         ends.max().unwrap_or(now)
@@ -287,12 +288,14 @@ impl Keeper {
             tracing::info!("{target} of {}: not forced any more: there has been no such thing for a day", target.zone);
         }
         self.remember_ttls(before, after, now);
+        // Serials may have moved too.
+        self.keep_soon();
         self.watch_what_is_out();
     }
 
     /// Remembers how long answers of `before` live in caches, where the files now say less than they did.
     fn remember_ttls(&mut self, before: &Snapshot, after: &Snapshot, now: Moment) {
-        self.earlier.retain(|_, until| *until > now);
+        let mut more = Vec::new();
         let greatest = |served: &Served| {
             let ceilings = drain::ceilings(&served.steering);
             let mut greatest = HashMap::new();
@@ -315,9 +318,10 @@ impl Keeper {
             for (gives, seconds) in greatest(old) {
                 if now_says.get(&gives).is_none_or(|&says| says < seconds) {
                     let until = drain::forgotten(drain::Ceiling { max: seconds, min: 0 }, Past::Given, now);
-                    self.earlier.insert((zone.clone(), gives), until);
+                    more.push(((zone.clone(), gives), until));
                 }
             }
         }
+        self.earlier.remember(more, now);
     }
 }

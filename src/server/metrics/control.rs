@@ -6,6 +6,7 @@ use super::Look;
 use super::page::{Family, Page};
 use super::process::Process;
 use crate::health::WaveFamily;
+use crate::observe::dnstap::Stats;
 use crate::policy::Force;
 
 const BUILD: Family = Family::new("bellwether_build", "The version that runs.");
@@ -30,6 +31,15 @@ const OVERRIDES: Family = Family::new("bellwether_overrides", "Endpoints and poo
 const WAVES: Family = Family::new("bellwether_waves", "Waves of failures that began.");
 const WAVE: Family =
     Family::new("bellwether_wave_active", "1 while a wave of failures holds down verdicts of a family.");
+
+const LOGGED: Family = Family::new(
+    "bellwether_dnstap_frames",
+    "Frames of the query log, by what became of them. A query that found no room counts as one.",
+);
+const LOG_OPENED: Family =
+    Family::new("bellwether_dnstap_opened", "Readers of the query log that were found, or files that were begun.");
+const LOG_OPEN: Family =
+    Family::new("bellwether_dnstap_open", "1 while the query log has a reader, or a file that can be written.");
 
 const CPU: Family = Family::seconds("process_cpu", "User and system time of the process.");
 const RESIDENT: Family = Family::octets("process_resident_memory", "Memory that the process holds.");
@@ -69,7 +79,15 @@ pub(super) fn write(look: &Look, page: &mut Page<'_>) -> fmt::Result {
         ([("family", word)], f64::from(u8::from(active)))
     });
     page.gauges(&WAVE, active)?;
+    scene.log.as_deref().map_or(Ok(()), |log| of_log(log, page))?;
     Process::look().map_or(Ok(()), |process| of_process(&process, page))
+}
+
+fn of_log(log: &Stats, page: &mut Page<'_>) -> fmt::Result {
+    let frames = [("written", log.written()), ("full", log.dropped_full()), ("no-reader", log.dropped_absent())];
+    page.counters(&LOGGED, frames.map(|(result, count)| ([("result", result)], count)))?;
+    page.counters(&LOG_OPENED, [([], log.opened())])?;
+    page.gauge(&LOG_OPEN, f64::from(u8::from(log.is_open())))
 }
 
 fn of_process(process: &Process, page: &mut Page<'_>) -> fmt::Result {

@@ -16,10 +16,16 @@ pub(super) type OfPool = (String, String, &'static str);
 pub(super) type OfEndpoint = (String, String, String);
 
 /// What probes have added so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Probing {
     /// As each probe stood when it was looked at last.
     seen: HashMap<ProbeId, (Arc<Target>, Measured, u64)>,
+    sums: Arc<Added>,
+}
+
+/// What they have added up to.
+#[derive(Debug, Default)]
+pub(super) struct Added {
     pub(super) pools: BTreeMap<OfPool, Measured>,
     /// Verdicts that turned.
     pub(super) turns: BTreeMap<OfEndpoint, u64>,
@@ -28,7 +34,7 @@ pub(super) struct Probing {
 impl Probing {
     /// Adds what has come since the last look, to all that `snapshot` has with rows of its own. A probe that is behind two
     /// pools counts for both.
-    pub(super) fn look(&mut self, snapshot: &Snapshot, reports: &[Report]) {
+    pub(super) fn look(&mut self, snapshot: &Snapshot, reports: &[Report]) -> Arc<Added> {
         let news: HashMap<ProbeId, (&'static str, Measured, u64)> =
             reports.iter().map(|report| self.news(report)).collect();
         let kept = |report: &Report| (report.probe, (Arc::clone(&report.target), report.measured, report.tally.turns));
@@ -46,18 +52,19 @@ impl Probing {
                     }
                     let key = (zone.clone(), pool.name.to_string(), endpoint.name.to_string());
                     let more: u64 = endpoint.judged.probes.iter().filter_map(|probe| Some(news.get(probe)?.2)).sum();
-                    let before = self.turns.get(&key).copied().unwrap_or(0);
+                    let before = self.sums.turns.get(&key).copied().unwrap_or(0);
                     turns.insert(key, before + more);
                 }
                 for (kind, measured, _) in judges.iter().filter_map(|probe| news.get(probe)) {
                     let key = (zone.clone(), pool.name.to_string(), *kind);
-                    let before = self.pools.get(&key).copied().unwrap_or_default();
+                    let before = self.sums.pools.get(&key).copied().unwrap_or_default();
                     let sum: &mut Measured = pools.entry(key).or_insert(before);
                     measured.add_since(&Measured::default(), sum);
                 }
             }
         }
-        (self.pools, self.turns) = (pools, turns);
+        self.sums = Arc::new(Added { pools, turns });
+        Arc::clone(&self.sums)
     }
 
     fn news(&self, report: &Report) -> (ProbeId, (&'static str, Measured, u64)) {

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::super::earlier::Kept as Earlier;
 use super::super::overrides::Kept as Forced;
+use crate::config::KeptSerial;
 use crate::health::State;
 use crate::policy::{Family, LastGood};
 use crate::probe::{Restored, Tally, Target};
@@ -46,6 +48,8 @@ pub(super) struct Kept {
     /// With the zones that the pools are of.
     pub(super) last_good: Vec<(String, LastGood)>,
     pub(super) overrides: Vec<Forced>,
+    pub(super) earlier: Vec<Earlier>,
+    pub(super) serials: Vec<KeptSerial>,
 }
 
 /// Why a file is of no use.
@@ -83,6 +87,10 @@ struct Text {
     last_good: Vec<LastGoodText>,
     #[serde(default)]
     overrides: Vec<Forced>,
+    #[serde(default)]
+    earlier: Vec<Earlier>,
+    #[serde(default)]
+    serials: Vec<KeptSerial>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -173,6 +181,8 @@ pub(super) fn parse(octets: &[u8]) -> Result<Kept, Fault> {
         probes: probes.collect(),
         last_good: last_good.collect(),
         overrides: text.overrides,
+        earlier: text.earlier,
+        serials: text.serials,
     })
 }
 
@@ -213,6 +223,8 @@ pub(super) fn render(kept: &Kept, detail: Detail) -> io::Result<Vec<u8>> {
         probes: probes.collect(),
         last_good: last_good.collect(),
         overrides: kept.overrides.clone(),
+        earlier: kept.earlier.clone(),
+        serials: kept.serials.clone(),
     };
     let mut octets = serde_json::to_vec_pretty(&text)?;
     octets.push(b'\n');
@@ -256,6 +268,8 @@ mod tests {
         let restored = |state| Restored { state, since: 1_700_000_000_000, deaths: 3, tally };
         let key = |port| Key::of(&target(port, Timing::default()));
         let last = LastGood { family: Family::V6, pool: "web".into(), members: vec!["a".into(), "b".into()] };
+        let earlier = r#"{ "zone": "example.com", "gives": "192.0.2.1", "until": "2026-01-02T03:04:05Z" }"#.to_owned();
+        let serial = r#"{ "zone": "example.com.", "serial": 4294967295, "saved": [1700000000123456789] }"#.to_owned();
         Kept {
             written: 1_700_000_000_001,
             probes: HashMap::from([
@@ -266,6 +280,8 @@ mod tests {
             ]),
             last_good: vec![("example.com.".to_owned(), last)],
             overrides: vec![forced()],
+            earlier: vec![serde_json::from_str(&earlier).expect("a memory")],
+            serials: vec![serde_json::from_str(&serial).expect("a serial")],
         }
     }
 

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::super::earlier::Kept as Earlier;
 use super::super::overrides::Kept as Forced;
 use super::file::{self, Kept, Key};
-use crate::config::StateFile;
+use crate::config::{KeptSerial, StateFile};
 use crate::policy::{LastGood, Pools};
 use crate::probe::{Restored, Target};
 use crate::system::unix_ms_now;
@@ -16,6 +17,8 @@ use crate::wire::name::Name;
 pub(in super::super) struct Recalled {
     kept: Option<Kept>,
     overrides: Vec<Forced>,
+    earlier: Vec<Earlier>,
+    serials: Vec<KeptSerial>,
 }
 
 impl Recalled {
@@ -30,7 +33,8 @@ impl Recalled {
                     Some(kept)
                 } else {
                     tracing::info!("{shown} was written {age:?} ago: everything is probed afresh");
-                    // What was forced stays forced, however long ago.
+                    // What was forced stays forced, however long ago; secondaries have the serials that they have; and
+                    // what caches have forgotten says so itself.
                     Some(Kept { probes: HashMap::new(), last_good: Vec::new(), ..kept })
                 }
             }
@@ -53,8 +57,10 @@ impl Recalled {
     }
 
     fn of(kept: Option<Kept>) -> Self {
-        let overrides = kept.as_ref().map(|kept| kept.overrides.clone()).unwrap_or_default();
-        Self { kept, overrides }
+        let Some(mut kept) = kept else { return Self::default() };
+        let (overrides, earlier) = (std::mem::take(&mut kept.overrides), std::mem::take(&mut kept.earlier));
+        let serials = std::mem::take(&mut kept.serials);
+        Self { kept: Some(kept), overrides, earlier, serials }
     }
 
     /// Verdicts that can be taken up.
@@ -65,6 +71,16 @@ impl Recalled {
     /// What operators had forced.
     pub(in super::super) fn take_overrides(&mut self) -> Vec<Forced> {
         std::mem::take(&mut self.overrides)
+    }
+
+    /// How long caches hold what had longer TTLs.
+    pub(in super::super) fn take_earlier(&mut self) -> Vec<Earlier> {
+        std::mem::take(&mut self.earlier)
+    }
+
+    /// The serials of zones that move by themselves.
+    pub(in super::super) fn take_serials(&mut self) -> Vec<KeptSerial> {
+        std::mem::take(&mut self.serials)
     }
 
     /// What was thought of `target`.

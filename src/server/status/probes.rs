@@ -118,6 +118,10 @@ pub(super) fn alarms(seen: &Seen) -> Vec<String> {
     } else if overdue > 0 {
         alarms.push(format!("{overdue} of {probes} probes are overdue, the latest by {most:.1?}"));
     }
+    if let Some(log) = seen.log.as_deref().filter(|log| !log.is_open()) {
+        alarms
+            .push(format!("dnstap: nobody reads the query log; {} frames were dropped for that", log.dropped_absent()));
+    }
     alarms.extend(seen.last_reload.as_ref().and_then(not_reloaded));
     alarms
 }
