@@ -85,7 +85,7 @@ impl Started {
     }
 }
 
-/// What the process between does: starts the successor with its own arguments but [`ORPHAN`], and says its number.
+/// What the process between does: starts the successor with its own arguments but `--orphan`, and says its number.
 ///
 /// # Errors
 /// The program cannot be run, or nobody listens.
