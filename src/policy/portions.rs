@@ -103,13 +103,9 @@ impl LivePool {
     /// The part of the first answers, 0 to 1, that each living member is to get; `None` where that depends on the client.
     /// Costs a walk through the turn.
     pub fn shares(&self) -> Option<Vec<(Target, f64)>> {
-        // For all classes alike.
-        let shares = || Some(self.living().zip(self.parts(0)).collect());
-        match self.pick {
-            Pick::First | Pick::InTurn | Pick::AtRandom => shares(),
-            Pick::Scheduled(_) | Pick::Drifting(_) | Pick::Lots(_) => shares(),
-            Pick::Ranked(_) | Pick::Mapped(_) | Pick::Banded(_) => None,
-        }
+        let depends_on_client = matches!(self.pick, Pick::Ranked(_) | Pick::Mapped(_) | Pick::Banded(_));
+        // Else all classes are alike.
+        (!depends_on_client).then(|| self.living().zip(self.parts(0)).collect())
     }
 
     /// The part of the answers that begin with each branch of a pool that lives, for clients of a class.
