@@ -25,7 +25,7 @@ fn every_key_is_in_the_readme_and_every_key_of_the_readme_is_read() {
 }
 
 /// Commands, and what their help is asked by.
-const COMMANDS: [(&str, &[&[&str]]); 15] = [
+const COMMANDS: [(&str, &[&[&str]]); 16] = [
     ("serve", &[&["serve"]]),
     ("replace", &[&["replace"]]),
     ("check", &[&["check"]]),
@@ -41,6 +41,7 @@ const COMMANDS: [(&str, &[&[&str]]); 15] = [
     ("import", &[&["import", "bind"], &["import", "gdnsd"], &["import", "route53"]]),
     ("completions", &[&["completions"]]),
     ("man", &[&["man"]]),
+    ("demo", &[&["demo"]]),
 ];
 
 #[test]
@@ -61,6 +62,8 @@ fn every_flag_is_in_the_readme_and_every_flag_of_the_readme_is_taken() {
             }
         }
     }
+    let rows = COMMANDS.map(|(command, _)| command.to_owned());
+    assert_eq!(commands_of_help(house), BTreeSet::from(rows), "each command that there is has a row, and no other");
     for (command, helps) in COMMANDS {
         let mut taken = BTreeSet::new();
         for words in helps {
@@ -77,6 +80,18 @@ fn every_flag_is_in_the_readme_and_every_flag_of_the_readme_is_taken() {
         let untaken: Vec<_> = told.iter().filter(|&&flag| !taken.contains(flag)).collect();
         assert!(untaken.is_empty(), "{command} does not take {untaken:?} of the README");
     }
+}
+
+/// The commands that the program says it has, but for the one that says so.
+fn commands_of_help(house: &Path) -> BTreeSet<String> {
+    let output = run(house, &["--help"]);
+    let help = String::from_utf8(output.stdout).expect("help is text");
+    let list = help.split_once("Commands:\n").unwrap_or_else(|| panic!("no commands: {help}")).1;
+    let list = list.lines().take_while(|line| line.starts_with(' '));
+    // What a command is for may go on in a second line, which stands further in.
+    let entries = list.filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
+    let names = entries.filter_map(|line| line.split(' ').next());
+    names.filter(|&name| name != "help").map(str::to_owned).collect()
 }
 
 /// The flags in a line.
