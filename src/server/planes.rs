@@ -23,7 +23,8 @@ use crate::transport::tally::Tally;
 use crate::transport::tls::Certificates;
 use crate::transport::udp::{self, Pulse};
 
-/// How long open streams may finish what they are at once the server stops.
+/// How long open streams may finish what they are at once the server stops. After a hand-over they answer from pools that
+/// stand still, while a drain may be asked of the successor already: what a drain adds to a TTL must cover it.
 const STREAMS_END: Duration = Duration::from_secs(1);
 
 /// Whatever answers.

@@ -172,3 +172,58 @@ impl Wing {
         let _ = here.recv().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// A query for the addresses of example.com, behind its length.
+    const QUERY: &[u8] = b"\0\x1d\x12\x34\0\0\0\x01\0\0\0\0\0\0\x07example\x03com\0\0\x01\0\x01";
+
+    async fn hear(stream: &mut TcpStream) {
+        let length = stream.read_u16().await.expect("a length");
+        let mut answer = vec![0; length.into()];
+        stream.read_exact(&mut answer).await.expect("all of an answer");
+        assert_eq!(answer[..2], QUERY[2..4]);
+    }
+
+    #[tokio::test]
+    async fn a_message_that_has_begun_is_waited_for_when_they_close() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let behind = Behind {
+            snapshots: Arc::new(ArcSwap::from_pointee(Snapshot::new(1, Vec::new()))),
+            workers: vec![(Worker::new(Arc::default(), 1), Tap::default())],
+            clock: Clock::new(),
+            limits: Limits::default(),
+            fronts: Arc::default(),
+            secondaries: Arc::default(),
+            tally: Arc::default(),
+        };
+        let sockets = Sockets { plain: vec![listener], ..Sockets::default() };
+        let doors = Doors::open(sockets, None, behind).expect("doors");
+        let mut idle = TcpStream::connect(address).await.expect("a connection");
+        let mut begun = TcpStream::connect(address).await.expect("a connection");
+        // Answered, so that both have been accepted.
+        for stream in [&mut idle, &mut begun] {
+            stream.write_all(QUERY).await.expect("sent");
+            hear(stream).await;
+        }
+        let (half, rest) = QUERY.split_at(9);
+        begun.write_all(half).await.expect("sent");
+        let closing = tokio::spawn(doors.close());
+        assert_eq!(idle.read(&mut [0]).await.expect("an end in order"), 0);
+        // Real time, so that whoever is let go of once it is quiet has gone too, and not only the first of them.
+        sleep(Duration::from_millis(200)).await;
+        begun.write_all(rest).await.expect("sent");
+        hear(&mut begun).await;
+        assert_eq!(begun.read(&mut [0]).await.expect("an end in order"), 0);
+        closing.await.expect("closed");
+    }
+}
