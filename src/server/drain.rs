@@ -4,7 +4,7 @@
 //! endpoint were swapped in, which is before the moment that is reckoned from; so caches have forgotten it `max` later.
 //! What was down already gave its last answer when its verdict turned, or under `when-all-down` with a TTL of `min`.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use crate::moment::Moment;
@@ -95,6 +95,20 @@ pub(super) fn gives(steering: &Steering, endpoint: EndpointId) -> Option<String>
         Given::Address(address) => Some(address.to_string()),
         Given::Alias(alias) => Some(steering.aliases.get(alias.0 as usize)?.to_string()),
     }
+}
+
+/// The greatest TTLs, in seconds, of a zone's answers with each thing that is [given](gives).
+pub(super) type Ttls = BTreeMap<String, u32>;
+
+/// Those that `steering` says. Costs a look at each of its names, members and endpoints.
+pub(super) fn ttls(steering: &Steering) -> Ttls {
+    let mut greatest = Ttls::new();
+    for (id, ceiling) in (0..).zip(ceilings(steering)) {
+        let Some(gives) = gives(steering, EndpointId(id)) else { continue };
+        let known = greatest.entry(gives).or_default();
+        *known = ceiling.max.max(*known);
+    }
+    greatest
 }
 
 /// How a name may still be answered with what is out.

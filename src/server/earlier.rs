@@ -2,7 +2,8 @@
 //!
 //! A drain promises when an endpoint may be stopped, by the TTLs that it was given with. A reload may lower those, and
 //! then what the files say is too short for as long as answers from before it live. So that is remembered, over restarts
-//! and by processes that take over.
+//! and by processes that take over. Those compare the files that they begin with to what was served last, as a reload
+//! does; a restart knows of that by the state file, which counts as given until then.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! What is kept over a restart: verdicts with their counts, what dead pools last answered, what operators forced, how long
-//! caches hold what had longer TTLs, and the serials of zones that move by themselves. A process that takes over is told the
-//! same. What is not kept: counts of answers, and the buckets of rate limits, which begin full. Who is limited then gets one
+//! caches hold what had longer TTLs, what TTLs are given now, and the serials of zones that move by themselves. A process
+//! that takes over is told the same. What is not kept: counts of answers, and the buckets of rate limits, which begin full. Who is limited then gets one
 //! second's worth of answers more, once; and to hand over as many buckets as there are networks would cost a flooded
 //! server its time when it has least of it.
 //!
@@ -25,8 +25,8 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::earlier::Earlier;
-use super::overrides::Kept as Forced;
-use super::status;
+use super::overrides::{Kept as Forced, zone_text};
+use super::{drain, status};
 use crate::config::{Serials, StateFile};
 use crate::health::{ProbeId, Record};
 use crate::moment::Moment;
@@ -170,5 +170,7 @@ fn gather(keys: &mut Keys, ledger: &Ledger, snapshot: &Snapshot, beside: Beside)
     });
     let Beside { overrides, earlier, serials, clock } = beside;
     let (earlier, serials) = (earlier.to_kept(|moment| status::time(clock, moment)), serials.to_kept());
-    Kept { written: unix_ms_now(), probes, last_good: last_good.collect(), overrides, earlier, serials }
+    let ttls = snapshot.served().iter().map(|served| (zone_text(served.zone.apex()), drain::ttls(&served.steering)));
+    let ttls = ttls.filter(|(_, ttls)| !ttls.is_empty()).collect();
+    Kept { written: unix_ms_now(), probes, last_good: last_good.collect(), overrides, earlier, ttls, serials }
 }

@@ -15,7 +15,7 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 
 /// Octets of a message, at the most: as many as of a state file.
-const OCTETS_MAX: usize = 64 << 20;
+const OCTETS_MAX: usize = 96 << 20;
 
 /// Descriptors in one message. Linux takes 253 (`SCM_MAX_FD`).
 pub(super) const SOCKETS_MAX: usize = 64;

@@ -63,7 +63,8 @@ impl Keeper {
     }
 
     /// Is the one who serves from now on: what was forced at the other while this one warmed up is forced here, no
-    /// serial is behind one that it gave, and the state is this one's to keep. Verdicts that turned there meanwhile this one's own probes find out.
+    /// serial is behind one that it gave, what caches hold of it is remembered, and the state is this one's to keep.
+    /// Verdicts that turned there meanwhile this one's own probes find out.
     pub(in super::super) fn take_over(&mut self, mut last: Recalled) {
         let overrides = last.take_overrides();
         if overrides != self.kept_overrides() {
@@ -78,6 +79,8 @@ impl Keeper {
         }
         let earlier = last.take_earlier();
         self.earlier = Earlier::from_kept(earlier, |time| status::moment(self.clock, time));
+        let (snapshot, now) = (self.snapshots.load_full(), self.clock.now());
+        self.remember_ttls(last.take_ttls(), &snapshot, now);
         // It may have read files while this one did.
         if let Some(shelf) = self.holdings.shelf.caught_up(last.take_serials()) {
             self.holdings = Arc::new(Holdings { shelf, zones: self.holdings.zones.clone() });

@@ -1,9 +1,9 @@
 //! What the admin API asks of the keeper: to force and to tell.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::super::drain::{self, Past, StillGiven};
+use super::super::drain::{self, Ceiling, Past, StillGiven, Ttls};
 use super::super::observer::Handle;
 use super::super::overrides::{Kept, Override, Overrides, force_of, served, zone_text};
 use super::super::{overrides, status};
@@ -287,39 +287,41 @@ impl Keeper {
         for target in self.overrides.match_with(after, now) {
             tracing::info!("{target} of {}: not forced any more: there has been no such thing for a day", target.zone);
         }
-        self.remember_ttls(before, after, now);
+        let recalled = self.recalled.take_ttls();
+        self.remember_ttls(recalled, after, now);
+        self.remember_changed(before, after, now);
         // Serials may have moved too.
         self.keep_soon();
         self.watch_what_is_out();
     }
 
     /// Remembers how long answers of `before` live in caches, where the files now say less than they did.
-    fn remember_ttls(&mut self, before: &Snapshot, after: &Snapshot, now: Moment) {
-        let mut more = Vec::new();
-        let greatest = |served: &Served| {
-            let ceilings = drain::ceilings(&served.steering);
-            let mut greatest = HashMap::new();
-            for (id, ceiling) in (0..).zip(ceilings) {
-                let Some(gives) = drain::gives(&served.steering, EndpointId(id)) else { continue };
-                let known: &mut u32 = greatest.entry(gives).or_default();
-                *known = ceiling.max.max(*known);
-            }
-            greatest
-        };
-        let after: HashMap<&Name, &Served> = after.served().iter().map(|served| (served.zone.apex(), served)).collect();
-        for old in before.served() {
-            let new = after.get(old.zone.apex()).copied();
+    fn remember_changed(&mut self, before: &Snapshot, after: &Snapshot, now: Moment) {
+        let known: HashMap<&Name, &Served> = after.served().iter().map(|served| (served.zone.apex(), served)).collect();
+        let is_read = |old: &&Served| {
             // What was not read says what it said.
-            if new.is_some_and(|new| Arc::ptr_eq(&new.steering, &old.steering)) {
-                continue;
-            }
-            let zone = zone_text(old.zone.apex());
-            let now_says = new.map(greatest).unwrap_or_default();
-            for (gives, seconds) in greatest(old) {
-                if now_says.get(&gives).is_none_or(|&says| says < seconds) {
-                    let until = drain::forgotten(drain::Ceiling { max: seconds, min: 0 }, Past::Given, now);
-                    more.push(((zone.clone(), gives), until));
-                }
+            known.get(old.zone.apex()).is_none_or(|new| !Arc::ptr_eq(&new.steering, &old.steering))
+        };
+        let changed = before.served().iter().filter(is_read);
+        let given = changed.map(|old| (zone_text(old.zone.apex()), drain::ttls(&old.steering))).collect();
+        self.remember_ttls(given, after, now);
+    }
+
+    /// The same of what was `given` until `now` by zone, here or by a process before.
+    pub(super) fn remember_ttls(&mut self, given: BTreeMap<String, Ttls>, after: &Snapshot, now: Moment) {
+        let says = after.served().iter().filter_map(|served| {
+            let zone = zone_text(served.zone.apex());
+            given.contains_key(&zone).then(|| (zone, drain::ttls(&served.steering)))
+        });
+        let says: HashMap<String, Ttls> = says.collect();
+        let mut more = Vec::new();
+        for (zone, given) in given {
+            let says = says.get(&zone);
+            let is_more =
+                |gives: &str, seconds: u32| says.and_then(|says| says.get(gives)).is_none_or(|&says| says < seconds);
+            for (gives, seconds) in given.into_iter().filter(|(gives, seconds)| is_more(gives, *seconds)) {
+                let until = drain::forgotten(Ceiling { max: seconds, min: 0 }, Past::Given, now);
+                more.push(((zone.clone(), gives), until));
             }
         }
         self.earlier.remember(more, now);

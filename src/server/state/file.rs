@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::super::drain::Ttls;
 use super::super::earlier::Kept as Earlier;
 use super::super::overrides::Kept as Forced;
 use crate::config::KeptSerial;
@@ -18,8 +19,9 @@ use crate::probe::{Restored, Tally, Target};
 /// Grows with every change that an older program would misread.
 const VERSION: u32 = 1;
 
-/// Octets of the file, at the most: 200,000 probes at some 300 each.
-const OCTETS_MAX: u64 = 64 << 20;
+/// Octets of the file, at the most: 200,000 probes at some 300 each, and what as many endpoints give, in five zones, at
+/// some 40 each.
+const OCTETS_MAX: u64 = 96 << 20;
 
 /// What a probe is known by: what is probed as people read it, and a fingerprint of all that its monitor says.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,6 +51,8 @@ pub(super) struct Kept {
     pub(super) last_good: Vec<(String, LastGood)>,
     pub(super) overrides: Vec<Forced>,
     pub(super) earlier: Vec<Earlier>,
+    /// By zone, of what is served.
+    pub(super) ttls: BTreeMap<String, Ttls>,
     pub(super) serials: Vec<KeptSerial>,
 }
 
@@ -89,6 +93,8 @@ struct Text {
     overrides: Vec<Forced>,
     #[serde(default)]
     earlier: Vec<Earlier>,
+    #[serde(default)]
+    ttls: BTreeMap<String, Ttls>,
     #[serde(default)]
     serials: Vec<KeptSerial>,
 }
@@ -182,6 +188,7 @@ pub(super) fn parse(octets: &[u8]) -> Result<Kept, Fault> {
         last_good: last_good.collect(),
         overrides: text.overrides,
         earlier: text.earlier,
+        ttls: text.ttls,
         serials: text.serials,
     })
 }
@@ -224,6 +231,7 @@ pub(super) fn render(kept: &Kept, detail: Detail) -> io::Result<Vec<u8>> {
         last_good: last_good.collect(),
         overrides: kept.overrides.clone(),
         earlier: kept.earlier.clone(),
+        ttls: kept.ttls.clone(),
         serials: kept.serials.clone(),
     };
     let mut octets = serde_json::to_vec_pretty(&text)?;
@@ -281,6 +289,7 @@ mod tests {
             last_good: vec![("example.com.".to_owned(), last)],
             overrides: vec![forced()],
             earlier: vec![serde_json::from_str(&earlier).expect("a memory")],
+            ttls: BTreeMap::from([("example.com".to_owned(), Ttls::from([("192.0.2.1".to_owned(), 7_200)]))]),
             serials: vec![serde_json::from_str(&serial).expect("a serial")],
         }
     }

@@ -1,8 +1,9 @@
 //! What was known before this process began to serve: from the file, or from the process that it takes over from.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use super::super::drain::Ttls;
 use super::super::earlier::Kept as Earlier;
 use super::super::overrides::Kept as Forced;
 use super::file::{self, Kept, Key};
@@ -18,6 +19,7 @@ pub(in super::super) struct Recalled {
     kept: Option<Kept>,
     overrides: Vec<Forced>,
     earlier: Vec<Earlier>,
+    ttls: BTreeMap<String, Ttls>,
     serials: Vec<KeptSerial>,
 }
 
@@ -59,8 +61,8 @@ impl Recalled {
     fn of(kept: Option<Kept>) -> Self {
         let Some(mut kept) = kept else { return Self::default() };
         let (overrides, earlier) = (std::mem::take(&mut kept.overrides), std::mem::take(&mut kept.earlier));
-        let serials = std::mem::take(&mut kept.serials);
-        Self { kept: Some(kept), overrides, earlier, serials }
+        let (ttls, serials) = (std::mem::take(&mut kept.ttls), std::mem::take(&mut kept.serials));
+        Self { kept: Some(kept), overrides, earlier, ttls, serials }
     }
 
     /// Verdicts that can be taken up.
@@ -76,6 +78,11 @@ impl Recalled {
     /// How long caches hold what had longer TTLs.
     pub(in super::super) fn take_earlier(&mut self) -> Vec<Earlier> {
         std::mem::take(&mut self.earlier)
+    }
+
+    /// The greatest TTLs that were given, by zone.
+    pub(in super::super) fn take_ttls(&mut self) -> BTreeMap<String, Ttls> {
+        std::mem::take(&mut self.ttls)
     }
 
     /// The serials of zones that move by themselves.
