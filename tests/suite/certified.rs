@@ -106,11 +106,12 @@ fn whoever_shows_a_certificate_of_the_authority_is_let_in() {
     locked.shows(&format!("{there} --certificate ada.pem --key ada-key.pem"));
     // A client that nobody knows.
     locked.refuses(&there, "show a certificate that was signed by one of the server's `clients`");
-    let refused = "the endpoint refused: it does not accept our client certificate";
-    locked.refuses(&format!("{there} --certificate stranger.pem --key stranger-key.pem"), refused);
+    let refused =
+        format!("no connection to the admin API at {url}: it refused: it does not accept our client certificate");
+    locked.refuses(&format!("{there} --certificate stranger.pem --key stranger-key.pem"), &refused);
     locked.refuses(
         &format!("{there} --certificate ended.pem --key ended-key.pem"),
-        "to it our client certificate has expired",
+        "it refused: to it our client certificate has expired",
     );
     // A server that the client does not know.
     locked.refuses(&format!("--server {url}"), "no trusted root issued it (--ca names who vouches for it)");
