@@ -135,6 +135,12 @@ fn whoever_shows_a_certificate_of_the_authority_is_let_in() {
     does(&["reload"]);
     does(&["top", "--once"]);
     does(&["explain", "www.example.com", "--server"]);
+    for flags in [["--ca", "ca.pem"], ["--token-file", "token"]] {
+        let output = run(locked.folder(), &[&["explain", "www.example.com", "--server"], &flags[..]].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let why = format!("{} is of no use without a URL in --server", flags[0]);
+        assert!(output.status.code() == Some(1) && said.contains(&why), "{flags:?}: {said}");
+    }
     let ada = ["--ca", "ca.pem", "--certificate", "ada.pem", "--key", "ada-key.pem"];
     does(&[&["explain", "www.example.com", "--server", url], &ada[..]].concat());
 }
