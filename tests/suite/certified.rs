@@ -196,3 +196,29 @@ fn https_alone_keeps_nobody_of_this_machine_out() {
     let address = file.split('"').nth(1).expect("an address");
     locked.refuses(&format!("--server https://{address} --ca ca.pem"), "what came is not TLS");
 }
+
+/// The server never reads what commands show, so that it starts all the same.
+#[test]
+fn check_reads_what_commands_show() {
+    let shown = |pair: &str| {
+        let [certificate, key] =
+            [format!("client-certificate = \"{pair}.pem\""), "client-key = \"ada-key.pem\"".to_owned()];
+        Locked::start(&format!("{PAIR}clients = \"ca.pem\"\n{certificate}\n{key}\n"))
+    };
+    let check = |pair: &str, code: i32, expected: &[&str]| {
+        let locked = shown(pair);
+        let zones = locked.server.zones.path().to_str().expect("a path").to_owned();
+        let output = run(locked.folder(), &["check", "--zones", &zones]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{pair}: {said}");
+        for expected in expected {
+            assert!(said.contains(expected), "{pair}: {expected:?} is not in {said}");
+        }
+        locked
+    };
+    check("ada", 0, &[]).shows("");
+    let hindered = "valid, but commands would not come in by the server file";
+    check("commands", 1, &["it is not the key of the first certificate", hindered])
+        .refuses("", "is not the key of the certificate");
+    check("none", 1, &["none.pem", "cannot be read", hindered]).refuses("", "none.pem cannot be read");
+}
