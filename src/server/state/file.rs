@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::earlier::Kept as Earlier;
+use super::super::earlier::KeptTtl;
 use super::super::overrides::Kept as Forced;
 use crate::config::KeptSerial;
 use crate::health::State;
@@ -48,7 +48,7 @@ pub(super) struct Kept {
     /// With the zones that the pools are of.
     pub(super) last_good: Vec<(String, LastGood)>,
     pub(super) overrides: Vec<Forced>,
-    pub(super) earlier: Vec<Earlier>,
+    pub(super) earlier: Vec<KeptTtl>,
     pub(super) serials: Vec<KeptSerial>,
 }
 
@@ -88,7 +88,7 @@ struct Text {
     #[serde(default)]
     overrides: Vec<Forced>,
     #[serde(default)]
-    earlier: Vec<Earlier>,
+    earlier: Vec<KeptTtl>,
     #[serde(default)]
     serials: Vec<KeptSerial>,
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::super::earlier::Kept as Earlier;
+use super::super::earlier::KeptTtl;
 use super::super::overrides::Kept as Forced;
 use super::file::{self, Kept, Key};
 use crate::config::{KeptSerial, StateFile};
@@ -17,7 +17,7 @@ use crate::wire::name::Name;
 pub(in super::super) struct Recalled {
     kept: Option<Kept>,
     overrides: Vec<Forced>,
-    earlier: Vec<Earlier>,
+    earlier: Vec<KeptTtl>,
     serials: Vec<KeptSerial>,
 }
 
@@ -74,7 +74,7 @@ impl Recalled {
     }
 
     /// How long caches hold what had longer TTLs.
-    pub(in super::super) fn take_earlier(&mut self) -> Vec<Earlier> {
+    pub(in super::super) fn take_earlier(&mut self) -> Vec<KeptTtl> {
         std::mem::take(&mut self.earlier)
     }
 
