@@ -155,11 +155,15 @@ impl Desk {
     /// The metrics in OpenMetrics text; `None` where there are none. One page is made at a time: many of 10,000 zones would
     /// take the memory of many, and each waits for what the others count anyway.
     pub(super) async fn measure(&self) -> Result<Option<String>, Refusal> {
-        let _only = self.page.lock().await;
-        match self.ask(Command::Measure).await? {
-            Some(picture) => develop(picture).await.map(Some),
-            None => Ok(None),
-        }
+        let only = Arc::clone(&self.page).lock_owned().await;
+        let Some(picture) = self.ask(Command::Measure).await? else { return Ok(None) };
+        // The page is made to its end, and is the only one until then, even where whoever asked for it has gone.
+        let alone = Picture::new(move || {
+            let page = picture.develop();
+            drop(only);
+            page
+        });
+        develop(alone).await.map(Some)
     }
 
     pub(super) async fn explain(&self, query: ExplainQuery) -> Result<Explanation, Refusal> {
@@ -193,4 +197,45 @@ impl Desk {
 /// Puts a picture into words on a thread that may take its time.
 async fn develop<T: Send + 'static>(picture: Picture<T>) -> Result<T, Refusal> {
     tokio::task::spawn_blocking(|| picture.develop()).await.map_err(|_| Refusal::Stopping)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_page_whose_asker_has_gone_is_the_only_one_until_it_is_made() {
+        let (desk, mut commands) = Desk::new(Life::default());
+        let ask = || {
+            let desk = desk.clone();
+            tokio::spawn(async move { desk.measure().await })
+        };
+        let asked = async |commands: &mut mpsc::Receiver<Command>| match commands.recv().await {
+            Some(Command::Measure(reply)) => reply,
+            other => panic!("{other:?}"),
+        };
+        let first = ask();
+        let reply = asked(&mut commands).await;
+        let (begin, begun) = oneshot::channel();
+        let (finish, finished) = std::sync::mpsc::channel::<()>();
+        let slow = Picture::new(move || {
+            let _ = begin.send(());
+            let _ = finished.recv();
+            String::new()
+        });
+        assert!(reply.send(Some(slow)).is_ok());
+        begun.await.expect("the page is begun");
+        first.abort();
+        assert!(first.await.expect_err("it is gone").is_cancelled());
+        let second = ask();
+        // Whatever the second can do at once, it has done after some of its turns.
+        for _ in 0..16 {
+            tokio::task::yield_now().await;
+        }
+        assert!(commands.try_recv().is_err(), "a second page while the first is made");
+        finish.send(()).expect("the first is still being made");
+        let page = Some(Picture::new(|| "counted".to_owned()));
+        assert!(asked(&mut commands).await.send(page).is_ok());
+        assert_eq!(second.await.expect("it ends"), Ok(Some("counted".to_owned())));
+    }
 }

@@ -52,7 +52,7 @@ pub enum Entrance {
 
 /// Who is on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Caller {
+pub(super) enum Visitor {
     /// Somebody.
     Nameless,
     /// Somebody with a certificate that was asked for, and verified.
@@ -62,20 +62,20 @@ pub(super) enum Caller {
 /// Speaks with who has connected, by `entrance`, and has `routes` answer.
 pub(super) async fn receive(stream: TcpStream, entrance: Entrance, routes: Router) {
     let (Entrance::Encrypted(config) | Entrance::Certified(config)) = entrance else {
-        return converse(stream, Caller::Nameless, TowerToHyperService::new(routes)).await;
+        return converse(stream, Visitor::Nameless, TowerToHyperService::new(routes)).await;
     };
     let mut first = [0];
     match timeout(HEAD_LONGEST, stream.peek(&mut first)).await {
         // No method of HTTP begins so, and no other record begins a connection.
         Ok(Ok(1)) if first[0] == TLS_HANDSHAKE => {}
-        Ok(Ok(1)) => return converse(stream, Caller::Nameless, service_fn(async |_| Ok(speak_tls()))).await,
+        Ok(Ok(1)) => return converse(stream, Visitor::Nameless, service_fn(async |_| Ok(speak_tls()))).await,
         Ok(_) | Err(_) => return,
     }
     match timeout(HEAD_LONGEST, TlsAcceptor::from(config).accept(stream).into_fallible()).await {
         Ok(Ok(stream)) => {
             let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
-            let caller = if certificates.is_empty() { Caller::Nameless } else { Caller::Certified };
-            converse(stream, caller, TowerToHyperService::new(routes)).await;
+            let visitor = if certificates.is_empty() { Visitor::Nameless } else { Visitor::Certified };
+            converse(stream, visitor, TowerToHyperService::new(routes)).await;
         }
         Ok(Err((error, stream))) => {
             tracing::debug!(%error, "a handshake at the admin API");
@@ -86,14 +86,14 @@ pub(super) async fn receive(stream: TcpStream, entrance: Entrance, routes: Route
 }
 
 /// One request each: an idle connection would hold a place.
-async fn converse<S>(stream: impl AsyncRead + AsyncWrite + Unpin, caller: Caller, service: S)
+async fn converse<S>(stream: impl AsyncRead + AsyncWrite + Unpin, visitor: Visitor, service: S)
 where
     S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
 {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_LONGEST).max_buf_size(HEAD_OCTETS_MAX).keep_alive(false);
     let known = service_fn(|mut request: Request<Incoming>| {
-        request.extensions_mut().insert(caller);
+        request.extensions_mut().insert(visitor);
         service.call(request)
     });
     match timeout(CONNECTION_LONGEST, http.serve_connection(TokioIo::new(stream), known)).await {

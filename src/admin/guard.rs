@@ -19,7 +19,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
 
-use super::entrance::{Caller, Entrance};
+use super::entrance::{Entrance, Visitor};
 use super::{Access, Problem, Token};
 
 /// What anybody may see: it says no more than that the server is there, and those who ask it for that hold no token.
@@ -27,19 +27,19 @@ const OPEN: [&str; 2] = ["/healthz", "/readyz"];
 
 pub(super) async fn check(
     State(access): State<Access>,
-    Extension(caller): Extension<Caller>,
+    Extension(visitor): Extension<Visitor>,
     request: Request,
     next: Next,
 ) -> Response {
-    match admit(&access, caller, request.method(), request.uri().path(), request.headers()) {
+    match admit(&access, visitor, request.method(), request.uri().path(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
 }
 
-fn admit(access: &Access, caller: Caller, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Problem> {
+fn admit(access: &Access, visitor: Visitor, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Problem> {
     if !OPEN.contains(&path) {
-        prove(access, caller, headers)?;
+        prove(access, visitor, headers)?;
     }
     let is_open = access.token.is_none() && matches!(access.entrance, Entrance::Plain);
     if is_open && !is_local(headers) {
@@ -55,11 +55,11 @@ fn admit(access: &Access, caller: Caller, method: &Method, path: &str, headers: 
 }
 
 /// Whether this one may ask, by certificate or by token.
-fn prove(access: &Access, caller: Caller, headers: &HeaderMap) -> Result<(), Problem> {
+fn prove(access: &Access, visitor: Visitor, headers: &HeaderMap) -> Result<(), Problem> {
     const TOKEN: &str = "send the token of the server's token-file, as in `Authorization: Bearer TOKEN`";
     const CERTIFICATE: &str = "show a certificate that was signed by one of the server's `clients` authorities, \
                                by --certificate and --key (curl: --cert and --key)";
-    let is_known = caller == Caller::Certified;
+    let is_known = visitor == Visitor::Certified;
     match (&access.token, &access.entrance) {
         (None, Entrance::Plain | Entrance::Encrypted(_)) => Ok(()),
         (None, Entrance::Certified(_)) if is_known => Ok(()),
@@ -114,7 +114,7 @@ mod tests {
                 map.append(*name, value.parse().expect("a value"));
             }
             let got =
-                admit(&access, Caller::Nameless, &method, path, &map).map_or_else(|problem| problem.status, |()| 200);
+                admit(&access, Visitor::Nameless, &method, path, &map).map_or_else(|problem| problem.status, |()| 200);
             assert_eq!(got, status, "{method} {path} {headers:?}");
         };
         let secret = "0123456789abcdef0123456789abcdef";
@@ -161,17 +161,17 @@ mod tests {
             entrance(Arc::new(config.with_no_client_auth().with_cert_resolver(nobody)))
         };
         let secret = "0123456789abcdef0123456789abcdef";
-        let check = |entrance: Entrance, token: Option<&str>, caller: Caller, bears: bool, path: &str, status: u16| {
+        let check = |entrance: Entrance, token: Option<&str>, who: Visitor, bears: bool, path: &str, status: u16| {
             let mut headers = HeaderMap::new();
             headers.insert(header::HOST, "lb.example.com".parse().expect("a value"));
             if bears {
                 headers.insert(header::AUTHORIZATION, format!("Bearer {secret}").parse().expect("a value"));
             }
             let access = Access { entrance, token: token.map(|text| Token::new(text).expect("a token")) };
-            let got = admit(&access, caller, &Method::GET, path, &headers).map_or_else(|p| p.status, |()| 200);
-            assert_eq!(got, status, "{access:?} {caller:?} {bears} {path}");
+            let got = admit(&access, who, &Method::GET, path, &headers).map_or_else(|p| p.status, |()| 200);
+            assert_eq!(got, status, "{access:?} {who:?} {bears} {path}");
         };
-        use Caller::{Certified, Nameless};
+        use Visitor::{Certified, Nameless};
         let encrypted = || config(Entrance::Encrypted);
         let certified = || config(Entrance::Certified);
         check(encrypted(), None, Nameless, false, "/v1/status", 200);

@@ -37,7 +37,7 @@ use crate::wire::header::Rcode;
 use crate::wire::option::Malformed;
 use crate::wire::query::Query;
 use crate::wire::rtype::Rtype;
-use client::Asker;
+use client::{Asker, Told};
 use compose::Composer;
 use opt::{Opt, Options};
 use screen::Subject;
@@ -144,7 +144,7 @@ fn answer_uncounted<W: Witness>(
     response: &mut Response<'_>,
 ) -> Outcome {
     response.length = 0;
-    (worker.row, worker.qtype) = (NO_ZONE, Rtype(0));
+    (worker.row, worker.qtype, worker.told) = (NO_ZONE, Rtype(0), Told::Nothing);
     let query = match Query::read(request, &mut worker.qname) {
         Ok(query) => query,
         Err(unreadable) => {
@@ -199,7 +199,7 @@ fn answer_uncounted<W: Witness>(
 #[inline]
 fn judge<'q, W>(
     snapshot: &'q Snapshot,
-    worker: &Worker<W>,
+    worker: &mut Worker<W>,
     peer: Peer,
     now: Moment,
     query: &Query<'q>,
@@ -209,9 +209,7 @@ fn judge<'q, W>(
     let Some(edns) = query.edns.as_ref().filter(|edns| edns.has_options) else { return Ok(()) };
     if let Some(data) = edns.ecs {
         asker.tell(data)?;
-        if let Some(sheet) = &worker.sheet {
-            sheet.count_subnet(asker.told());
-        }
+        worker.told = asker.told();
     }
     Options::owe(options, snapshot, worker, peer, now, edns)
 }

@@ -95,13 +95,13 @@ pub struct Sheet {
     /// [`GIVEN`] of each.
     endpoints: Box<[AtomicU64]>,
     ttls: Box<[AtomicU64; TTLS]>,
-    /// Queries with a client subnet, by what it is worth.
+    /// Responses by what the client subnet was worth that their queries told.
     subnets: [AtomicU64; SUBNETS.len()],
     before: ArcSwapOption<Self>,
 }
 
 /// What client subnets are worth, in the order of the counters.
-const SUBNETS: [&str; 3] = ["usable", "useless", "opted-out"];
+const SUBNETS: [&str; 4] = ["none", "usable", "useless", "opted-out"];
 
 impl Sheet {
     /// An empty sheet of `layout`, after `before`.
@@ -127,9 +127,18 @@ impl Sheet {
         self.before.swap(None)
     }
 
-    /// A response with `rcode`, to a question of the type `qtype` in the zone of `row`.
+    /// A response with `rcode`, to a question of the type `qtype` in the zone of `row`, for a client of which this is
+    /// `told`.
     #[inline]
-    pub(super) fn count_response(&self, row: u32, transport: Transport, qtype: Rtype, rcode: Rcode) {
+    pub(super) fn count_response(&self, row: u32, transport: Transport, qtype: Rtype, rcode: Rcode, told: Told) {
+        bump(
+            &self.subnets[match told {
+                Told::Nothing => 0,
+                Told::Subnet => 1,
+                Told::Useless { .. } => 2,
+                Told::OptedOut => 3,
+            }],
+        );
         let place = PLACES.get(usize::from(qtype.0)).copied().unwrap_or_default();
         let cell = (usize::from(place) + code(rcode)) % CELLS;
         // First the stream: whoever has read a zone's count finds no fewer of its streams then.
@@ -141,25 +150,15 @@ impl Sheet {
         }
     }
 
-    /// A query with a client subnet.
-    pub(super) fn count_subnet(&self, told: Told) {
-        match told {
-            Told::Nothing => {}
-            Told::Subnet => bump(&self.subnets[0]),
-            Told::Useless { .. } => bump(&self.subnets[1]),
-            Told::OptedOut => bump(&self.subnets[2]),
-        }
-    }
-
     /// An answer with these endpoints of a zone with `rows`, the first first, for `ttl` seconds.
     #[inline]
     pub(super) fn count_given(&self, rows: Rows, family: Family, given: &[EndpointId], ttl: u32) {
         let [first, behind @ ..] = given else { return };
         bump(&self.ttls[(ttl as usize).min(TTLS - 1)]);
         let Some(first_row) = rows.first_endpoint() else { return };
-        let Some(cells) = self.endpoints.get(GIVEN * first_row + 2 * family as usize..) else { return };
+        let start = GIVEN * first_row + 2 * family as usize;
         let count = |id: &EndpointId, place: usize| {
-            if let Some(cell) = cells.get(GIVEN * id.0 as usize + place) {
+            if let Some(cell) = self.endpoints.get(start + GIVEN * id.0 as usize + place) {
                 bump(cell);
             }
         };
@@ -197,7 +196,7 @@ impl Sheet {
         self.ttls.iter().map(read)
     }
 
-    /// Queries with a client subnet, by what it is worth.
+    /// Responses by what the client subnet was worth that their queries told.
     pub fn subnets(&self) -> impl Iterator<Item = (&'static str, u64)> {
         SUBNETS.into_iter().zip(self.subnets.iter().map(read))
     }
@@ -234,11 +233,6 @@ impl Cells {
     pub fn counts(&self) -> impl Iterator<Item = (Option<Rtype>, Rcode, u64)> {
         let cells = TYPES.iter().flat_map(|&rtype| RCODES.iter().map(move |&rcode| (rtype, rcode)));
         cells.zip(&self.0).filter(|&(_, &count)| count > 0).map(|((rtype, rcode), &count)| (rtype, rcode, count))
-    }
-
-    /// All of them.
-    pub fn total(&self) -> u64 {
-        self.0.iter().sum()
     }
 }
 

@@ -4,6 +4,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::client::Told;
 use super::counters::Counters;
 use super::rate::{Limiter, RateLimits};
 use super::sheet::Sheet;
@@ -36,6 +37,8 @@ pub struct Worker<W = ()> {
     pub(super) row: u32,
     /// The type that is asked for; 0 where the request cannot be read.
     pub(super) qtype: Rtype,
+    /// What is told of the client.
+    pub(super) told: Told,
     /// How long its streams may be idle, in units of 100 ms.
     pub(super) keepalive: Option<u16>,
     /// What it may send by UDP; everything, where there is none.
@@ -66,6 +69,7 @@ impl<W> Worker<W> {
             sheet: None,
             row: NO_ZONE,
             qtype: Rtype(0),
+            told: Told::Nothing,
             keepalive: None,
             limiter: None,
             place: 0,
@@ -123,6 +127,7 @@ impl<W> Worker<W> {
             sheet,
             row: _,
             qtype: _,
+            told: _,
             keepalive,
             limiter,
             place: _,
@@ -168,7 +173,9 @@ impl<W> Worker<W> {
     #[inline]
     pub(super) fn count(&self, transport: Transport, outcome: Outcome) {
         match (&self.sheet, outcome) {
-            (Some(sheet), Outcome::Answered(rcode)) => sheet.count_response(self.row, transport, self.qtype, rcode),
+            (Some(sheet), Outcome::Answered(rcode)) => {
+                sheet.count_response(self.row, transport, self.qtype, rcode, self.told);
+            }
             _ => self.counters.add(outcome),
         }
     }

@@ -208,7 +208,7 @@ async fn speak(
 }
 
 impl Unanswered {
-    /// By what lies at the bottom of it, as probes tell it too.
+    /// By what lies at the bottom of it, as probes find it too; what is asked here is no endpoint, though.
     fn of(error: &(dyn Error + 'static)) -> Self {
         match Failure::of_request(error) {
             Failure::Certificate(CertificateError::ApplicationVerificationFailure) => {
@@ -218,7 +218,10 @@ impl Unanswered {
                 Self::Unagreed(format!("its {failure} (--ca names who vouches for it)"))
             }
             failure @ Failure::Certificate(_) => Self::Unagreed(format!("its {failure}")),
-            failure @ Failure::Tls(_) => Self::Unagreed(failure.to_string()),
+            failure @ Failure::Tls(_) => Self::Unagreed(match failure.refusal() {
+                Some(why) => format!("it refused: {why}"),
+                None => failure.to_string(),
+            }),
             _ => Self::Unreached(error.to_string()),
         }
     }

@@ -18,6 +18,8 @@ pub(super) fn run(arguments: &FileArguments) -> u8 {
     let server = arguments.server();
     let (atlas, beside) = server.as_ref().map_or_else(Default::default, beside);
     terminal::print_faults(&beside);
+    let shown = server.as_ref().and_then(shown_by_commands);
+    terminal::print_faults(shown.as_slice());
     // A server file that cannot be read does not say where the zones are.
     let Some(folder) = arguments.zones.clone().or_else(|| Some(server.as_ref()?.zones.clone())) else { return FAILED };
     let (loaded, faults) = config::load(&folder, &atlas);
@@ -31,8 +33,13 @@ pub(super) fn run(arguments: &FileArguments) -> u8 {
         }
         return FAILED;
     };
-    if server.is_none() || !beside.is_empty() {
-        note(format_args!("{}: valid, but the server would not start", folder.display()));
+    let hindered = match (server.is_none() || !beside.is_empty(), shown.is_some()) {
+        (true, _) => Some("the server would not start"),
+        (false, true) => Some("commands would not come in by the server file"),
+        (false, false) => None,
+    };
+    if let Some(hindered) = hindered {
+        note(format_args!("{}: valid, but {hindered}", folder.display()));
         return FAILED;
     }
     // What reports by itself is not asked.
@@ -70,6 +77,12 @@ fn beside(server: &Settings) -> (Atlas, Vec<Diagnostic>) {
     }
     faults.extend(server.dns.identity(Secret::new([0; 16])).err().into_iter().flatten());
     (atlas, faults)
+}
+
+/// What is wrong with the certificate that commands show to the admin API, which the server itself never reads.
+fn shown_by_commands(server: &Settings) -> Option<Diagnostic> {
+    let (certificate, key) = server.admin.as_ref()?.tls.as_ref()?.commands.as_ref()?;
+    Certificates::read(certificate, key).err().map(|fault| *fault)
 }
 
 /// Writing to a string cannot fail.

@@ -56,6 +56,10 @@ impl ProofArguments {
     /// For the server whose own server file opens `admin`: with the certificate that lies there, it is that server,
     /// whatever the certificate is for.
     pub(super) fn of_admin(&self, admin: &Admin) -> Result<Proof, String> {
+        let alone = self.token_file.as_ref().map(|_| "--token-file").or(self.ca.as_ref().map(|_| "--ca"));
+        if let Some(flag) = alone {
+            return Err(format!("{flag} is of no use without a URL in --server: the server file says it all"));
+        }
         let token = admin.token_file.as_deref().map(token).transpose()?;
         let Some(AdminTls { certificate, commands, .. }) = &admin.tls else {
             let wrong = |_: &PathBuf| Err("--certificate is of no use: the server file opens no HTTPS".to_owned());

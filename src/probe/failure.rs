@@ -97,6 +97,15 @@ impl Failure {
         matches!(self, Self::Unsent(_))
     }
 
+    /// Why the other side refused the handshake, if it did and an operator can do something about it; as the rest of a
+    /// sentence about that side.
+    pub const fn refusal(&self) -> Option<&'static str> {
+        match self {
+            Self::Tls(rustls::Error::AlertReceived(alert)) => refusal(*alert),
+            _ => None,
+        }
+    }
+
     /// A redirect to `location`, as the endpoint wrote it.
     pub(super) fn redirect(status: u16, location: &[u8]) -> Self {
         Self::Redirect { status, location: shown(&String::from_utf8_lossy(location)) }
@@ -232,34 +241,36 @@ fn names(presented: &[String]) -> String {
     format!("for {}", names.join(", "))
 }
 
-/// Why there was no handshake. What an endpoint refuses, it tells in an alert (RFC 8446 §6.2), which is worded here
-/// for those that an operator can do something about.
+/// Why there was no handshake.
 fn handshake(error: &rustls::Error) -> String {
-    let refused = |alert: AlertDescription| {
-        Some(match alert {
-            AlertDescription::CertificateRequired => "it wants a client certificate",
-            AlertDescription::BadCertificate
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::UnknownCA
-            | AlertDescription::AccessDenied => "it does not accept our client certificate",
-            AlertDescription::CertificateExpired => "to it our client certificate has expired",
-            AlertDescription::UnrecognisedName => "it knows no server of that name",
-            AlertDescription::NoApplicationProtocol => "it speaks none of the protocols that were offered (ALPN)",
-            AlertDescription::ProtocolVersion => "it speaks neither TLS 1.2 nor 1.3",
-            AlertDescription::HandshakeFailure => "nothing that both can do was found (handshake failure)",
-            _ => return None,
-        })
-    };
     match error {
-        rustls::Error::AlertReceived(alert) => match refused(*alert) {
+        rustls::Error::AlertReceived(alert) => match refusal(*alert) {
             Some(why) => format!("the endpoint refused: {why}"),
             None => shown(&error.to_string()),
         },
         rustls::Error::InvalidMessage(_) => format!("what came is not TLS ({})", shown(&error.to_string())),
         other => shown(&other.to_string()),
     }
+}
+
+/// What the other side refuses, it tells in an alert (RFC 8446 §6.2), which is worded here for those that an operator can
+/// do something about.
+const fn refusal(alert: AlertDescription) -> Option<&'static str> {
+    Some(match alert {
+        AlertDescription::CertificateRequired => "it wants a client certificate",
+        AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateRevoked
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::UnknownCA
+        | AlertDescription::AccessDenied => "it does not accept our client certificate",
+        AlertDescription::CertificateExpired => "to it our client certificate has expired",
+        AlertDescription::UnrecognisedName => "it knows no server of that name",
+        AlertDescription::NoApplicationProtocol => "it speaks none of the protocols that were offered (ALPN)",
+        AlertDescription::ProtocolVersion => "it speaks neither TLS 1.2 nor 1.3",
+        AlertDescription::HandshakeFailure => "nothing that both can do was found (handshake failure)",
+        _ => return None,
+    })
 }
 
 /// Seconds.

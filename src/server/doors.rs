@@ -54,6 +54,13 @@ pub(super) fn name(settings: &mut Settings, given: &Given) -> Result<(), StartEr
         return Err(StartError::Given(format!("the socket for {address} is of an encrypted door, which needs [tls]")));
     }
     match (given.named(Door::Admin).first(), &mut settings.admin) {
+        // What the server file says of its own address holds for this one too.
+        (Some(&address), Some(admin)) if !admin.may_be_on(address) => {
+            return Err(StartError::Given(format!(
+                "the socket for {address} is of the admin API, and whoever reaches it could steer this server: off loopback \
+                 give `token-file` or `clients` in [admin] too, or have it listen on 127.0.0.1 or [::1]"
+            )));
+        }
         (Some(&address), Some(admin)) => admin.listen = address,
         (Some(address), None) => {
             return Err(StartError::Given(format!(

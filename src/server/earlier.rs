@@ -19,7 +19,7 @@ pub(super) struct Earlier(Arc<HashMap<(String, String), Moment>>);
 
 /// One of those, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Kept {
+pub(super) struct KeptTtl {
     zone: String,
     gives: String,
     until: Timestamp,
@@ -46,8 +46,8 @@ impl Earlier {
     }
 
     /// As it is kept; `time` tells the time of day of a moment.
-    pub(super) fn to_kept(&self, time: impl Fn(Moment) -> Timestamp) -> Vec<Kept> {
-        let kept = |((zone, gives), &until): (&(String, String), &Moment)| Kept {
+    pub(super) fn to_kept(&self, time: impl Fn(Moment) -> Timestamp) -> Vec<KeptTtl> {
+        let kept = |((zone, gives), &until): (&(String, String), &Moment)| KeptTtl {
             zone: zone.clone(),
             gives: gives.clone(),
             until: time(until),
@@ -56,8 +56,8 @@ impl Earlier {
     }
 
     /// From what was kept; `moment` tells the moment of a time of day.
-    pub(super) fn from_kept(kept: Vec<Kept>, moment: impl Fn(Timestamp) -> Moment) -> Self {
-        let of = |Kept { zone, gives, until }| ((zone, gives), moment(until));
+    pub(super) fn from_kept(kept: Vec<KeptTtl>, moment: impl Fn(Timestamp) -> Moment) -> Self {
+        let of = |KeptTtl { zone, gives, until }| ((zone, gives), moment(until));
         Self(Arc::new(kept.into_iter().map(of).collect()))
     }
 }

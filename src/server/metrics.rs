@@ -56,6 +56,11 @@ impl Meters {
         snapshot.counted(before.rows(), self.limits)
     }
 
+    /// Sums up what workers counted by other layouts than `layout`.
+    pub(super) fn fold(&self, layout: &Arc<Layout>) {
+        self.books().answers.fold(layout, &self.counters);
+    }
+
     /// Sums only ever grow, so a half-made look leaves nothing that the next would trip over.
     fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)

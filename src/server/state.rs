@@ -1,8 +1,8 @@
 //! What is kept over a restart: verdicts with their counts, what dead pools last answered, what operators forced, how long
 //! caches hold what had longer TTLs, what TTLs are given now, and the serials of zones that move by themselves. A process
-//! that takes over is told the same. What is not kept: counts of answers, and the buckets of rate limits, which begin full. Who is limited then gets one
-//! second's worth of answers more, once; and to hand over as many buckets as there are networks would cost a flooded
-//! server its time when it has least of it.
+//! that takes over is told the same. What is not kept: counts of answers, and the buckets of rate limits, which begin
+//! full. Who is limited then gets one second's worth of answers more, once; and to hand over as many buckets as there are
+//! networks would cost a flooded server its time when it has least of it.
 //!
 //! A small file, written whole beside itself and renamed, so that there is always one that can be read. It is
 //! written at once when a verdict turns (at most once in [`TURN_GAP`]), else every [`PERIOD`] for the counts, and at

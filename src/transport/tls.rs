@@ -114,7 +114,7 @@ fn read_pair(certificate: &Path, key: &Path) -> Result<CertifiedKey, Box<Diagnos
         .collect::<Result<_, _>>()
         .map_err(|error| fault(certificate, format!("not certificates in PEM: {}", pem_fault(&error)), ""))?;
     if chain.is_empty() {
-        let help = "it begins with `-----BEGIN CERTIFICATE-----`, the server's own first, then who signed it";
+        let help = "it begins with `-----BEGIN CERTIFICATE-----`, the one of the key first, then who signed it";
         return Err(fault(certificate, "there is no certificate in it".to_owned(), help));
     }
     let der = PrivateKeyDer::from_pem_slice(&read_file(key)?).map_err(|error| {

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::process::{Command, Output};
 
 use hickory_proto::rr::RecordType;
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
 use crate::support::address::{self, HTTP_PORT};
 use crate::support::client::addresses;
@@ -321,6 +323,41 @@ fn a_server_that_cannot_be_asked_says_how_to_open_it() {
         "the token file none: No such file",
     );
     check("[admin]\nlisten = \"0.0.0.0:8053\"", &["status"], "whoever reaches 0.0.0.0:8053 could steer this server");
+}
+
+/// The rule of `listen` holds for an address from a service manager. No server comes so far as to serve.
+#[test]
+fn a_socket_that_is_handed_over_opens_the_admin_api_no_further() {
+    let check = |address: &str, keys: &str, expected: &str| {
+        let folder = Zones::new();
+        folder.write("bellwether.toml", &format!("[admin]\n{keys}"));
+        // Bound and never listening: nobody could come in.
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let address: SocketAddr = address.parse().expect("an address");
+        socket.bind(&address.into()).expect("a port is free");
+        let bound = socket.local_addr().ok().and_then(|address| address.as_socket()).expect("an address");
+        let output = Command::new(BELLWETHER)
+            .args(["serve", "--zones", "nowhere", "--listen", &address::own_dns().to_string()])
+            .envs([("LISTEN_FDS", "1"), ("LISTEN_FDS_FIRST_FD", "0"), ("LISTEN_FDNAMES", "admin")])
+            .stdin(OwnedFd::from(socket))
+            .current_dir(folder.path())
+            .output()
+            .expect("the program that cargo built runs");
+        let said = text(&output.stderr);
+        assert!(!output.status.success(), "{address} {keys}: {said}");
+        let expected = expected.replace("BOUND", &bound.to_string());
+        assert!(said.contains(&expected), "{address} {keys}: {expected:?} is not in {said}");
+    };
+    let refused = "the socket for BOUND is of the admin API, and whoever reaches it could steer this server";
+    check("0.0.0.0:0", "", refused);
+    // Where it says it of itself is another matter.
+    check("0.0.0.0:0", "listen = \"127.0.0.1:8053\"", refused);
+    let pair = "certificate = \"none.pem\"\nkey = \"none-key.pem\"\n";
+    check("0.0.0.0:0", pair, refused);
+    // Those come as far as to what they lack.
+    check("0.0.0.0:0", &format!("{pair}clients = \"none-ca.pem\""), "none.pem: error: cannot be read");
+    check("0.0.0.0:0", "token-file = \"none\"", "the token file none: No such file");
+    check("127.0.0.1:0", "", "nowhere");
 }
 
 const PUSHED: &str = r#"

@@ -106,11 +106,12 @@ fn whoever_shows_a_certificate_of_the_authority_is_let_in() {
     locked.shows(&format!("{there} --certificate ada.pem --key ada-key.pem"));
     // A client that nobody knows.
     locked.refuses(&there, "show a certificate that was signed by one of the server's `clients`");
-    let refused = "the endpoint refused: it does not accept our client certificate";
-    locked.refuses(&format!("{there} --certificate stranger.pem --key stranger-key.pem"), refused);
+    let refused =
+        format!("no connection to the admin API at {url}: it refused: it does not accept our client certificate");
+    locked.refuses(&format!("{there} --certificate stranger.pem --key stranger-key.pem"), &refused);
     locked.refuses(
         &format!("{there} --certificate ended.pem --key ended-key.pem"),
-        "to it our client certificate has expired",
+        "it refused: to it our client certificate has expired",
     );
     // A server that the client does not know.
     locked.refuses(&format!("--server {url}"), "no trusted root issued it (--ca names who vouches for it)");
@@ -134,6 +135,12 @@ fn whoever_shows_a_certificate_of_the_authority_is_let_in() {
     does(&["reload"]);
     does(&["top", "--once"]);
     does(&["explain", "www.example.com", "--server"]);
+    for flags in [["--ca", "ca.pem"], ["--token-file", "token"]] {
+        let output = run(locked.folder(), &[&["explain", "www.example.com", "--server"], &flags[..]].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let why = format!("{} is of no use without a URL in --server", flags[0]);
+        assert!(output.status.code() == Some(1) && said.contains(&why), "{flags:?}: {said}");
+    }
     let ada = ["--ca", "ca.pem", "--certificate", "ada.pem", "--key", "ada-key.pem"];
     does(&[&["explain", "www.example.com", "--server", url], &ada[..]].concat());
 }
@@ -188,4 +195,30 @@ fn https_alone_keeps_nobody_of_this_machine_out() {
     let file = file.expect("the server file");
     let address = file.split('"').nth(1).expect("an address");
     locked.refuses(&format!("--server https://{address} --ca ca.pem"), "what came is not TLS");
+}
+
+/// The server never reads what commands show, so that it starts all the same.
+#[test]
+fn check_reads_what_commands_show() {
+    let shown = |pair: &str| {
+        let [certificate, key] =
+            [format!("client-certificate = \"{pair}.pem\""), "client-key = \"ada-key.pem\"".to_owned()];
+        Locked::start(&format!("{PAIR}clients = \"ca.pem\"\n{certificate}\n{key}\n"))
+    };
+    let check = |pair: &str, code: i32, expected: &[&str]| {
+        let locked = shown(pair);
+        let zones = locked.server.zones.path().to_str().expect("a path").to_owned();
+        let output = run(locked.folder(), &["check", "--zones", &zones]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{pair}: {said}");
+        for expected in expected {
+            assert!(said.contains(expected), "{pair}: {expected:?} is not in {said}");
+        }
+        locked
+    };
+    check("ada", 0, &[]).shows("");
+    let hindered = "valid, but commands would not come in by the server file";
+    check("commands", 1, &["it is not the key of the first certificate", hindered])
+        .refuses("", "is not the key of the certificate");
+    check("none", 1, &["none.pem", "cannot be read", hindered]).refuses("", "none.pem cannot be read");
 }

@@ -7,14 +7,14 @@ use std::time::Duration;
 use bellwether::answer::rate::RateLimits;
 use bellwether::answer::{Counters, Outcome, Reason, Transport, Worker};
 use bellwether::health::Board;
-use bellwether::snapshot::Identity;
+use bellwether::snapshot::{Identity, RowLimits};
 use bellwether::wire::cookie::{Secret, Secrets};
 use bellwether::wire::header::Rcode;
 use bellwether::wire::rtype::Rtype;
 
 use crate::answers::{lines, request};
 use crate::counting::count;
-use crate::served::{Desk, Words, query, served};
+use crate::served::{Desk, Words, query, query_with_ecs, served, subnet};
 
 /// One name that is balanced, one of each other kind, a text of 600 octets, and a second zone.
 fn desk(limits: &RateLimits) -> (Desk, Arc<Counters>) {
@@ -59,6 +59,35 @@ fn answered(desk: &mut Desk, transport: Transport, mut request: impl FnMut(usize
 
 fn counted(counters: &Counters, name: &str) -> u64 {
     counters.answers().chain(counters.events()).find(|(known, _)| *known == name).expect("a counter of that name").1
+}
+
+/// What is dropped is not counted as answered, by whatever it is counted, and what was counted once stays so.
+#[test]
+fn what_is_dropped_is_no_answer() {
+    let (mut desk, counters) = desk(&ten());
+    let rows = RowLimits { zones: 10, endpoints: 10 };
+    desk.snapshot = desk.snapshot.counted(None, rows);
+    desk.worker.adopt(&desk.snapshot);
+    let told = query_with_ecs("web.example.com", 1, &subnet(address("198.51.100.0"), 24));
+    let answers = answered(&mut desk, Transport::Udp, |_| told.clone()) as u64;
+    assert!((1..20).contains(&answers), "{answers}");
+    let check = |expected: u64| {
+        let sheet = counters.sheet().expect("metrics are on");
+        let responses: u64 =
+            sheet.responses().flat_map(|(_, cells)| cells.counts().collect::<Vec<_>>()).map(|(.., count)| count).sum();
+        let subnets: Vec<_> = sheet.subnets().filter(|&(_, count)| count > 0).collect();
+        assert_eq!(responses, expected);
+        assert_eq!(subnets, if expected > 0 { vec![("usable", expected)] } else { Vec::new() });
+        assert_eq!(
+            (counted(&counters, "noerror"), counted(&counters, "dropped-rate-limited")),
+            (answers, 20 - answers)
+        );
+    };
+    check(answers);
+    // Another layout begins a new sheet.
+    desk.snapshot = desk.snapshot.counted(None, RowLimits { zones: 0, ..rows });
+    desk.worker.adopt(&desk.snapshot);
+    check(0);
 }
 
 /// The request with these options in its OPT record, its last.

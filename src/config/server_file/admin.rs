@@ -43,6 +43,13 @@ impl Admin {
     /// What is counted by itself where nothing is said: 1 MiB of each worker's, and some 20,000 series when all zones
     /// are asked for this and that; 320 KiB and up to 40,000 series of endpoints.
     pub const ROWS: RowLimits = RowLimits { zones: 1_000, endpoints: 10_000 };
+
+    /// Whether it may listen on `address`, wherever that comes from: off loopback only where whoever asks must bear a token
+    /// or show a certificate.
+    pub fn may_be_on(&self, address: SocketAddr) -> bool {
+        let is_closed = self.token_file.is_some() || self.tls.as_ref().is_some_and(|tls| tls.clients.is_some());
+        is_closed || address.ip().is_loopback()
+    }
 }
 
 /// Zones, and endpoints, that are counted by themselves, at the most: 100 MiB of each worker's for as many zones.
@@ -67,18 +74,16 @@ pub(super) fn read(item: Item<'_>, folder: &Path, faults: &mut Faults<'_>) -> Op
     let token_file = file(&table, "token-file", ("admin.token", "a file with a token"), folder, faults)?;
     let tls = tls(&table, folder, faults)?;
     let metrics = metrics(&table, faults)?;
-    let Some(listen_item) = table.get("listen") else {
-        return Some(Admin { listen: Admin::LISTEN, token_file, tls, metrics });
-    };
+    let admin = Admin { listen: Admin::LISTEN, token_file, tls, metrics };
+    let Some(listen_item) = table.get("listen") else { return Some(admin) };
     let listen = socket(listen_item, 8_053, faults)?;
-    let is_closed = token_file.is_some() || tls.as_ref().is_some_and(|tls| tls.clients.is_some());
-    if !is_closed && !listen.ip().is_loopback() {
+    if !admin.may_be_on(listen) {
         faults
             .error(listen_item.span, format!("whoever reaches {listen} could steer this server"))
             .help("off loopback give a `token-file` or `clients` too, or listen on 127.0.0.1 or [::1]");
         return None;
     }
-    Some(Admin { listen, token_file, tls, metrics })
+    Some(Admin { listen, ..admin })
 }
 
 /// What it is encrypted by.

@@ -262,8 +262,20 @@ impl Keeper {
         self.publish(after, Some(old));
         self.catalog = catalog;
         let after = self.snapshots.load_full();
+        self.lay_aside(before, &after);
         self.after_reload(before, &after);
         self.conclude(asked, begun, &faults, Outcome::Done(zones));
+    }
+
+    /// What workers counted by layouts that are gone is summed up, or it would pile up until somebody asks.
+    fn lay_aside(&self, before: &Snapshot, after: &Snapshot) {
+        if let (Some(meters), Some(rows)) = (&self.meters, after.rows())
+            && before.rows().is_none_or(|before| !Arc::ptr_eq(before, rows))
+        {
+            let (meters, rows) = (Arc::clone(meters), Arc::clone(rows));
+            // Nobody waits for it. What is laid aside only now is summed up the next time.
+            drop(tokio::task::spawn_blocking(move || meters.fold(&rows)));
+        }
     }
 
     /// Probes what is served, and nothing else.

@@ -17,7 +17,7 @@ pub(super) struct Sums {
     /// By row of endpoints.
     pub(super) given: Vec<[[u64; 2]; 2]>,
     pub(super) ttls: Vec<u64>,
-    /// By what the client subnet was worth; of the queries that had one.
+    /// By what the client subnet was worth.
     pub(super) subnets: Vec<(&'static str, u64)>,
 }
 
@@ -31,11 +31,6 @@ impl Sums {
             subnets: Vec::new(),
             layout: Arc::clone(layout),
         }
-    }
-
-    /// All responses.
-    pub(super) fn responses(&self) -> u64 {
-        self.zones.iter().map(Cells::total).sum()
     }
 
     /// The same, laid out as `layout` has it; what has no row there is forgotten.
@@ -97,18 +92,27 @@ pub(super) struct Book(Option<Sums>);
 impl Book {
     /// All that the workers behind `counters` have counted, as `layout` has it. Costs some microseconds for each zone.
     pub(super) fn sum(&mut self, layout: &Arc<Layout>, counters: &[Arc<Counters>]) -> Sums {
-        let mut past = self.0.take().map_or_else(|| Sums::new(layout), |past| past.laid_out(layout));
         let sheets: Vec<Arc<Sheet>> = counters.iter().filter_map(|counters| counters.sheet()).collect();
-        for sheet in &sheets {
+        let mut now = self.take_in(layout, &sheets).clone();
+        sheets.iter().for_each(|sheet| now.add(sheet));
+        now
+    }
+
+    /// Takes in what the workers behind `counters` have laid aside, so that it does not pile up where nobody asks.
+    pub(super) fn fold(&mut self, layout: &Arc<Layout>, counters: &[Arc<Counters>]) {
+        let sheets: Vec<Arc<Sheet>> = counters.iter().filter_map(|counters| counters.sheet()).collect();
+        self.take_in(layout, &sheets);
+    }
+
+    fn take_in(&mut self, layout: &Arc<Layout>, sheets: &[Arc<Sheet>]) -> &Sums {
+        let mut past = self.0.take().map_or_else(|| Sums::new(layout), |past| past.laid_out(layout));
+        for sheet in sheets {
             let mut before = sheet.take_before();
             while let Some(sheet) = before {
                 past.add(&sheet);
                 before = sheet.take_before();
             }
         }
-        let mut now = past.clone();
-        self.0 = Some(past);
-        sheets.iter().for_each(|sheet| now.add(sheet));
-        now
+        self.0.insert(past)
     }
 }

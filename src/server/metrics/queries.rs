@@ -58,10 +58,7 @@ pub(super) fn write(look: &Look, page: &mut Page<'_>) -> fmt::Result {
         }),
     )?;
     outcomes(look, page)?;
-    let told: u64 = sums.subnets.iter().map(|(_, count)| count).sum();
-    let none = ("none", sums.responses().saturating_sub(told));
-    let subnets = sums.subnets.iter().copied().chain([none]);
-    page.counters(&SUBNETS, subnets.map(|(worth, count)| ([("subnet", worth)], count)))?;
+    page.counters(&SUBNETS, sums.subnets.iter().map(|&(worth, count)| ([("subnet", worth)], count)))?;
     ttls(look, page)
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::super::drain::Ttls;
-use super::super::earlier::Kept as Earlier;
+use super::super::earlier::KeptTtl;
 use super::super::overrides::Kept as Forced;
 use crate::config::KeptSerial;
 use crate::health::State;
@@ -50,7 +50,7 @@ pub(super) struct Kept {
     /// With the zones that the pools are of.
     pub(super) last_good: Vec<(String, LastGood)>,
     pub(super) overrides: Vec<Forced>,
-    pub(super) earlier: Vec<Earlier>,
+    pub(super) earlier: Vec<KeptTtl>,
     /// By zone, of what is served.
     pub(super) ttls: BTreeMap<String, Ttls>,
     pub(super) serials: Vec<KeptSerial>,
@@ -92,7 +92,7 @@ struct Text {
     #[serde(default)]
     overrides: Vec<Forced>,
     #[serde(default)]
-    earlier: Vec<Earlier>,
+    earlier: Vec<KeptTtl>,
     #[serde(default)]
     ttls: BTreeMap<String, Ttls>,
     #[serde(default)]

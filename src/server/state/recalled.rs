@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::super::drain::Ttls;
-use super::super::earlier::Kept as Earlier;
+use super::super::earlier::KeptTtl;
 use super::super::overrides::Kept as Forced;
 use super::file::{self, Kept, Key};
 use crate::config::{KeptSerial, StateFile};
@@ -18,7 +18,7 @@ use crate::wire::name::Name;
 pub(in super::super) struct Recalled {
     kept: Option<Kept>,
     overrides: Vec<Forced>,
-    earlier: Vec<Earlier>,
+    earlier: Vec<KeptTtl>,
     ttls: BTreeMap<String, Ttls>,
     serials: Vec<KeptSerial>,
 }
@@ -76,7 +76,7 @@ impl Recalled {
     }
 
     /// How long caches hold what had longer TTLs.
-    pub(in super::super) fn take_earlier(&mut self) -> Vec<Earlier> {
+    pub(in super::super) fn take_earlier(&mut self) -> Vec<KeptTtl> {
         std::mem::take(&mut self.earlier)
     }
 

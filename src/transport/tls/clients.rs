@@ -23,11 +23,11 @@ use crate::diagnostic::Diagnostic;
 #[derive(Debug)]
 pub struct Clients {
     file: PathBuf,
-    current: ArcSwap<Authorities>,
+    current: ArcSwap<ClientAuthorities>,
 }
 
 #[derive(Debug)]
-struct Authorities {
+struct ClientAuthorities {
     certificates: Vec<CertificateDer<'static>>,
     verifier: Arc<dyn ClientCertVerifier>,
 }
@@ -38,7 +38,7 @@ impl Clients {
     /// # Errors
     /// A file that cannot be read, or that holds no certificate or something else.
     pub fn read(file: &Path) -> Result<Self, Box<Diagnostic>> {
-        let current = ArcSwap::from_pointee(Authorities::read(file)?);
+        let current = ArcSwap::from_pointee(ClientAuthorities::read(file)?);
         Ok(Self { file: file.to_owned(), current })
     }
 
@@ -47,14 +47,14 @@ impl Clients {
     /// # Errors
     /// As [`Clients::read`]; then the authorities stay.
     pub fn refresh(&self) -> Result<bool, Box<Diagnostic>> {
-        let authorities = Authorities::read(&self.file)?;
+        let authorities = ClientAuthorities::read(&self.file)?;
         let changed = self.current.load().certificates != authorities.certificates;
         self.current.store(Arc::new(authorities));
         Ok(changed)
     }
 }
 
-impl Authorities {
+impl ClientAuthorities {
     fn read(file: &Path) -> Result<Self, Box<Diagnostic>> {
         let certificates: Vec<_> = CertificateDer::pem_slice_iter(&read_file(file)?)
             .collect::<Result<_, _>>()
