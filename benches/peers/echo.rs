@@ -27,7 +27,7 @@ fn main() -> std::io::Result<()> {
 }
 
 fn echo(batch: &mut socket::Batch, bound: &UdpSocket, count: usize) {
-    batch.exchange(bound, count, |_, request, response| {
+    batch.exchange(bound, count, |_, _, request, response| {
         let (Some(response), true) = (response.get_mut(..request.len()), request.len() > QR.0) else { return 0 };
         response.copy_from_slice(request);
         response[QR.0] |= QR.1;

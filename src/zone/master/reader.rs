@@ -25,7 +25,7 @@ const CONTROL_WORDS: [&str; 4] = ["$ORIGIN", "$TTL", "$INCLUDE", "$GENERATE"];
 pub(super) struct Reader<'s> {
     pub(super) sink: Sink<'s>,
     pub(super) names: Names,
-    /// The owner of the last record of this file; the origin stands in for one that was faulty.
+    /// The owner of the last record of this file; the apex stands in for one that was faulty.
     pub(super) owner: Option<NameBuffer>,
     /// `$TTL`, or the SOA's minimum where there was none.
     pub(super) ttl_default: Option<u32>,
@@ -192,17 +192,16 @@ impl<'s> Reader<'s> {
         self.record(scanner, None, first, entry.line)
     }
 
-    /// Reads the owner into place. After a faulty one the origin stands in, so that the records that would
-    /// have taken it over are not faulted for want of one.
+    /// Reads the owner into place. After a faulty one the apex stands in, so that the records that would have taken it
+    /// over are not faulted for want of one. The origin would not do: it may be outside of the zone itself.
     fn read_owner(&mut self, token: Token<'_>) -> Reading<()> {
-        let origin = self.names.origin;
-        let owner = self.owner.get_or_insert(origin);
+        let owner = self.owner.get_or_insert_with(|| NameBuffer::of(self.names.apex()));
         let read = self.names.read(token, &mut owner.octets).and_then(|length| {
             owner.length = length;
             self.names.check_owner(token, owner.as_wire())
         });
         if read.is_err() {
-            self.owner = Some(origin);
+            self.owner = Some(NameBuffer::of(self.names.apex()));
         }
         read
     }
