@@ -14,7 +14,8 @@ use crate::wire::option::Malformed;
 pub(super) struct Asker {
     source: IpAddr,
     told: Told,
-    /// Where it told a subnet that can be located: the address, and how it is looked up.
+    /// Where it told a subnet that can be located, its address and how that is looked up; otherwise without a meaning. Apart
+    /// from what was told, which is handed around by itself.
     subnet: (IpAddr, Folded),
 }
 

@@ -1,9 +1,9 @@
 //! What one worker counts of its answers for the metrics, cell by cell.
 //!
 //! Written by that worker alone, by plain load and store, and read by anyone. As little as will do is counted for a query:
-//! one cell by zone, type and code, and for a balanced one a cell of each endpoint given and one of its TTL; what the
-//! metrics show beyond that are sums of these. Over a reload that lays out other rows a worker begins a new sheet, and
-//! the one before hangs on it until somebody takes it.
+//! one cell by zone, type and code and one by what is told of the client, and for a balanced one a cell of each endpoint given
+//! and one of its TTL; what the metrics show beyond that are sums of these. Over a reload that lays out other rows a worker
+//! begins a new sheet, and the one before hangs on it until it is summed up: at a look, or at the next such reload.
 
 use std::iter::repeat_with;
 use std::sync::Arc;

@@ -142,7 +142,7 @@ fn ask_by_tcp(server: &Server, stop: &AtomicBool) -> usize {
         let answer = asker.ask_tcp("v4.example.com", RecordType::A);
         assert_eq!(client::addresses(&answer), [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 4))]);
         asked += 1;
-        // So that they do not all come first.
+        // Real time: so that they come all through the flood, and not before it.
         thread::sleep(SPAN / QUESTIONS_TCP as u32);
     }
     asked
@@ -198,13 +198,13 @@ impl Load {
             load.take(&victims, &others, &mut pending);
             let due = STEP * u32::try_from(load.asked as usize / ASKED).expect("few steps");
             load.took = start.elapsed();
-            // Load comes at a rate; the other sockets are read as often.
+            // Real time: a flood is so many a second, and only the system's clock says when one has passed.
             thread::sleep(due.saturating_sub(load.took));
         }
         // What is still on its way, on a machine that has other things to do.
         while load.answered < load.asked && start.elapsed() < load.took + Duration::from_secs(3) {
             load.take(&victims, &others, &mut pending);
-            // There is no one socket to wait for.
+            // Between two looks at many sockets; what ends the wait is the last answer, or the limit above.
             thread::sleep(STEP);
         }
         load.lost_there = lost(server) - lost_before;
