@@ -5,8 +5,9 @@
 //!   (writes, never waits: full → dropped, counted)        └──────► `bellwether top`
 //! ```
 //!
-//! A worker counts down to the next query that is heard, which is all that it costs the others. One that is heard is answered by the same code, made for a [witness](Notes) that notes numbers of
-//! pools and endpoints; what they are called is for whoever reads them to find out, on a thread of its own.
+//! A worker counts down to the next query that is heard, which is all that it costs the others. One that is heard is
+//! answered by the same code, made for a [witness](Notes) that notes numbers of pools and endpoints; what they are called is
+//! for whoever reads them to find out, on a thread of its own.
 //!
 //! Knows no sockets and no files: those are [`dnstap`]'s.
 

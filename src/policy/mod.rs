@@ -27,6 +27,7 @@ mod client;
 mod family;
 mod witness;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -44,10 +45,7 @@ pub use live::{LastGood, Live};
 pub use portions::{Portion, Portions};
 pub use ranking::{HASH_BITS, Ranking};
 pub use schedule::gcd;
-
 pub use witness::{How, Witness};
-
-use std::collections::HashMap;
 
 use crate::geo::Map;
 use crate::health::ProbeId;
