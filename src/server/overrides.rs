@@ -38,10 +38,24 @@ const WHO_MAX: usize = 64;
 /// Characters of why.
 const REASON_MAX: usize = 200;
 
+/// Whose word an override is: an endpoint takes back only its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// An operator's, or a tool's on their behalf.
+    Operator,
+    /// The endpoint's own, by a report that it drains.
+    Endpoint,
+}
+
+/// Who it is that drains an endpoint by its own report.
+pub(super) const ITSELF: &str = "its own report";
+
 /// One override, as it lives.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Override {
     pub(super) force: Force,
+    pub(super) origin: Origin,
     pub(super) who: String,
     pub(super) reason: Option<String>,
     pub(super) since: Timestamp,
@@ -62,6 +76,9 @@ pub struct Kept {
     /// What, by whom, why and when.
     #[serde(flatten)]
     pub forced: api::Forced,
+    /// Whose word it is. What was written before this was kept says so by the name alone.
+    #[serde(default)]
+    pub origin: Option<Origin>,
     /// When the last answer with it has left the caches.
     pub safe: Option<Timestamp>,
 }
@@ -196,6 +213,7 @@ impl Overrides {
         let kept = self.0.iter().map(|(target, entry)| Kept {
             target: target.clone(),
             forced: entry.forced(),
+            origin: Some(entry.origin),
             safe: entry.force.is_out().then(|| time(entry.safe)),
         });
         kept.collect()
@@ -203,11 +221,12 @@ impl Overrides {
 
     /// What was kept; `moment` tells the moment of a time of day. More than [`OVERRIDES_MAX`] are not taken.
     pub(super) fn from_kept(kept: Vec<Kept>, moment: impl Fn(Timestamp) -> Moment) -> Self {
-        let entry = |Kept { target, forced, safe }| {
+        let entry = |Kept { target, forced, origin, safe }| {
             let api::Forced { force, who, reason, since } = forced;
+            let origin = origin.unwrap_or(if who == ITSELF { Origin::Endpoint } else { Origin::Operator });
             let safe = safe.map_or(Moment::START, &moment);
             let force = force_of(force);
-            (target, Override { force, who, reason, since, safe, still_given: false, unmatched: None })
+            (target, Override { force, origin, who, reason, since, safe, still_given: false, unmatched: None })
         };
         Self(kept.into_iter().take(OVERRIDES_MAX).map(entry).collect())
     }
@@ -374,6 +393,7 @@ mod tests {
         let safe = Moment::from_nanos(5_000_000_000);
         let drained = Override {
             force: Force::Drain,
+            origin: Origin::Operator,
             who: "ada".to_owned(),
             reason: Some("kernel".to_owned()),
             since,
@@ -385,6 +405,9 @@ mod tests {
         let mut overrides = Overrides::default();
         overrides.set(target(Some("a")), drained.clone());
         overrides.set(target(None), up.clone());
+        // Whoever calls themselves so is not the endpoint.
+        overrides.set(target(Some("b")), Override { who: ITSELF.to_owned(), ..drained.clone() });
+        overrides.set(target(Some("c")), Override { origin: Origin::Endpoint, ..drained.clone() });
         let zero = Timestamp::from_second(1_700_000_100).expect("a time");
         let time = |moment: Moment| zero + moment.since(Moment::START);
         let moment = |time: Timestamp| Moment::START + time.duration_since(zero).unsigned_abs();
@@ -392,5 +415,21 @@ mod tests {
         let again = Overrides::from_kept(serde_json::from_str(&text).expect(&text), moment);
         assert_eq!(again.0, overrides.0, "{text}");
         assert_eq!(again.get(&target(Some("a"))).map(|entry| entry.safe), Some(safe));
+    }
+
+    #[test]
+    fn what_was_kept_before_origins_were_is_known_by_its_name() {
+        let check = |who: &str, expected: Origin| {
+            let text = format!(
+                r#"[{{ "zone": "example.com", "pool": "web", "endpoint": "a", "force": "drain", "who": "{who}",
+                "since": "2026-01-02T03:04:05Z", "safe": "2026-01-02T03:05:05Z" }}]"#
+            );
+            let kept = serde_json::from_str(&text).expect(&text);
+            let again = Overrides::from_kept(kept, |_| Moment::START);
+            let origins: Vec<Origin> = again.iter().map(|(_, entry)| entry.origin).collect();
+            assert_eq!(origins, [expected], "{who}");
+        };
+        check("its own report", Origin::Endpoint);
+        check("ada", Origin::Operator);
     }
 }

@@ -419,6 +419,22 @@ fn endpoints_report_by_themselves() {
     report("web/a", r#"{"status": "up"}"#);
     assert_eq!(steered.status()["overrides"], Value::Array(Vec::new()), "and back by its own word");
 
+    // What an operator forced is not the endpoint's to take back, whatever the operator is called.
+    for (command, who, stops) in [("drain", "its own report", true), ("down", "ada", true), ("up", "ada", false)] {
+        steered.says(&[command, "web/a", "--as", who]);
+        for status in ["drain", "up"] {
+            let (code, reply) = report("web/a", &format!(r#"{{"status": "{status}"}}"#));
+            let is_told = reply["stop"]["safe_at"].is_string();
+            assert_eq!((code, is_told), (200, stops && status == "drain"), "{command} {status}: {reply}");
+            let kept = &steered.status()["overrides"][0];
+            assert_eq!((&kept["force"], &kept["who"]), (&command.into(), &who.into()), "after {status}: {kept}");
+        }
+    }
+    steered.says(&["auto", "web/a"]);
+    report("web/a", r#"{"status": "drain"}"#);
+    assert_eq!(steered.status()["overrides"][0]["who"], "its own report", "once it is not forced, its own word counts");
+    report("web/a", r#"{"status": "up"}"#);
+
     let check = |endpoint: &str, body: &str, status: u16, detail: &str| {
         let (got, problem) = report(endpoint, body);
         let said = problem["detail"].as_str().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! What endpoints report of themselves, by way of the admin API.
 
-use super::super::overrides::{find, served};
+use super::super::overrides::{ITSELF, Origin, find, served};
 use super::super::status;
 use super::Keeper;
 use crate::admin::api::{self, Report, ReportReply, Reported, SteerRequest};
@@ -8,9 +8,6 @@ use crate::admin::{Refusal, Selection};
 use crate::health::PerMille;
 use crate::policy::Target;
 use crate::probe::Pushed;
-
-/// Who it is that drains an endpoint by its own report: only such a drain is taken back by another.
-const ITSELF: &str = "its own report";
 
 /// Characters of a reason, as of one that an operator gives.
 const REASON_MAX: usize = 200;
@@ -40,14 +37,30 @@ impl Keeper {
                 "no monitor of {target} waits for reports: give it a `push` monitor"
             )));
         };
-        let drains = self.overrides.get(&target).is_some_and(|entry| entry.who == ITSELF);
-        let force = (status == Reported::Drain).then_some(api::Force::Drain);
-        let mut stop = None;
-        if force.is_some() || drains {
-            let request = SteerRequest { select: Vec::new(), zone: None, force, who: ITSELF.to_owned(), reason };
-            let reply = self.steer(Selection::Only(target), request)?;
-            stop = reply.forced.into_iter().next().and_then(|forced| forced.stop);
-        }
+        let stop = self.drain_reported(target, status, reason)?;
         Ok(ReportReply { good_until: status::time(self.clock, self.clock.now() + lease), stop })
+    }
+
+    /// Drains an endpoint that says that it is about to stop, or takes such a drain back. What an operator forced stays
+    /// as it is: whoever drained a host by hand means it to be out when it has booted again, too. When it may be stopped,
+    /// of one that is to be.
+    fn drain_reported(
+        &mut self,
+        target: api::Target,
+        status: Reported,
+        reason: Option<String>,
+    ) -> Result<Option<api::Stop>, Refusal> {
+        let force = (status == Reported::Drain).then_some(api::Force::Drain);
+        let known = self.overrides.get(&target);
+        match (known.map(|entry| entry.origin), force) {
+            (Some(Origin::Operator), Some(_)) => {
+                return Ok(known.and_then(|entry| self.told(&target, entry).stop));
+            }
+            (Some(Origin::Operator) | None, None) => return Ok(None),
+            (Some(Origin::Endpoint), _) | (None, Some(_)) => {}
+        }
+        let request = SteerRequest { select: Vec::new(), zone: None, force, who: ITSELF.to_owned(), reason };
+        let reply = self.steer(Selection::Only(target), request, Origin::Endpoint)?;
+        Ok(reply.forced.into_iter().next().and_then(|forced| forced.stop))
     }
 }

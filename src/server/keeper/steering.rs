@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::drain::{self, Ceiling, Past, StillGiven, Ttls};
 use super::super::observer::Handle;
-use super::super::overrides::{Kept, Override, Overrides, force_of, served, zone_text};
+use super::super::overrides::{Kept, Origin, Override, Overrides, force_of, served, zone_text};
 use super::super::{overrides, status};
 use super::Keeper;
 use crate::admin::api::{self, OverrideStatus, SteerReply, SteerRequest};
@@ -26,7 +26,9 @@ impl Keeper {
             Command::Look(reply) => drop(reply.send(self.picture())),
             Command::Measure(reply) => drop(reply.send(self.measured())),
             Command::Explain(query, reply) => drop(reply.send(self.explaining(query))),
-            Command::Steer { select, request, reply } => drop(reply.send(self.steer(select, request))),
+            Command::Steer { select, request, reply } => {
+                drop(reply.send(self.steer(select, request, Origin::Operator)))
+            }
             Command::Report { target, report, reply } => drop(reply.send(self.report(target, report))),
             Command::Reload { request, reply } => self.reload_asked(request, reply),
             Command::Top(reply) => match &self.observer {
@@ -71,7 +73,12 @@ impl Keeper {
         Picture::new(move || status::status(&seen))
     }
 
-    pub(super) fn steer(&mut self, select: Selection, request: SteerRequest) -> Result<SteerReply, Refusal> {
+    pub(super) fn steer(
+        &mut self,
+        select: Selection,
+        request: SteerRequest,
+        origin: Origin,
+    ) -> Result<SteerReply, Refusal> {
         let before = self.snapshots.load_full();
         let targets = self.overrides.select(&before, select, &request)?;
         let new = targets.iter().filter(|target| self.overrides.get(target).is_none()).count();
@@ -105,6 +112,7 @@ impl Keeper {
             let (zone, told) = (&target.zone, reason.as_deref().unwrap_or("no reason given"));
             let forced = Override {
                 force,
+                origin,
                 who,
                 reason: reason.clone(),
                 since,
@@ -259,7 +267,7 @@ impl Keeper {
     }
 
     /// An override as it is told.
-    fn told(&self, target: &api::Target, entry: &Override) -> OverrideStatus {
+    pub(super) fn told(&self, target: &api::Target, entry: &Override) -> OverrideStatus {
         let stop = entry.force.is_out().then(|| {
             let still = self.still_given(&self.snapshots.load(), target);
             let list = |which: StillGiven| {

@@ -267,7 +267,7 @@ mod tests {
 
     fn forced() -> Forced {
         let text = r#"{ "zone": "example.com", "pool": "web", "endpoint": "a", "force": "drain", "who": "me",
-            "reason": null, "since": "2026-01-02T03:04:05Z", "safe": "2026-01-02T03:05:05Z" }"#;
+            "reason": null, "since": "2026-01-02T03:04:05Z", "origin": "endpoint", "safe": "2026-01-02T03:05:05Z" }"#;
         serde_json::from_str(text).expect("an override")
     }
 
