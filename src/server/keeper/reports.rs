@@ -1,6 +1,6 @@
 //! What endpoints report of themselves, by way of the admin API.
 
-use super::super::overrides::{ITSELF, Origin, find, served};
+use super::super::overrides::{ITSELF, Origin, check_reason, find, plain_zone, served};
 use super::super::status;
 use super::Keeper;
 use crate::admin::api::{self, Report, ReportReply, Reported, SteerRequest};
@@ -9,16 +9,12 @@ use crate::health::PerMille;
 use crate::policy::Target;
 use crate::probe::Pushed;
 
-/// Characters of a reason, as of one that an operator gives.
-const REASON_MAX: usize = 200;
-
 impl Keeper {
     /// Takes a report: into the monitors that wait for it, and a drain into what is forced.
-    pub(super) fn report(&mut self, target: api::Target, report: Report) -> Result<ReportReply, Refusal> {
+    pub(super) fn report(&mut self, mut target: api::Target, report: Report) -> Result<ReportReply, Refusal> {
         let Report { status, load, reason } = report;
-        if reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_MAX) {
-            return Err(Refusal::Invalid(format!("`reason` may have {REASON_MAX} characters at the most")));
-        }
+        check_reason(reason.as_deref())?;
+        target.zone = plain_zone(&target.zone);
         let utilization = load.map(PerMille::of);
         if utilization == Some(None) {
             return Err(Refusal::Invalid("`load` must be a number from 0 to 1".to_owned()));

@@ -12,7 +12,7 @@ use crate::admin::api::{self, OverrideStatus, SteerReply, SteerRequest};
 use crate::admin::{Command, Picture, Refusal, Selection};
 use crate::health::ProbeId;
 use crate::moment::Moment;
-use crate::policy::{EndpointId, Force, Live, Target};
+use crate::policy::{EndpointId, Force, Live, Pools, Target};
 use crate::snapshot::{Served, Snapshot};
 use crate::wire::name::Name;
 
@@ -80,7 +80,9 @@ impl Keeper {
         origin: Origin,
     ) -> Result<SteerReply, Refusal> {
         let before = self.snapshots.load_full();
-        let targets = self.overrides.select(&before, select, &request)?;
+        let targets = self
+            .overrides
+            .select(&before, select, &request, &|pools, found| !self.awaiting(pools, found).is_empty())?;
         let new = targets.iter().filter(|target| self.overrides.get(target).is_none()).count();
         let mut reply = SteerReply { forced: Vec::new(), released: Vec::new(), unforced: Vec::new() };
         let Some(force) = request.force.map(force_of) else {
@@ -148,14 +150,18 @@ impl Keeper {
         let Some(served) = served(snapshot, &target.zone) else { return false };
         let pools = &served.steering.pools;
         let Some(found) = overrides::find(pools, target) else { return false };
+        let awaiting = self.awaiting(pools, found);
+        awaiting.iter().for_each(|&probe| self.prober.release(probe));
+        !awaiting.is_empty()
+    }
+
+    /// What of `found` is well again, and only an operator lets it up.
+    fn awaiting(&self, pools: &Pools, found: Target) -> HashSet<ProbeId> {
         let endpoints = drain::below(pools, found).into_iter();
-        let probes: HashSet<ProbeId> = endpoints
+        let judging = endpoints
             .filter_map(|id| pools.endpoints.get(id.0 as usize))
-            .flat_map(|endpoint| endpoint.judged.probes.iter().copied())
-            .collect();
-        let awaiting = probes.into_iter().filter(|&probe| self.prober.awaits_release(probe));
-        let released = awaiting.inspect(|&probe| self.prober.release(probe)).count();
-        released > 0
+            .flat_map(|endpoint| endpoint.judged.probes.iter().copied());
+        judging.filter(|&probe| self.prober.awaits_release(probe)).collect()
     }
 
     /// When the last answer will have been forgotten of what is out already.
