@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -238,9 +239,22 @@ fn ahead(own: u32, place: Place) -> Diagnostic {
 /// Reads the server file.
 pub fn load_server_file(file: &Path) -> (Option<Settings>, Vec<Diagnostic>) {
     match read_text(file) {
-        Ok(text) => read_server_file(file, &text),
+        Ok(text) => {
+            let (settings, mut faults) = read_server_file(file, &text);
+            let keys = settings.as_ref().map_or(0, |settings| settings.transfers.keys.len());
+            if keys > 0 && is_open_to_all(file) {
+                let message = "keys of [transfer] stand here, and every user of this machine can read this file";
+                let help = "let it be the server's: chown root:bellwether and chmod 640, or whoever it runs as";
+                faults.push(Diagnostic::warning(Place::of_file(file), message).help(help));
+            }
+            (settings, faults)
+        }
         Err(message) => (None, vec![Diagnostic::error(Place::of_file(file), message)]),
     }
+}
+
+fn is_open_to_all(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|of| of.mode() & 0o007 != 0)
 }
 
 fn load_policies(
