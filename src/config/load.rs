@@ -18,7 +18,6 @@ use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::health::ProbeId;
 use crate::policy::Pools;
 use crate::probe;
-use crate::system::unix_now;
 use crate::wire::name::Name;
 use crate::wire::rtype::Rtype;
 use crate::zone::{Builder, Fault, Origin, Soa, Zone, master};
@@ -75,10 +74,9 @@ impl Targets {
     }
 }
 
-/// Reads one zone, which had one of these serials `before`.
-pub(super) fn read_zone(folder: &Path, files: &ZoneFiles, atlas: &Atlas, before: &Serials) -> Outcome {
-    let begun = unix_now();
-    let mut sources: Vec<Source> = files.all().map(Source::before).collect();
+/// Reads one zone, which had one of these serials `before`, as part of a reading that began at `begun`, in seconds since 1970.
+pub(super) fn read_zone(folder: &Path, files: &ZoneFiles, atlas: &Atlas, before: &Serials, begun: u64) -> Outcome {
+    let mut sources: Vec<Source> = files.all().map(|file| Source::before(file, begun)).collect();
     let (mut targets, mut serials, mut beside) = (Targets::default(), Serials::default(), Vec::new());
     let (zone, faults) = load_zone(folder, files, (atlas, before), (&mut targets, &mut serials, &mut beside));
     sources.extend(beside.iter().map(|file| Source::after(file, begun)));
