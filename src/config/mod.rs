@@ -16,7 +16,7 @@
 //! | `atlas`, `latency_file` | what is known of clients: databases of places and the latency table, line by line |
 //! | `serials` | serials that move by themselves |
 //! | `stamp` | whether a file is still what it was when it was read |
-//! | `text_file` | the text of a file, as far as it may be long |
+//! | `text_file` | the text of a file, as far as it may be long, and who may see it |
 //! | `words`, `duration` | what operators write: names, addresses, paths, times |
 //! | `table` | walks TOML whose values know their places: unknown keys, types, ranges |
 //! | `faults` | collects what is wrong, bounded |
@@ -71,6 +71,7 @@ pub use policy_file::{Policies, read_policies};
 pub use serials::{KeptSerial, Serials};
 pub use server_file::{Admin, AdminTls, Process, RunAs, Settings, StateFile, WORKERS_MAX, read_server_file};
 pub use shelf::{Loaded, Part, Reading, Shelf, load, read_after};
+pub use text_file::is_open_to_all;
 pub use transfer_table::{Secondary, Transfers};
 pub use zones_folder::{ZoneFiles, list_zones};
 
