@@ -57,7 +57,7 @@ pub(super) fn answer<W>(
     };
     worker.counters.add_withheld(why);
     let least = options.map(Options::least);
-    let opt = query.edns.as_ref().map(Opt::plain).map(|opt| least.as_ref().map_or(opt, |least| opt.with(least)));
+    let opt = query.edns.as_ref().map(|edns| Opt::of(edns, least.as_ref()));
     let Some(mut composer) = Composer::start(response.octets, query, peer.transport, opt) else {
         return send_nothing(response);
     };
