@@ -10,7 +10,7 @@ use bytes::{Buf as _, Bytes};
 use hickory_proto::op::Message;
 use http::{Request, Response};
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, VarInt};
+use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, TransportConfig, VarInt};
 use tokio::time::timeout;
 
 use crate::answers::request;
@@ -19,11 +19,23 @@ use crate::support::PATIENCE;
 
 /// A connection that speaks `protocol`, and its endpoint, which must live as long.
 async fn connect(house: &House, port: u16, protocol: &str) -> Result<(Endpoint, Connection), ConnectionError> {
+    connect_granting(house, port, protocol, TransportConfig::default()).await
+}
+
+/// As [`connect`], with what `transport` grants to the server.
+async fn connect_granting(
+    house: &House,
+    port: u16,
+    protocol: &str,
+    transport: TransportConfig,
+) -> Result<(Endpoint, Connection), ConnectionError> {
     let mut tls = house.trusted();
     tls.alpn_protocols = vec![protocol.as_bytes().to_vec()];
     let crypto = QuicClientConfig::try_from(tls).expect("TLS 1.3");
     let endpoint = Endpoint::client(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)).expect("a socket");
-    let connecting = endpoint.connect_with(ClientConfig::new(Arc::new(crypto)), house.at(port), "ns1.example.com");
+    let mut config = ClientConfig::new(Arc::new(crypto));
+    config.transport_config(Arc::new(transport));
+    let connecting = endpoint.connect_with(config, house.at(port), "ns1.example.com");
     let connection = timeout(PATIENCE, connecting.expect("a connection")).await.expect("a handshake")?;
     Ok((endpoint, connection))
 }
@@ -158,5 +170,28 @@ async fn https_goes_by_http_3() {
     }
     assert_eq!(ask(&house, get("/"), Bytes::new()).await.0.status(), 404);
     assert_eq!(ask(&house, get("/dns-query?dns=AAAB"), Bytes::new()).await.0.status(), 400);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn who_grants_no_room_for_http_3_is_let_go() {
+    let short = Duration::from_millis(300);
+    let house = House::open(Limits { idle: short, receive: short, send: short, ..patient() });
+    // As many streams and as many octets of each, from too few for the settings to too few for the end: each client
+    // says that it is there, so that QUIC itself never ends it.
+    let grants = [(0, 1_000), (1, 1_000), (3, 0)].into_iter().chain((4..64).map(|octets| (3, octets)));
+    let mut clients = Vec::new();
+    for (streams, octets) in grants {
+        let mut transport = TransportConfig::default();
+        transport
+            .max_concurrent_uni_streams(VarInt::from_u32(streams))
+            .stream_receive_window(VarInt::from_u32(octets))
+            .keep_alive_interval(Some(Duration::from_millis(50)));
+        clients.push(connect_granting(&house, HTTPS, "h3", transport).await.expect("a connection"));
+    }
+    for (_endpoint, connection) in &clients {
+        assert!(closed_with(connection).await.is_some(), "the server ends it");
+    }
+    assert!(house.tally.of(Event::SlowToSend) >= 3);
     house.leave().await;
 }
