@@ -99,7 +99,7 @@ impl Asking {
         match came {
             None => Reply::Answer(self.answer_from(&snapshot, Heard::Here, request, take)),
             Some(Came::Transfer(transfer)) => Reply::Transfer(transfer),
-            Some(Came::Reply(reply, outcome)) => {
+            Some(Came::Signed(reply, outcome) | Came::Reply(reply, outcome)) => {
                 if !reply.is_empty() {
                     take(&reply);
                 }

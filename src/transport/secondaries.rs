@@ -41,7 +41,9 @@ impl Default for Secondaries {
 
 /// What becomes of a request that `answer` does not see, or not as it came.
 pub(super) enum Came {
-    /// What to send, if it is not empty.
+    /// The answer and its signature, to be sent if it is not empty.
+    Signed(Vec<u8>, Outcome),
+    /// What to send in the place of an answer, if it is not empty; no limit on responses has seen it.
     Reply(Vec<u8>, Outcome),
     /// The zone; only ever by a stream.
     Transfer(Box<Transfer>),
@@ -88,7 +90,7 @@ impl Secondaries {
                 let (response, outcome) = answer(&unsigned);
                 // What is not answered is not signed either.
                 let signed = if response.is_empty() { response } else { signer.sign(&response, limit) };
-                Some(Came::Reply(signed, outcome))
+                Some(Came::Signed(signed, outcome))
             }
             Received::Reply(reply, verdict) => {
                 tally.count(match verdict {

@@ -165,7 +165,16 @@ pub fn serve(
                 Ends { client_port, server: SocketAddr::new(asked, server.port()) }
             };
             if let Some(came) = came {
-                let length = put(came, octets);
+                let reply = match came {
+                    Came::Signed(reply, _) => reply,
+                    Came::Reply(mut reply, _) => {
+                        worker.withhold(peer, now, &mut reply);
+                        reply
+                    }
+                    // By datagrams nothing is transferred.
+                    Came::Transfer(_) => Vec::new(),
+                };
+                let length = put(&reply, octets);
                 if tap.is_due() {
                     tap.note((peer, ends()), now, request, octets.get(..length).unwrap_or_default());
                 }
@@ -189,11 +198,9 @@ pub fn serve(
 }
 
 /// Puts a reply into `octets`, and says how long it is.
-fn put(came: Came, octets: &mut [u8]) -> usize {
-    // By datagrams nothing is transferred.
-    let Came::Reply(reply, _) = came else { return 0 };
+fn put(reply: &[u8], octets: &mut [u8]) -> usize {
     let Some(target) = octets.get_mut(..reply.len()) else { return 0 };
-    target.copy_from_slice(&reply);
+    target.copy_from_slice(reply);
     reply.len()
 }
 
