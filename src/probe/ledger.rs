@@ -142,6 +142,7 @@ pub(super) struct Record {
     pub(super) probe: ProbeId,
     pub(super) target: Arc<Target>,
     due: AtomicU64,
+    held_until: AtomicU64,
     /// An operator lets it up.
     pub(super) release: Notify,
     known: Mutex<Known>,
@@ -171,7 +172,8 @@ impl Record {
         let (measured, late) = (Measured::default(), Duration::ZERO);
         let known = Known { condition, since, last: None, certificate_ends: None, tally, measured, late };
         let due = AtomicU64::new(due.as_nanos());
-        Self { probe, target, due, release: Notify::new(), known: Mutex::new(known) }
+        let (held_until, release) = (AtomicU64::new(Moment::START.as_nanos()), Notify::new());
+        Self { probe, target, due, held_until, release, known: Mutex::new(known) }
     }
 
     /// When its task next does something, unless it is stuck.
@@ -181,6 +183,15 @@ impl Record {
 
     pub(super) fn set_due(&self, at: Moment) {
         self.due.store(at.as_nanos(), Ordering::Relaxed);
+    }
+
+    /// Until when its verdict of down is held; once it has recovered, that is over.
+    pub(super) fn held_until(&self) -> Moment {
+        Moment::from_nanos(self.held_until.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn hold(&self, until: Moment) {
+        self.held_until.store(until.as_nanos(), Ordering::Relaxed);
     }
 
     /// Where it stands.

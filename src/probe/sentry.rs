@@ -132,7 +132,7 @@ impl Sentry {
             let late = start.since(next);
             self.shared.ledger.started_late(late);
             let finding = if found.is_ok() { Finding::Success } else { Finding::Failure };
-            let probed = Probed { finding, start, end };
+            let probed = Probed { finding, start, end, held: end < self.record.held_until() };
             let Some(mut step) = condition.step(&timing, &comeback, probed, self.random.next_u32()) else {
                 next = end;
                 continue;
@@ -143,6 +143,9 @@ impl Sentry {
             let report = found.as_ref().ok().and_then(|answered| answered.load);
             gauge = gauge.step(&timing, step.health.alive, report, end);
             step.health.load = gauge.load();
+            if step.turned == Some(Verdict::Up) {
+                self.record.hold(Moment::START);
+            }
             let turned = step.turned.map(|_| self.shared.clock.unix_ms(end));
             self.tell(&step, &found, condition.state(), &mut told);
             self.record.hear(Heard { found, start, end }, late, step.condition, turned);

@@ -298,6 +298,26 @@ async fn what_awaits_its_release_is_let_up() {
 }
 
 #[tokio::test]
+async fn who_recovers_while_its_verdict_is_held_waits_for_nothing() {
+    let endpoint = Endpoint::plain(loopback(61), ok()).await;
+    let (mut prober, mut changes) = start();
+    let minute = Duration::from_secs(60);
+    let comeback = Comeback { failback: Failback::Manual, slow_start: 20 * minute, ..Comeback::default() };
+    let (address, target) = (endpoint.address, waiting(&endpoint, comeback));
+    let probe = prober.watch(target, None);
+    assert_eq!(next(&mut changes).await.health, Health::UP);
+    drop(endpoint);
+    while next(&mut changes).await.turned != Some(Verdict::Down) {}
+    prober.hold(probe, prober.shared.clock.now() + 60 * minute);
+    let _endpoint = Endpoint::plain(address, ok()).await;
+    let up = next(&mut changes).await;
+    assert_eq!((up.health, up.ramp, up.turned), (Health::UP, None, Some(Verdict::Up)));
+    let report = prober.ledger().reports().into_iter().find(|report| report.probe == probe).expect("known");
+    assert_eq!((report.condition.state(), report.condition.record().deaths), (State::Up, 0));
+    assert_eq!(report.tally.turns, 2, "what its probes found is counted all the same");
+}
+
+#[tokio::test]
 async fn a_restored_verdict_turns_by_results_alone() {
     let (up, down) = (Endpoint::plain(loopback(30), ok()).await, Endpoint::plain(loopback(31), ok()).await);
     let (mut prober, mut changes) = start();
