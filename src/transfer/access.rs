@@ -110,11 +110,11 @@ impl Grants {
                 _ => Received::Ordinary,
             },
             Access::Granted(mut transfer) if carrier == Carrier::Datagram => {
-                Received::Reply(transfer.next().unwrap_or_default(), Verdict::Told)
+                Received::Reply(transfer.message(now).unwrap_or_default(), Verdict::Told)
             }
             Access::Granted(transfer) => Received::Transfer(Box::new(transfer)),
             Access::Denied(rcode) => {
-                let reply = refusal(plain, signer.as_deref_mut(), rcode).unwrap_or_default();
+                let reply = refusal(plain, signer.as_deref_mut(), rcode, now).unwrap_or_default();
                 Received::Reply(reply, Verdict::Denied)
             }
         }

@@ -21,6 +21,7 @@ use super::hall::Hall;
 use super::secondaries::TRANSFER_SPAN;
 use super::tally::Event;
 use crate::answer::Outcome;
+use crate::system::unix_now;
 use crate::transfer::Transfer;
 use crate::wire::header::Rcode;
 
@@ -172,11 +173,11 @@ impl Conversation<'_> {
         self.flush(stream).await?;
         let Some(_place) = hall.desk.secondaries.place(hall.limits.send).await else {
             hall.count(Event::TransferPutOff);
-            put(&mut self.out, &transfer.give_up());
+            put(&mut self.out, &transfer.give_up(unix_now()));
             return Ok(Outcome::Answered(Rcode::ServFail));
         };
         let (mut deadline, mut messages) = (hall.within(TRANSFER_SPAN), 0_u64);
-        for message in transfer.by_ref() {
+        while let Some(message) = transfer.message(unix_now()) {
             put(&mut self.out, &message);
             messages += 1;
             tokio::select! {

@@ -89,7 +89,7 @@ impl Secondaries {
                 tally.count(Event::Signed);
                 let (response, outcome) = answer(&unsigned);
                 // What is not answered is not signed either.
-                let signed = if response.is_empty() { response } else { signer.sign(&response, limit) };
+                let signed = if response.is_empty() { response } else { signer.sign(&response, limit, now) };
                 Some(Came::Signed(signed, outcome))
             }
             Received::Reply(reply, verdict) => {
