@@ -19,6 +19,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
@@ -120,11 +121,21 @@ pub(super) fn respond(query: Result<Vec<u8>, StatusCode>, asking: &Asking, hall:
     response
 }
 
-/// When a connection last did something, and how often.
+/// When a connection last asked something, and how often.
 #[derive(Debug, Default)]
 struct Pulse {
     requests: AtomicU64,
     last_ns: AtomicU64,
+    /// It has just asked.
+    asked: Notify,
+}
+
+impl Pulse {
+    fn beat(&self, now: Moment) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.last_ns.store(now.as_nanos(), Ordering::Relaxed);
+        self.asked.notify_one();
+    }
 }
 
 /// Speaks HTTP/2 or HTTP/1.1, as TLS agreed, until one side has had enough.
@@ -138,8 +149,7 @@ pub(super) async fn converse(stream: TlsStream<TcpStream>, hall: &Hall, asking: 
             let (hall, pulse, asking) = (hall.clone(), Arc::clone(&pulse), asking.clone());
             async move {
                 let query = query_of(request, &hall).await;
-                pulse.requests.fetch_add(1, Ordering::Relaxed);
-                pulse.last_ns.store(hall.clock.now().as_nanos(), Ordering::Relaxed);
+                pulse.beat(hall.clock.now());
                 Ok::<_, Infallible>(respond(query, &asking, &hall).map(Full::new))
             }
         })
@@ -181,19 +191,25 @@ async fn drive<C>(
 {
     let mut idle = hall.within(hall.limits.idle);
     let end = loop {
+        // Each turn waits at the gate anew, behind all who have asked nothing since.
         tokio::select! {
+            // First the connection, then what it has asked.
+            biased;
             over = connection.as_mut() => {
                 if over.is_err_and(|error| error.is_parse() || error.is_parse_too_large()) {
                     hall.count(Event::Garbage);
                 }
                 return;
             }
+            () = pulse.asked.notified() => {
+                if pulse.requests.load(Ordering::Relaxed) >= hall.limits.queries_per_connection {
+                    break Some(Event::QueriesSpent);
+                }
+                continue;
+            }
             () = &mut idle => {}
             () = hall.gate.pressed() => break Some(Event::MadeRoom),
             () = hall.closing() => break None,
-        }
-        if pulse.requests.load(Ordering::Relaxed) >= hall.limits.queries_per_connection {
-            break Some(Event::QueriesSpent);
         }
         let due = Moment::from_nanos(pulse.last_ns.load(Ordering::Relaxed)) + hall.limits.idle;
         let left = due.since(hall.clock.now());

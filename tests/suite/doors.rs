@@ -693,3 +693,45 @@ fn https_is_spoken_by_its_rules() {
     refused(ask("POST /dns-query", media, &[1, 2, 3]), 400);
     house.await_event(Event::HttpRefused, 7);
 }
+
+/// Asks once over a connection that stays, in HTTP/1.1, and takes the answer.
+fn asks_over(stream: &mut impl Wire) -> io::Result<()> {
+    write!(stream, "GET /dns-query?dns=AAABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB HTTP/1.1\r\nhost: {HOST}\r\n\r\n")?;
+    let (mut head, mut octet) = (Vec::new(), [0; 1]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut octet)?;
+        head.extend(octet);
+    }
+    let head = String::from_utf8_lossy(&head).to_lowercase();
+    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.parse().ok());
+    stream.read_exact(&mut vec![0; length.expect("a length")])
+}
+
+#[test]
+fn who_has_just_asked_by_https_is_not_the_first_to_go() {
+    let house = House::open(Limits { connections: 2, ..patient() });
+    let mut streams = [(), ()].map(|()| {
+        let mut stream = encrypt(connect(house.at(HTTPS)), house.trusted(), &["http/1.1"]);
+        asks_over(&mut stream).expect("an answer");
+        stream
+    });
+    let [older, younger] = &mut streams;
+    asks_over(older).expect("an answer");
+    let _third = connect(house.at(PLAIN));
+    assert!(has_ended(younger), "it has asked nothing for longer");
+    asks_over(older).expect("an answer");
+    assert_eq!(house.tally.of(Event::MadeRoom), 1);
+}
+
+#[test]
+fn a_connection_by_https_has_so_many_queries() {
+    // Found at once, long before anybody is idle.
+    let idle = Duration::from_secs(3_600);
+    let house = House::open(Limits { queries_per_connection: 3, idle, ..patient() });
+    let mut stream = encrypt(connect(house.at(HTTPS)), house.trusted(), &["http/1.1"]);
+    for _ in 0..3 {
+        asks_over(&mut stream).expect("an answer");
+    }
+    house.await_event(Event::QueriesSpent, 1);
+    assert!(has_ended(&mut stream));
+}
