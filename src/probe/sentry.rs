@@ -110,12 +110,14 @@ impl Sentry {
         let Monitor { timing, comeback, .. } = *self.target().monitor;
         let asker = Asker::new(self.target(), &self.shared.tls, self.letterbox.clone());
         let (mut gauge, mut next, mut told, mut certificate_told) = (Gauge::default(), first, None, None);
+        // Since when a probe is owed that could not be sent: tries are none, so that who watches sees it overdue.
+        let mut owed = None;
         loop {
-            self.record.set_due(next);
+            self.record.set_due(owed.unwrap_or(next));
             while self.is_released_before(next).await {
                 condition = self.release(condition, next, &gauge, &mut told);
             }
-            let (found, start, end) = self.ask(&asker, asker.patience(&timing)).await;
+            let (found, start, end) = self.ask(&asker, asker.patience(&timing), owed).await;
             debug!("{}: {}", self.target(), Told(&found));
             if let Err(failure) = &found
                 && failure.is_ours()
@@ -123,13 +125,14 @@ impl Sentry {
                 if self.shared.unsent.rise(end) {
                     warn!("probes cannot be sent, so verdicts stand still: {failure}");
                 }
+                owed = owed.or(Some(next));
                 next = end + timing.fast;
                 continue;
             }
             if self.shared.unsent.fall(end) {
                 info!("probes can be sent again");
             }
-            let late = start.since(next);
+            let late = start.since(owed.take().unwrap_or(next));
             self.shared.ledger.started_late(late);
             let finding = if found.is_ok() { Finding::Success } else { Finding::Failure };
             let probed = Probed { finding, start, end, held: end < self.record.held_until() };
@@ -176,13 +179,13 @@ impl Sentry {
         &self.record.target
     }
 
-    /// Probes once: what was found, from when to when.
-    async fn ask(&self, asker: &Asker, patience: Duration) -> (Found, Moment, Moment) {
+    /// Probes once: what was found, from when to when. Until then it is due, or since it is `owed`.
+    async fn ask(&self, asker: &Asker, patience: Duration, owed: Option<Moment>) -> (Found, Moment, Moment) {
         let _own_place = asker.place().await;
         // What sends nothing takes no place from others, for all of its lease.
         let _place = if asker.sends() { self.shared.place().await } else { None };
         let start = self.shared.clock.now();
-        self.record.set_due(start + patience);
+        self.record.set_due(owed.unwrap_or(start + patience));
         // On the heap, since it is large and most of the time there is none; in this task, which costs less than one
         // of its own.
         let found = match survive(Box::pin(time::timeout(patience, asker.ask()))).await {

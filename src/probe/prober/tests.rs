@@ -8,7 +8,7 @@ use tokio::time;
 use super::*;
 use crate::health::{Comeback, Failback, HoldDown, Load, PerMille, STEP_PER_INTERVAL, Timing};
 use crate::probe::endpoint::{Endpoint, Reply, loopback};
-use crate::probe::{Failure, HttpProbe, Probe, Tally, TcpProbe};
+use crate::probe::{ExecProbe, Failure, HttpProbe, Probe, Tally, TcpProbe};
 
 /// Real time, so nothing here is judged by when it comes, only by what comes after what. The interval is long
 /// for a probe's sake: within it, even a machine that is held up for a second answers in time.
@@ -338,6 +338,34 @@ async fn a_restored_verdict_turns_by_results_alone() {
     assert_eq!((of(down).tally.turns, of(down).condition.state()), (1, State::Up));
     assert_eq!((of(up).tally.turns, of(up).tally.failures, of(up).since), (0, 0, 1_000));
     assert!(of(down).since > 1_000, "the verdict turned now");
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_overdue_and_makes_verdicts_stale() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("program");
+    let command = vec![program.to_str().expect("a path").to_owned()];
+    let probe = Probe::Exec(ExecProbe { command, environment: Vec::new(), exit: vec![0], port: None });
+    let often = Timing { interval: Duration::from_millis(100), ..TIMING };
+    let monitor = Arc::new(Monitor { probe, timing: often, comeback: Comeback::default() });
+    let (mut prober, mut changes) = start();
+    prober.watch(Target { address: loopback(62).ip(), monitor }, None);
+    let ledger = prober.ledger();
+    // Real time: the watchdog is a thread with a clock of its own, and looks once a second.
+    let stale = async |wanted: bool| {
+        let look = async {
+            while ledger.lag().stale != wanted {
+                time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        time::timeout(Duration::from_secs(60), look).await.expect("the watchdog to see it");
+    };
+    stale(true).await;
+    assert!(changes.try_recv().is_none(), "nothing was learnt");
+    // One that is there already: whoever writes a program may find another thread's child holding it open.
+    std::os::unix::fs::symlink("/bin/true", &program).expect("a program");
+    assert_eq!(next(&mut changes).await.health, Health::UP);
+    stale(false).await;
 }
 
 #[tokio::test]
