@@ -151,7 +151,7 @@ pub enum Probe {
 
 /// Why this process may send no ICMP echo, over one family or both, if so.
 pub fn icmp_fault() -> Option<Failure> {
-    icmp::FAMILIES.into_iter().find_map(|address| icmp::permitted(address).err())
+    icmp::fault()
 }
 
 /// Why the program at `path` could not be run, if so: "does not exist".
