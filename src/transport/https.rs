@@ -24,6 +24,7 @@ use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
 use super::desk::Asking;
+use super::forgettable::{Forgettable, Wish};
 use super::hall::Hall;
 use super::tally::Event;
 use crate::answer::Outcome;
@@ -154,6 +155,7 @@ pub(super) async fn converse(stream: TlsStream<TcpStream>, hall: &Hall, asking: 
             }
         })
     };
+    let (stream, wish) = Forgettable::new(stream);
     let (stream, limits) = (TokioIo::new(stream), &hall.limits);
     if is_h2 {
         let mut builder = http2::Builder::new(TokioExecutor::new());
@@ -168,7 +170,7 @@ pub(super) async fn converse(stream: TlsStream<TcpStream>, hall: &Hall, asking: 
             .keep_alive_interval(limits.send)
             .keep_alive_timeout(limits.send);
         let connection = std::pin::pin!(builder.serve_connection(stream, service));
-        drive(connection, |connection| connection.graceful_shutdown(), &pulse, hall).await;
+        drive(connection, |connection| connection.graceful_shutdown(), (&pulse, &wish), hall).await;
     } else {
         let mut builder = http1::Builder::new();
         builder
@@ -176,7 +178,7 @@ pub(super) async fn converse(stream: TlsStream<TcpStream>, hall: &Hall, asking: 
             .header_read_timeout(limits.idle.max(limits.receive))
             .max_buf_size(HEAD_OCTETS_MAX as usize);
         let connection = std::pin::pin!(builder.serve_connection(stream, service));
-        drive(connection, |connection| connection.graceful_shutdown(), &pulse, hall).await;
+        drive(connection, |connection| connection.graceful_shutdown(), (&pulse, &wish), hall).await;
     }
 }
 
@@ -184,7 +186,7 @@ pub(super) async fn converse(stream: TlsStream<TcpStream>, hall: &Hall, asking: 
 async fn drive<C>(
     mut connection: std::pin::Pin<&mut C>,
     finish: impl FnOnce(std::pin::Pin<&mut C>),
-    pulse: &Pulse,
+    (pulse, wish): (&Pulse, &Wish),
     hall: &Hall,
 ) where
     C: Future<Output = hyper::Result<()>>,
@@ -196,7 +198,7 @@ async fn drive<C>(
             // First the connection, then what it has asked.
             biased;
             over = connection.as_mut() => {
-                if over.is_err_and(|error| error.is_parse() || error.is_parse_too_large()) {
+                if over.is_err_and(|error| error.is_parse()) {
                     hall.count(Event::Garbage);
                 }
                 return;
@@ -220,7 +222,10 @@ async fn drive<C>(
     };
     end.into_iter().for_each(|event| hall.count(event));
     finish(connection.as_mut());
-    let _ = timeout(hall.limits.send, connection).await;
+    if timeout(hall.limits.send, connection).await.is_err() {
+        hall.count(Event::SlowToRead);
+        wish.forget();
+    }
 }
 
 async fn query_of(request: Request<Incoming>, hall: &Hall) -> Result<Vec<u8>, StatusCode> {

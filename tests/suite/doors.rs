@@ -408,6 +408,30 @@ fn who_never_reads_holds_little() {
     house.await_event(Event::SlowToRead, 1);
 }
 
+/// By HTTPS as well, and the system forgets what waits for it, rather than send that for minutes more.
+#[test]
+fn who_never_reads_by_https_is_reset() {
+    let limits = Limits { idle: Duration::from_millis(300), send: Duration::from_millis(500), ..patient() };
+    let house = House::open(limits);
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(4_096).expect("a size");
+    socket.connect_timeout(&house.at(HTTPS).into(), PATIENCE).expect("a connection");
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time");
+    let mut stream = encrypt(stream, house.trusted(), &["http/1.1"]);
+    let query = request("large.example.com. TXT");
+    let head = format!(
+        "POST /dns-query HTTP/1.1\r\nhost: {HOST}\r\ncontent-type: application/dns-message\r\ncontent-length: {}\r\n\r\n",
+        query.len()
+    );
+    // 60 KB each: more than both systems hold.
+    let asked = [head.as_bytes(), &query].concat().repeat(40);
+    stream.write_all(&asked).expect("sent");
+    house.await_event(Event::SlowToRead, 1);
+    let rest = io::copy(stream.get_mut(), &mut io::sink());
+    assert_eq!(rest.expect_err("no end in order").kind(), io::ErrorKind::ConnectionReset);
+}
+
 #[test]
 fn garbage_ends_a_connection_after_the_answers_before_it() {
     let house = House::open(patient());
