@@ -106,7 +106,10 @@ pub(super) async fn attend(endpoint: Endpoint, hall: Hall) {
         }
         match hall.gate.enter() {
             Some(place) => drop(tokio::spawn(receive(incoming, here, place, hall.clone()))),
-            None => incoming.refuse(),
+            None => {
+                hall.count(Event::RefusedFull);
+                incoming.refuse();
+            }
         }
     }
     // Nobody new; those who are here are told to go, and leave with what they wait for.

@@ -100,7 +100,10 @@ pub(super) async fn attend(listener: TcpListener, speech: Speech, hall: Hall) {
                     None => {
                         // Those that were told to go need a moment.
                         sleep(LEAVING_PAUSE).await;
-                        let Some(place) = hall.gate.enter() else { continue };
+                        let Some(place) = hall.gate.enter() else {
+                            hall.count(Event::RefusedFull);
+                            continue;
+                        };
                         place
                     }
                 };

@@ -493,6 +493,18 @@ fn a_client_has_so_many_connections() {
     });
 }
 
+#[test]
+fn who_finds_no_place_is_refused_once() {
+    // Whoever owes a header waits for it elsewhere than at the gate, so that nobody can be told to make room: there is
+    // one place, and 64 more for those who come while others leave.
+    let house = House::open_behind(Limits { connections: 1, ..patient() }, &["127.0.0.0/8"]);
+    let _held: Vec<_> = (0..65).map(|_| connect(house.at(PLAIN))).collect();
+    for _ in 0..10 {
+        assert!(has_ended(&mut connect(house.at(PLAIN))));
+    }
+    assert_eq!((house.tally.of(Event::Accepted), house.tally.of(Event::RefusedFull)), (65, 10));
+}
+
 /// Connections from as many networks as there are numbers, so that no client's own limit is met.
 fn connect_from(number: u16, to: SocketAddr) -> TcpStream {
     let [high, low] = number.to_be_bytes();
