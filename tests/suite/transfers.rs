@@ -138,6 +138,7 @@ fn ask_by(
                 (Verdict::BadSignature, ResponseCode::NotAuth) => "bad signature",
                 (Verdict::Denied, ResponseCode::NotAuth) => "not ours",
                 (Verdict::Denied, ResponseCode::Refused) => "refused",
+                (Verdict::Denied, ResponseCode::ServFail) => "not ready",
                 other => panic!("{other:?}"),
             })
         }
@@ -203,6 +204,9 @@ fn who_may_have_it() {
     check(&[("192.0.2.0/24", true)], "192.0.2.1", "example.org", Err("refused"));
     let soa = request("example.org", Rtype::SOA, None).finish();
     assert_eq!(ask(&snapshot(), &grants(&[]), "192.0.2.1", &soa), Err("no concern"));
+    let axfr = request("example.org", Rtype::AXFR, None).finish();
+    let nothing_yet = Snapshot::new(0, Vec::new());
+    assert_eq!(ask(&nothing_yet, &grants(&[("192.0.2.0/24", false)]), "192.0.2.1", &axfr), Err("not ready"));
 }
 
 #[test]
