@@ -99,14 +99,24 @@ async fn what_is_no_query_ends_the_connection() {
     let mut response = good.clone();
     response[4] |= 0x80;
     let twice = [&good[..], &good].concat();
-    let cases = [&with_id[..], &response, &twice, &good[..20], &[], &[0], &vec![0; 66_000]];
+    // The OPT record is the last, and its last two octets say how much follows: an option of code 11 without data.
+    let mut kept = framed("www.example.com. A edns");
+    let at = kept.len() - 2;
+    kept[at..].copy_from_slice(&[0, 4]);
+    kept.extend([0, 11, 0, 0]);
+    kept[1] += 4;
+    let cases = [&with_id[..], &response, &twice, &kept, &good[..20], &[], &[0], &vec![0; 66_000]];
     for bad in cases {
         let (_endpoint, connection) = connect(&house, TLS, "doq").await.expect("a connection");
         assert_eq!(exchange(&connection, bad).await, None, "{} octets", bad.len());
         // DOQ_PROTOCOL_ERROR (RFC 9250 §8.4).
         assert_eq!(closed_with(&connection).await, Some(VarInt::from_u32(2)), "{} octets", bad.len());
     }
-    assert_eq!(house.tally.of(Event::Garbage), cases.len() as u64);
+    let (_endpoint, connection) = connect(&house, TLS, "doq").await.expect("a connection");
+    let mut one_way = connection.open_uni().await.expect("a stream");
+    one_way.write_all(&good).await.expect("sent");
+    assert_eq!(closed_with(&connection).await, Some(VarInt::from_u32(2)), "a stream of one way");
+    assert_eq!(house.tally.of(Event::Garbage), cases.len() as u64 + 1);
     house.leave().await;
 }
 
