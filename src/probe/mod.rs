@@ -6,6 +6,7 @@
 mod answered;
 mod asker;
 mod changes;
+mod dates;
 mod dns;
 mod exec;
 mod connection;
