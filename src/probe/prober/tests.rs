@@ -80,19 +80,25 @@ async fn a_death_and_a_return_are_found() {
 struct Watcher {
     endpoint: Endpoint,
     changes: Changes,
-    /// What was told last, and after how many probes.
-    last: (Option<Load>, usize),
+    ledger: Arc<Ledger>,
+    /// What was told last.
+    last: Option<Load>,
+    /// Probes that were over when each of the last two changes was read, the older first.
+    probes: [u64; 2],
 }
 
 impl Watcher {
-    /// The next load that is told, within what it may have moved by in as many probes.
+    /// The next load that is told, within what it may have moved by in as many probes: those since the last change but one
+    /// was read, since the last one was told after that. One that timed out moves it as well.
     async fn next(&mut self) -> Option<Load> {
         let change = next(&mut self.changes).await;
-        assert!(change.health.alive || self.last.0.is_none(), "{change:?}");
-        let probes = self.endpoint.seen().len();
-        let (load, most) = (change.health.load, STEP_PER_INTERVAL as usize * (probes - self.last.1) + 1);
+        assert!(change.health.alive || self.last.is_none(), "{change:?}");
+        let probes: u64 = self.ledger.reports().iter().map(|report| report.tally.probes).sum();
+        let [before, last] = self.probes;
+        self.probes = [last, probes];
+        let (load, most) = (change.health.load, STEP_PER_INTERVAL as usize * (probes - before) as usize + 1);
         let moved = |a: PerMille, b: PerMille| usize::from(a.get().abs_diff(b.get()));
-        match (self.last.0, load) {
+        match (self.last, load) {
             (Some(old), Some(new)) => {
                 assert!(moved(old.utilization, new.utilization) <= most, "{old:?} → {new:?} in {most}");
                 assert!(moved(old.trust, new.trust) <= most, "{old:?} → {new:?} in {most}");
@@ -101,7 +107,7 @@ impl Watcher {
             (None, Some(new)) => assert_eq!(new.trust.get(), STEP_PER_INTERVAL),
             (None, None) => {}
         }
-        self.last = (load, probes);
+        self.last = load;
         load
     }
 
@@ -124,7 +130,7 @@ async fn the_load_moves_within_bounds_and_goes_when_reports_stop() {
     let endpoint = Endpoint::plain(loopback(28), reporting("cpu_utilization=0.2")).await;
     let (mut prober, changes) = start();
     prober.watch(http(endpoint.address, timing), None);
-    let mut watcher = Watcher { endpoint, changes, last: (None, 0) };
+    let mut watcher = Watcher { endpoint, changes, ledger: prober.ledger(), last: None, probes: [0; 2] };
     let steady = watcher.until(|load| load.is_some_and(|load| load.trust.get() >= 150)).await;
     assert!(steady.iter().flatten().all(|load| load.utilization.get() == 200), "{steady:?}");
 
