@@ -23,11 +23,10 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
-use super::desk::Asking;
+use super::desk::{Asking, Reply};
 use super::forgettable::{Forgettable, Wish};
 use super::hall::Hall;
 use super::tally::Event;
-use crate::answer::Outcome;
 use crate::moment::Moment;
 use crate::wire::response::freshness;
 
@@ -86,11 +85,11 @@ impl<'r> Head<'r> {
 /// Answers a query that came by HTTP.
 pub(super) fn respond(query: Result<Vec<u8>, StatusCode>, asking: &Asking, hall: &Hall) -> Response<Bytes> {
     let mut octets = Bytes::new();
-    let outcome = query.map(|query| asking.answer(&query, |response| octets = Bytes::copy_from_slice(response)));
-    let status = match outcome {
-        Ok(Outcome::Answered(_)) => StatusCode::OK,
+    let reply = query.map(|query| asking.reply(&query, |response| octets = Bytes::copy_from_slice(response)));
+    let status = match reply {
+        Ok(Reply::Message) => StatusCode::OK,
         // What gets no answer by UDP is no query (§4.2.1 leaves errors of DNS to DNS, and this is none).
-        Ok(Outcome::Dropped(_)) => StatusCode::BAD_REQUEST,
+        Ok(Reply::Silence | Reply::Transfer(_)) => StatusCode::BAD_REQUEST,
         Err(status) => status,
     };
     if status != StatusCode::OK {

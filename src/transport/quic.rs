@@ -15,14 +15,14 @@ use quinn::{
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::time::timeout;
 
-use super::desk::Asking;
+use super::desk::{Asking, Reply};
 use super::gate::Place;
 use super::hall::Hall;
 use super::http3;
 use super::limits::Limits;
 use super::requests::{End, Requests, Source};
 use super::tally::Event;
-use crate::answer::{Outcome, Peer, Transport};
+use crate::answer::{Peer, Transport};
 use crate::observe::Ends;
 use crate::wire::qname::Qname;
 use crate::wire::query::Query;
@@ -210,13 +210,13 @@ async fn exchange(
         }
     };
     let mut out = Vec::new();
-    let outcome = message_of(&octets).map(|query| {
-        asking.answer(query, |response| {
+    let reply = message_of(&octets).map(|query| {
+        asking.reply(query, |response| {
             out.extend_from_slice(&(response.len() as u16).to_be_bytes());
             out.extend_from_slice(response);
         })
     });
-    if !matches!(outcome, Some(Outcome::Answered(_))) {
+    if !matches!(reply, Some(Reply::Message)) {
         // §4.3.3: what is no query is answered by the end of the connection.
         hall.count(Event::Garbage);
         return connection.close(PROTOCOL_ERROR, b"not one query with the message id 0, or one that asks to be kept");

@@ -157,8 +157,8 @@ pub fn serve(
             let peer = Peer { address, transport: Transport::Udp };
             let came = secondaries.receive(snapshot, (peer, tally), request, |unsigned| {
                 let mut response = Response::new(&mut *octets);
-                let outcome = answer(snapshot, &mut worker, peer, now, unsigned, &mut response);
-                (response.octets().to_vec(), outcome)
+                answer(snapshot, &mut worker, peer, now, unsigned, &mut response);
+                response.octets().to_vec()
             });
             let ends = || {
                 let asked = destination.ip().unwrap_or_else(|| server.ip());
@@ -166,8 +166,8 @@ pub fn serve(
             };
             if let Some(came) = came {
                 let reply = match came {
-                    Came::Signed(reply, _) => reply,
-                    Came::Reply(mut reply, _) => {
+                    Came::Signed(reply) => reply,
+                    Came::Reply(mut reply) => {
                         worker.withhold(peer, now, &mut reply);
                         reply
                     }
