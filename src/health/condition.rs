@@ -170,8 +170,8 @@ impl Condition {
     }
 
     /// How it reads at `now`, in logs and in a status: `recovering (held for another 12s)`.
-    pub fn told(&self, comeback: &Comeback, now: Moment) -> Told {
-        Told { state: self.record.state, held: self.held_until(comeback).since(now).as_secs() }
+    pub fn in_words(&self, comeback: &Comeback, now: Moment) -> InWords {
+        InWords { state: self.record.state, held: self.held_until(comeback).since(now).as_secs() }
     }
 
     /// What becomes of it when it is well at `end`.
@@ -210,13 +210,13 @@ impl Condition {
 
 /// How a condition reads.
 #[derive(Clone, Copy, Debug)]
-pub struct Told {
+pub struct InWords {
     state: State,
     /// Whole seconds of a hold that are left.
     held: u64,
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for InWords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.state, self.held) {
             (State::Held, 1..) => write!(f, "recovering (held for another {}s)", self.held),

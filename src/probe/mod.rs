@@ -47,7 +47,7 @@ pub use exec::PROGRAMS_MAX;
 pub use failure::{Failure, SHOWN_MAX};
 pub use grpc::{GrpcProbe, SERVICE_OCTETS_MAX};
 pub use handshake::TlsProbe;
-pub use ledger::{Heard, Lag, Ledger, Report, Restored, Tally};
+pub use ledger::{Heard, Lag, Ledger, ProbeCounts, Report, Restored};
 pub use measured::{LATENCY_BOUNDS, Measured};
 pub use prober::{FIRST_ROUND_GAP, Prober};
 pub use push::Pushed;

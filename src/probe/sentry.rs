@@ -118,7 +118,7 @@ impl Sentry {
                 condition = self.release(condition, next, &gauge, &mut told);
             }
             let (found, start, end) = self.ask(&asker, asker.patience(&timing), owed).await;
-            debug!("{}: {}", self.target(), Told(&found));
+            debug!("{}: {}", self.target(), FoundInWords(&found));
             if let Err(failure) = &found
                 && failure.is_ours()
             {
@@ -200,12 +200,12 @@ impl Sentry {
         match step.turned {
             // A start is not news: there may be thousands.
             Some(Verdict::Up) if old == State::Unknown => debug!("{}: up", self.target()),
-            Some(_) => info!("{}: {old} → {}: {}", self.target(), step.condition.state(), Told(found)),
+            Some(_) => info!("{}: {old} → {}: {}", self.target(), step.condition.state(), FoundInWords(found)),
             // It is well and stays out all the same: that is news.
             None if old != step.condition.state()
                 && matches!(step.condition.state(), State::Held | State::Awaiting) =>
             {
-                let now = step.condition.told(&self.target().monitor.comeback, step.condition.record().judged);
+                let now = step.condition.in_words(&self.target().monitor.comeback, step.condition.record().judged);
                 info!("{}: {old} → {now}", self.target());
             }
             None => {}
@@ -236,9 +236,9 @@ async fn survive<F: Future>(mut probe: Pin<Box<F>>) -> Option<F::Output> {
 }
 
 /// A result as it stands in logs.
-struct Told<'a>(&'a Found);
+struct FoundInWords<'a>(&'a Found);
 
-impl fmt::Display for Told<'_> {
+impl fmt::Display for FoundInWords<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Ok(Answered { load: None, .. }) => f.write_str("answers as it should"),

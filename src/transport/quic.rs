@@ -20,7 +20,7 @@ use super::gate::Place;
 use super::hall::Hall;
 use super::http3;
 use super::limits::Limits;
-use super::requests::{End, Requests, Source};
+use super::requests::{Requests, Source, Stopped};
 use super::tally::Event;
 use crate::answer::{Peer, Transport};
 use crate::observe::Ends;
@@ -149,16 +149,16 @@ async fn receive(incoming: Incoming, here: SocketAddr, mut place: Place, hall: H
 /// One query on each stream that the client opens (RFC 9250 §4.2), until one side has had enough.
 async fn converse(connection: &Connection, hall: &Hall, asking: &Asking) {
     let mut requests = Requests::new(hall);
-    let end = requests
+    let stopped = requests
         .attend(&mut Streams { connection, hall }, |(send, receive)| {
             let (whole, hall, asking) = (connection.clone(), hall.clone(), asking.clone());
             async move { exchange(&whole, send, receive, &hall, &asking).await }
         })
         .await;
-    let code = match end {
-        End::Gone => return,
-        End::Limit(Event::MadeRoom) => EXCESSIVE_LOAD,
-        End::Limit(_) | End::Closing => NO_ERROR,
+    let code = match stopped {
+        Stopped::Gone => return,
+        Stopped::Limit(Event::MadeRoom) => EXCESSIVE_LOAD,
+        Stopped::Limit(_) | Stopped::Closing => NO_ERROR,
     };
     requests.finish().await;
     connection.close(code, b"");

@@ -52,7 +52,7 @@ fn told(timing: &Timing, comeback: &Comeback, results: &str) -> Vec<String> {
             Some(Verdict::Down) => " ↓",
             None => "",
         };
-        seen.push(format!("{}{turned}", step.condition.told(comeback, end)));
+        seen.push(format!("{}{turned}", step.condition.in_words(comeback, end)));
         condition = step.condition;
     }
     seen

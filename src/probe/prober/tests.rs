@@ -8,7 +8,7 @@ use tokio::time;
 use super::*;
 use crate::health::{Comeback, Failback, HoldDown, Load, PerMille, STEP_PER_INTERVAL, Timing};
 use crate::probe::endpoint::{Endpoint, Reply, loopback};
-use crate::probe::{ExecProbe, Failure, HttpProbe, Probe, Tally, TcpProbe};
+use crate::probe::{ExecProbe, Failure, HttpProbe, Probe, ProbeCounts, TcpProbe};
 
 /// Real time, so nothing here is judged by when it comes, only by what comes after what. The interval is long
 /// for a probe's sake: within it, even a machine that is held up for a second answers in time.
@@ -231,7 +231,7 @@ async fn a_restored_verdict_is_told_at_once_and_promises_nothing() {
     let silent = Endpoint::plain(loopback(29), Reply::Hang(String::new())).await;
     let (mut prober, mut changes) = start();
     let timing = Timing { interval: Duration::from_secs(3_600), timeout: Duration::from_secs(3_600), ..TIMING };
-    let tally = Tally { probes: 7, failures: 3, turns: 2 };
+    let tally = ProbeCounts { probes: 7, failures: 3, turns: 2 };
     let mut check = |state: State, timing: Timing, alive: bool| {
         let restored = Restored { state, since: 1_000, deaths: 0, tally };
         let probe = prober.watch(http(silent.address, timing), Some(restored));
@@ -266,7 +266,7 @@ async fn a_hold_and_a_slow_start_go_on_over_a_restart() {
     let now = prober.shared.clock.now();
     // What happened a minute before this process: its clock knows of it.
     let since = prober.shared.clock.unix_ms(now) - 60_000;
-    let restored = |state| Some(Restored { state, since, deaths: 2, tally: Tally::default() });
+    let restored = |state| Some(Restored { state, since, deaths: 2, tally: ProbeCounts::default() });
     let probe = prober.watch(waiting(&endpoint, comeback), restored(State::Down));
     assert!(!next(&mut changes).await.health.alive, "as it was");
     let held = next(&mut changes).await;
@@ -288,7 +288,7 @@ async fn what_awaits_its_release_is_let_up() {
     let endpoint = Endpoint::plain(loopback(34), ok()).await;
     let (mut prober, mut changes) = start();
     let comeback = Comeback { failback: Failback::Manual, hold_down: HoldDown::OFF, ..Comeback::default() };
-    let restored = Restored { state: State::Down, since: 1_000, deaths: 1, tally: Tally::default() };
+    let restored = Restored { state: State::Down, since: 1_000, deaths: 1, tally: ProbeCounts::default() };
     let probe = prober.watch(waiting(&endpoint, comeback), Some(restored));
     prober.release(probe);
     while !prober.awaits_release(probe) {
@@ -327,7 +327,7 @@ async fn who_recovers_while_its_verdict_is_held_waits_for_nothing() {
 async fn a_restored_verdict_turns_by_results_alone() {
     let (up, down) = (Endpoint::plain(loopback(30), ok()).await, Endpoint::plain(loopback(31), ok()).await);
     let (mut prober, mut changes) = start();
-    let restored = |state| Some(Restored { state, since: 1_000, deaths: 0, tally: Tally::default() });
+    let restored = |state| Some(Restored { state, since: 1_000, deaths: 0, tally: ProbeCounts::default() });
     let up = prober.watch(http(up.address, TIMING), restored(State::Up));
     let down = prober.watch(http(down.address, TIMING), restored(State::Down));
     let mut healths: HashMap<ProbeId, Vec<(bool, Option<Verdict>)>> = HashMap::new();
