@@ -411,7 +411,8 @@ fn who_never_reads_holds_little() {
 /// By HTTPS as well, and the system forgets what waits for it, rather than send that for minutes more.
 #[test]
 fn who_never_reads_by_https_is_reset() {
-    let limits = Limits { idle: Duration::from_millis(300), send: Duration::from_millis(500), ..patient() };
+    // Idle for long enough that the requests are there before, on a machine that is held up.
+    let limits = Limits { idle: Duration::from_secs(3), send: Duration::from_millis(500), ..patient() };
     let house = House::open(limits);
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.set_recv_buffer_size(4_096).expect("a size");

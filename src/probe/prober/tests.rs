@@ -352,8 +352,7 @@ async fn what_cannot_be_sent_is_overdue_and_makes_verdicts_stale() {
     let program = folder.path().join("program");
     let command = vec![program.to_str().expect("a path").to_owned()];
     let probe = Probe::Exec(ExecProbe { command, environment: Vec::new(), exit: vec![0], port: None });
-    let often = Timing { interval: Duration::from_millis(100), ..TIMING };
-    let monitor = Arc::new(Monitor { probe, timing: often, comeback: Comeback::default() });
+    let monitor = Arc::new(Monitor { probe, timing: TIMING, comeback: Comeback::default() });
     let (mut prober, mut changes) = start();
     prober.watch(Target { address: loopback(62).ip(), monitor }, None);
     let ledger = prober.ledger();
