@@ -199,7 +199,9 @@ impl Overrides {
                     any = true;
                     // Of what there is nothing to release of, so many are told.
                     let pools = &served.steering.pools;
-                    if request.force.is_some() || found.len() < OVERRIDES_MAX || awaits(pools, number) {
+                    let is_told = request.force.is_some() || found.len() < OVERRIDES_MAX;
+                    // One that is forced may be meant by its address alone.
+                    if is_told || self.0.contains_key(&target) || awaits(pools, number) {
                         found.insert(target);
                     }
                 });

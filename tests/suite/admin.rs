@@ -479,6 +479,13 @@ fn everything_is_released_however_much_is_matched() {
     assert_eq!(steered.status()["overrides"].as_array().map(Vec::len), Some(60));
     steered.says(&["auto", "*/*"]);
     assert_eq!(steered.status()["overrides"], Value::Array(Vec::new()));
+    // By its address, and behind more than are told.
+    steered.says(&["drain", "p9/e60"]);
+    steered.says(&["auto", "p9/192.0.2.*"]);
+    assert_eq!(steered.status()["overrides"], Value::Array(Vec::new()));
+    steered.says(&["drain", "p9/e60"]);
+    steered.says(&["auto", "*/192.0.2.*"]);
+    assert_eq!(steered.status()["overrides"], Value::Array(Vec::new()));
     let head = format!("POST /v1/steer HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json", steered.admin);
     let (status, problem) = http(steered.admin, &head, r#"{"select": [], "who": "ada"}"#);
     let said = problem["detail"].as_str().unwrap_or_default();

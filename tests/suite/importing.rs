@@ -370,7 +370,7 @@ members = [
             "one.example.com.: aliases lead round in a circle",
             "one.example.com.: alias of other.example.com.: nothing of that is carried over",
             "other.example.com.: alias of one.example.com.: nothing of that is carried over",
-            "mixed.example.com.: mixed.example.com. x: A and AAAA lead to different things; here what the first lacks, or has \
+            "mixed.example.com.: x: A and AAAA lead to different things; here what the first lacks, or has \
              nothing alive of, comes from the next",
         ],
         &[("example.com.toml", policy)],

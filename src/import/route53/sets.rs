@@ -263,9 +263,8 @@ impl<'a> Sets<'a> {
             (is_alias_alone, _) => {
                 if let Some(set) = sets.first() {
                     let what = format!(
-                        "{} {}: A and AAAA lead to different things; here what the first lacks, or has nothing alive of, \
-                         comes from the next",
-                        set.name,
+                        "{}: A and AAAA lead to different things; here what the first lacks, or has nothing alive of, comes \
+                         from the next",
                         set.set_identifier.as_deref().unwrap_or_default()
                     );
                     self.imported.note(Fate::Changed, &set.name, what);
