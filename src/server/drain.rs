@@ -11,10 +11,18 @@ use crate::moment::Moment;
 use crate::policy::{EndpointId, Family, Given, PoolId, Pools, Target, WhenAllDown};
 use crate::snapshot::{Balanced, Served, Steering};
 
-/// What is added to a TTL: a second for the answer to leave a worker that has the pools of before in its hand, and to
-/// reach the cache, where the TTL begins; and one for caches that count whole seconds (Unbound still gives a record in the
-/// second in which it ends).
-const MARGIN: Duration = Duration::from_secs(2);
+/// How long a process may answer what it has taken in once another one answers, of which a drain may be asked from then
+/// on: that one knows nothing of it.
+pub(super) const LAST_ANSWERS: Duration = Duration::from_millis(500);
+
+/// How long an answer is on its way to the cache, where its TTL begins: half as long again as by way of a satellite.
+const ON_ITS_WAY: Duration = Duration::from_millis(500);
+
+/// What caches may add that count whole seconds: Unbound still gives a record in the second in which it ends.
+const WHOLE_SECOND: Duration = Duration::from_secs(1);
+
+/// What is added to a TTL: 0.5 s + 0.5 s + 1 s = 2 s.
+const MARGIN: Duration = LAST_ANSWERS.saturating_add(ON_ITS_WAY).saturating_add(WHOLE_SECOND);
 
 /// The TTLs that an endpoint's answers may have: the greatest of all names that lead to it, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -12,6 +12,7 @@ mod retired;
 mod steering;
 
 use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -236,6 +237,13 @@ impl Keeper {
         self.keep_state();
         self.publish_pending();
         self.retired.look(self.clock.now());
+    }
+
+    /// Does one thing after the other, until it is dropped.
+    pub(super) async fn attend_on(&mut self) -> Infallible {
+        loop {
+            self.attend().await;
+        }
     }
 
     /// When there is something to do though nothing came.

@@ -323,7 +323,8 @@ impl Server {
     async fn open(&mut self, predecessor: Option<Predecessor>) -> Result<(), StartError> {
         let replaces = predecessor.is_some();
         let counts = match predecessor {
-            Some(before) => before.serving().await,
+            // UDP is answered here by now.
+            Some(before) => self.attend_until(before.serving()).await,
             None => Vec::new(),
         };
         match self.planes.complete(counts) {
@@ -396,7 +397,8 @@ impl Server {
         supervisor::stopping();
         self.life.enter(Phase::Stopping);
         self.handing.remove();
-        self.linger(delay).await;
+        // Routes are withdrawn meanwhile.
+        self.attend_until(tokio::time::sleep(delay)).await;
         drop(self.goods);
         let counts = self.planes.stop().await;
         self.keeper.finish().await;
@@ -404,33 +406,38 @@ impl Server {
         finish_log(self.observer);
     }
 
-    /// Answers on for a while, with all that belongs to it: routes are withdrawn meanwhile.
-    async fn linger(&mut self, delay: Duration) {
-        let over = tokio::time::sleep(delay);
-        tokio::pin!(over);
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut over => return,
-                () = self.heartbeat.tick() => self.heartbeat.beat(),
-                () = self.keeper.attend() => {}
-            }
+    /// Keeps what is answered true until `over`: nothing else is done meanwhile.
+    async fn attend_until<T>(&mut self, over: impl Future<Output = T>) -> T {
+        let Self { keeper, heartbeat, .. } = self;
+        tokio::select! {
+            biased;
+            done = over => done,
+            never = heartbeat.go_on() => match never {},
+            never = keeper.attend_on() => match never {},
         }
     }
 
     /// Lets go of everything, since another process answers. The state is that one's to keep.
-    async fn leave(mut self, Leaving { successor, released }: Leaving) {
+    async fn leave(self, Leaving { successor, released }: Leaving) {
+        let Self { mut keeper, planes, life, mut handing, goods, admin, observer, .. } = self;
         tracing::info!("process {successor} has taken over");
         supervisor::succeeded_by(successor);
-        self.life.enter(Phase::Stopping);
-        self.handing.close();
-        drop((self.admin, self.goods));
-        let counts = self.planes.release().await;
-        // It goes on without them if it must.
-        let _ = released.send(counts.into_list());
-        self.planes.stop().await;
-        finish_log(self.observer);
-        let _ = tokio::time::timeout(FAREWELL, self.handing.finish()).await;
+        life.enter(Phase::Stopping);
+        handing.close();
+        drop((admin, goods));
+        let (let_go, streams_end) = planes.leave();
+        let handed_over = async {
+            // It goes on without them if it must.
+            let _ = released.send(let_go.await.into_list());
+            let _ = tokio::time::timeout(FAREWELL, handing.finish()).await;
+        };
+        tokio::select! {
+            biased;
+            _ = async { tokio::join!(handed_over, streams_end) } => {}
+            // Streams are answered to the last.
+            never = keeper.attend_on() => match never {},
+        }
+        finish_log(observer);
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use hickory_proto::rr::{RData, RecordType};
@@ -296,8 +297,8 @@ fn a_connection_gets_its_answers_from_the_process_that_took_it_in() {
     let server = Launch::new().file("example.com.zone", ZONE).controlled().start();
     let query = octets_of(&question("www.example.com", RecordType::A));
     let framed = [&u16::try_from(query.len()).expect("short").to_be_bytes(), &query[..]].concat();
-    // The old process waits for the other half for a second, and this one may be late: then it is tried again. That what
-    // has begun is waited for at all, the tests of the doors hold without a limit.
+    // The old process waits for the other half for half a second, and this one may be late: then it is tried again. That
+    // what has begun is waited for at all, the tests of the doors hold without a limit.
     let pid = await_some("an answer of the process before", || {
         let [mut stream, mut idle] = [(); 2].map(|()| TcpStream::connect(server.address).expect("a connection"));
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
@@ -307,16 +308,22 @@ fn a_connection_gets_its_answers_from_the_process_that_took_it_in() {
         stream.write_all(half).expect("sent");
         // Answered, so that the connection has been accepted by then.
         assert_eq!(addresses(&server.client().ask_tcp("www.example.com", RecordType::A)).len(), 1);
-        let pid = server.replace().expect("replaced");
-        // Once the old one lets go of what is quiet.
-        assert_eq!(idle.read(&mut [0]).expect("an end in order"), 0);
-        stream.write_all(rest).ok()?;
-        let mut length = [0; 2];
-        stream.read_exact(&mut length).ok()?;
-        let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
-        stream.read_exact(&mut answer).expect("all of the answer");
-        assert_eq!(answer[..2], query[..2]);
-        Some(pid)
+        thread::scope(|scope| {
+            let replacing = scope.spawn(|| server.replace().expect("replaced"));
+            // The old one lets go of what is quiet: the other one answers by now.
+            assert_eq!(idle.read(&mut [0]).expect("an end in order"), 0);
+            let answered = stream.write_all(rest).and_then(|()| {
+                let mut length = [0; 2];
+                stream.read_exact(&mut length)?;
+                let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
+                stream.read_exact(&mut answer)?;
+                Ok(answer)
+            });
+            let pid = replacing.join().expect("replaced");
+            let answer = answered.ok()?;
+            assert_eq!(answer[..2], query[..2]);
+            Some(pid)
+        })
     });
     assert_ne!(pid, server.process.pid());
     assert_eq!(addresses(&server.client().ask_tcp("www.example.com", RecordType::A)).len(), 1);
