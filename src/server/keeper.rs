@@ -4,6 +4,7 @@ mod explaining;
 mod guard;
 mod holdings;
 mod measuring;
+mod out;
 mod passing;
 mod reading;
 mod reloading;

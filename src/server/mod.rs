@@ -9,6 +9,7 @@ mod keeper;
 mod revision;
 mod metrics;
 mod drain;
+mod still_given;
 mod earlier;
 mod notify;
 mod observer;

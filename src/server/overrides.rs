@@ -18,12 +18,13 @@ use crate::moment::Moment;
 use crate::policy::{self, EndpointId, Force, Forced, PoolId, Pools};
 use crate::snapshot::{Served, Snapshot};
 use crate::wire::name::Name;
+use crate::wire::qname::Qname;
 
 /// How long an override is kept that nothing answers to.
 const UNMATCHED_KEPT: Duration = Duration::from_secs(24 * 3_600);
 
-/// Overrides at once: whoever forces more by hand should change a file. Each costs a walk through its zone's pools
-/// whenever a verdict turns.
+/// Overrides at once: whoever forces more by hand should change a file. 64 of what is out cost a look at every endpoint
+/// that is served whenever a verdict turns, and each a search for its name among its zone's pools.
 const OVERRIDES_MAX: usize = 1_000;
 
 /// Patterns of one request.
@@ -243,9 +244,13 @@ fn plain_zone(zone: &str) -> String {
     if zone == "." { zone.to_owned() } else { zone.trim_end_matches('.').to_ascii_lowercase() }
 }
 
-/// The zone that is called so.
+/// The zone that is called so, in any letters.
 pub(super) fn served<'s>(snapshot: &'s Snapshot, zone: &str) -> Option<&'s Served> {
-    snapshot.served().iter().find(|served| zone_text(served.zone.apex()) == zone)
+    let name = Name::from_host(zone).ok()?;
+    let mut qname = Qname::default();
+    qname.read(name.as_wire()).ok()?;
+    // The nearest above it, if it is none itself.
+    snapshot.zone_of(&qname, 0).filter(|served| served.zone.apex_labels() == qname.labels())
 }
 
 /// What is called so among `pools`.
