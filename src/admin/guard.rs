@@ -65,7 +65,7 @@ fn prove(access: &Access, visitor: Visitor, headers: &HeaderMap) -> Result<(), P
         (None, Entrance::Certified(_)) if is_known => Ok(()),
         // Not 401, which would have to say by which header one could do better (RFC 9110 §15.5.2).
         (None, Entrance::Certified(_)) => Err(Problem::new(StatusCode::FORBIDDEN, CERTIFICATE)),
-        (Some(token), _) if is_known || bears(headers, token) => Ok(()),
+        (Some(token), _) if is_known || bears(headers, &token.load()) => Ok(()),
         (Some(_), Entrance::Plain | Entrance::Encrypted(_)) => Err(Problem::new(StatusCode::UNAUTHORIZED, TOKEN)),
         (Some(_), Entrance::Certified(_)) => {
             Err(Problem::new(StatusCode::UNAUTHORIZED, format!("{TOKEN}; or {CERTIFICATE}")))
@@ -102,13 +102,18 @@ mod tests {
 
     use rustls::ServerConfig;
 
+    use arc_swap::ArcSwap;
+
     use super::*;
+
+    fn held(text: &str) -> Arc<ArcSwap<Token>> {
+        Arc::new(ArcSwap::from_pointee(Token::new(text).expect("a token")))
+    }
 
     #[test]
     fn who_may_ask() {
         let check = |token: Option<&str>, method: Method, path: &str, headers: &[(&'static str, &str)], status: u16| {
-            let token = token.map(|text| Token::new(text).expect("a token"));
-            let access = Access { entrance: Entrance::Plain, token };
+            let access = Access { entrance: Entrance::Plain, token: token.map(held) };
             let mut map = HeaderMap::new();
             for (name, value) in headers {
                 map.append(*name, value.parse().expect("a value"));
@@ -167,7 +172,7 @@ mod tests {
             if bears {
                 headers.insert(header::AUTHORIZATION, format!("Bearer {secret}").parse().expect("a value"));
             }
-            let access = Access { entrance, token: token.map(|text| Token::new(text).expect("a token")) };
+            let access = Access { entrance, token: token.map(held) };
             let got = admit(&access, who, &Method::GET, path, &headers).map_or_else(|p| p.status, |()| 200);
             assert_eq!(got, status, "{access:?} {who:?} {bears} {path}");
         };

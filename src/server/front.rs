@@ -1,15 +1,18 @@
-//! The admin API's side of the start: its token, its certificates, and the task that it is.
+//! The admin API's side of the server: its token, its certificates, and the task that it is.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 
-use super::{Audience, StartError, doors};
+use super::doors::{faulty, replaced};
+use super::{Audience, StartError};
 use crate::admin::{self, Access, Desk, Entrance, Token};
 use crate::config::{Admin, AdminTls};
+use crate::diagnostic::{Diagnostic, Place};
 use crate::transport::tls::{Certificates, Clients};
 
 /// The admin API, not yet open.
@@ -28,8 +31,19 @@ impl Drop for AdminTask {
     }
 }
 
-/// What the admin API's certificate and those of its clients are verified by, kept fresh.
+/// What the admin API proves itself with and knows others by, kept fresh.
 pub(super) struct Papers {
+    bearer: Option<Bearer>,
+    tls: Option<Tls>,
+}
+
+/// A token, and where it stands.
+struct Bearer {
+    file: PathBuf,
+    token: Arc<ArcSwap<Token>>,
+}
+
+struct Tls {
     own: Arc<Certificates>,
     clients: Option<Arc<Clients>>,
 }
@@ -42,21 +56,15 @@ impl Front {
         listener: Option<TcpListener>,
         desk: Desk,
         audience: &dyn Audience,
-    ) -> Result<Option<(Self, Option<Papers>)>, StartError> {
+    ) -> Result<Option<(Self, Papers)>, StartError> {
         let (Some(Admin { listen, token_file, tls, .. }), Some(listener)) = (admin, listener) else { return Ok(None) };
-        let token = token_file
-            .as_ref()
-            .map(|file| Token::read(file).map_err(|error| StartError::Token { file: file.clone(), error }));
-        let token = token.transpose()?;
-        let is_open = |file: &&PathBuf| fs::metadata(file).is_ok_and(|of| of.mode() & 0o007 != 0);
-        if let Some(file) = token_file.as_ref().filter(is_open) {
-            tracing::warn!("the token file {} is open to every user of this machine", file.display());
-        }
-        let papers = tls.as_ref().map(|tls| Papers::read(tls, audience)).transpose()?;
-        let entrance = papers.as_ref().map_or(Ok(Entrance::Plain), Papers::entrance)?;
-        let scheme = if papers.is_some() { "https" } else { "http" };
+        let bearer = token_file.as_deref().map(Bearer::read).transpose()?;
+        let tls = tls.as_ref().map(|tls| Tls::read(tls, audience)).transpose()?;
+        let entrance = tls.as_ref().map_or(Ok(Entrance::Plain), Tls::entrance)?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
         tracing::info!("the admin API is on {scheme}://{listen}");
-        Ok(Some((Self { listener, desk, access: Access { entrance, token } }, papers)))
+        let token = bearer.as_ref().map(|bearer| Arc::clone(&bearer.token));
+        Ok(Some((Self { listener, desk, access: Access { entrance, token } }, Papers { bearer, tls })))
     }
 
     pub(super) fn open(self) -> AdminTask {
@@ -65,13 +73,47 @@ impl Front {
 }
 
 impl Papers {
+    /// Reads the files again, and says which are at fault: what they said before stays in use.
+    pub(super) fn refresh(&self) -> Vec<Diagnostic> {
+        let Self { bearer, tls } = self;
+        let clients = tls.as_ref().and_then(|tls| tls.clients.as_ref());
+        let faults = [
+            bearer.as_ref().and_then(|bearer| replaced(bearer.refresh(), "the token of the admin API")),
+            tls.as_ref().and_then(|tls| replaced(tls.own.refresh(), "the certificate of the admin API")),
+            clients.and_then(|clients| replaced(clients.refresh(), "the file of the admin API's `clients`")),
+        ];
+        faults.into_iter().flatten().collect()
+    }
+}
+
+impl Bearer {
+    fn read(file: &Path) -> Result<Self, StartError> {
+        let token = Token::read(file).map_err(|error| StartError::Token { file: file.to_owned(), error })?;
+        if fs::metadata(file).is_ok_and(|of| of.mode() & 0o007 != 0) {
+            tracing::warn!("the token file {} is open to every user of this machine", file.display());
+        }
+        Ok(Self { file: file.to_owned(), token: Arc::new(ArcSwap::from_pointee(token)) })
+    }
+
+    /// Whether it is another than before.
+    fn refresh(&self) -> Result<bool, Box<Diagnostic>> {
+        let token = Token::read(&self.file).map_err(|error| Diagnostic::error(Place::of_file(&self.file), error))?;
+        let changed = **self.token.load() != token;
+        if changed {
+            self.token.store(Arc::new(token));
+        }
+        Ok(changed)
+    }
+}
+
+impl Tls {
     fn read(tls: &AdminTls, audience: &dyn Audience) -> Result<Self, StartError> {
         let read = || {
             let own = Arc::new(Certificates::read(&tls.certificate, &tls.key)?);
             let clients = tls.clients.as_deref().map(Clients::read).transpose()?;
             Ok(Self { own, clients: clients.map(Arc::new) })
         };
-        read().map_err(|fault| doors::faulty(fault, audience))
+        read().map_err(|fault| faulty(fault, audience))
     }
 
     fn entrance(&self) -> Result<Entrance, StartError> {
@@ -81,13 +123,5 @@ impl Papers {
             error: std::io::Error::other(error),
         })?;
         Ok(if self.clients.is_some() { Entrance::Certified(config) } else { Entrance::Encrypted(config) })
-    }
-
-    /// Reads the files again. Faulty ones are told to `audience`, and those before stay.
-    pub(super) fn refresh(&self, audience: &dyn Audience) {
-        doors::refreshed(self.own.refresh(), "the certificate of the admin API", audience);
-        if let Some(clients) = &self.clients {
-            doors::refreshed(clients.refresh(), "the file of the admin API's `clients`", audience);
-        }
     }
 }

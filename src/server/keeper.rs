@@ -22,6 +22,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
+use super::credentials::Credentials;
 use super::earlier::Earlier;
 use super::metrics::{History, Meters};
 use super::observer::Handle;
@@ -52,6 +53,8 @@ pub(super) struct Keeper {
     settings: Settings,
     /// Keys of the server file that say something else by now, and take a restart.
     needs_restart: Vec<String>,
+    /// Whether the settings name other files than when [`Keeper::has_renamed_files`] was last asked.
+    renamed_files: bool,
     atlas: Atlas,
     /// The secret that the server draws for itself.
     own: Secret,
@@ -99,6 +102,8 @@ pub(super) struct Keeper {
     history: History,
     /// Who listens in on queries; `None` before any is answered.
     observer: Option<Handle>,
+    /// What is read anew with the files.
+    credentials: Arc<Credentials>,
 }
 
 /// Whether this process is the one that keeps the state and obeys.
@@ -138,6 +143,7 @@ impl Keeper {
         let mut keeper = Self {
             settings,
             needs_restart: Vec::new(),
+            renamed_files: false,
             atlas,
             own,
             identity,
@@ -169,6 +175,7 @@ impl Keeper {
             meters,
             history: History::default(),
             observer: None,
+            credentials: Arc::default(),
         };
         let mut recalled = Recalled::default();
         let serials = serials.unwrap_or_else(|| {
@@ -188,6 +195,16 @@ impl Keeper {
     /// Asks `observer` whenever somebody wants to know what is asked.
     pub(super) fn observe_by(&mut self, observer: Handle) {
         self.observer = Some(observer);
+    }
+
+    /// Reads `credentials` anew whenever it reads the files.
+    pub(super) fn refresh_too(&mut self, credentials: Credentials) {
+        self.credentials = Arc::new(credentials);
+    }
+
+    /// The settings, if they name other files than when this was last asked.
+    pub(super) fn has_renamed_files(&mut self) -> Option<&Settings> {
+        std::mem::take(&mut self.renamed_files).then_some(&self.settings)
     }
 
     /// Where the workers read.

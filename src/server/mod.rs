@@ -4,6 +4,7 @@ mod given;
 mod privilege;
 mod doors;
 mod front;
+mod credentials;
 mod planes;
 mod keeper;
 mod revision;
@@ -41,10 +42,10 @@ use crate::transfer::{Grants, Keys};
 use crate::transport;
 use crate::transport::secondaries::Secondaries;
 use crate::transport::tally::Tally;
-use crate::transport::tls::Certificates;
 use crate::wire::cookie::Secret;
+use credentials::Credentials;
 pub use error::StartError;
-use front::{AdminTask, Front, Papers};
+use front::{AdminTask, Front};
 pub use given::Given;
 use handover::{Again, Ask, Control, Goods, Handing, Leaving, Predecessor};
 use keeper::{Keeper, Scope};
@@ -181,8 +182,6 @@ struct Server {
     life: Life,
     saved: watch::Saved,
     notifier: Option<Notifier>,
-    certificates: Option<Arc<Certificates>>,
-    papers: Option<Papers>,
     heartbeat: Heartbeat,
     observer: Option<Observer>,
     handing: Handing,
@@ -229,11 +228,12 @@ async fn begin(
     }
     let names = given.names();
     doors::name(&mut settings, &given)?;
-    let mut opening = doors::bind(&settings, workers, &mut given, audience.as_ref())?;
+    let mut opening = doors::bind(&settings, workers, &mut given)?;
     if let Some(user) = &settings.process.user {
         privilege::give_up(user).map_err(StartError::Privilege)?;
     }
     privilege::check_state(settings.state.as_ref());
+    let certificates = doors::certificates(&settings, audience.as_ref())?;
     let control = Control::open(&settings.process, &mut given)?;
     given.finish().map_err(StartError::Given)?;
     let own = match predecessor {
@@ -245,7 +245,7 @@ async fn begin(
     let life = Life::default();
     let (desk, commands) = Desk::new(life.clone());
     let front = Front::new(settings.admin.as_ref(), opening.admin.take(), desk, audience.as_ref())?;
-    let (mut front, papers) = front.map_or((None, None), |(front, papers)| (Some(front), papers));
+    let (mut front, papers) = front.unzip();
     // Before anything is answered, so that it can say so; unless somebody else still does.
     let admin = if predecessor.is_some() { None } else { front.take().map(Front::open) };
 
@@ -283,11 +283,11 @@ async fn begin(
     if let Some(observer) = &observer {
         keeper.observe_by(observer.handle());
     }
+    keeper.refresh_too(Credentials { certificates: certificates.clone(), papers });
     if let Some(before) = predecessor {
         keeper.take_over(before.last().await?);
     }
     let ground = Ground { snapshots, secondaries, clock, doors, workers, open_files, counters, tally, taps };
-    let certificates = opening.certificates;
     let planes = Planes::start(opening.udp, opening.connections, certificates.as_ref(), ground)?;
     let heartbeat = Heartbeat::start(planes.pulses());
     let ready = Ready { encrypted: opening.encrypted, ..keeper.ready(opening.listen, workers) };
@@ -297,8 +297,6 @@ async fn begin(
         life,
         saved,
         notifier,
-        certificates,
-        papers,
         heartbeat,
         observer,
         handing,
@@ -314,9 +312,10 @@ async fn begin(
 fn beside(settings: &Settings) -> Vec<PathBuf> {
     let encrypted = settings.doors.encrypted.iter().flat_map(|tls| [&tls.certificate, &tls.key]);
     let tables = settings.databases.iter().chain(&settings.latency).chain(&settings.dns.cookie_secrets);
+    let tokens = settings.admin.iter().filter_map(|admin| admin.token_file.as_ref());
     let admin = settings.admin.iter().filter_map(|admin| admin.tls.as_ref());
     let admin = admin.flat_map(|tls| [&tls.certificate, &tls.key].into_iter().chain(&tls.clients));
-    tables.chain(encrypted).chain(admin).cloned().collect()
+    tables.chain(encrypted).chain(tokens).chain(admin).cloned().collect()
 }
 
 impl Server {
@@ -348,12 +347,17 @@ impl Server {
             if let Some(notifier) = &mut self.notifier {
                 notifier.look(&self.keeper.snapshots().load());
             }
+            if let Some(settings) = self.keeper.has_renamed_files() {
+                self.saved = watch::Saved::new(&settings.zones, &beside(settings));
+                // So that no change falls between the last reading and the watch.
+                self.keeper.reload("other files are named", Scope::Zones);
+            }
             tokio::select! {
                 () = self.keeper.attend() => {}
-                () = self.saved.next() => self.reload("a file was saved", Scope::Zones),
+                () = self.saved.next() => self.keeper.reload("a file was saved", Scope::Zones),
                 _ = signals.hangup.recv() => {
                     supervisor::reloading();
-                    self.reload("SIGHUP", Scope::Everything);
+                    self.keeper.reload("SIGHUP", Scope::Everything);
                     self.observer.iter().for_each(Observer::reopen);
                 }
                 () = self.heartbeat.tick() => self.heartbeat.beat(),
@@ -366,15 +370,6 @@ impl Server {
                 () = &mut stop => return Ending::Stopped,
             }
         }
-    }
-
-    fn reload(&mut self, cause: &'static str, scope: Scope) {
-        let audience = self.audience.as_ref();
-        if let Some(certificates) = &self.certificates {
-            doors::refreshed(certificates.refresh(), "the certificate", audience);
-        }
-        self.papers.iter().for_each(|papers| papers.refresh(audience));
-        self.keeper.reload(cause, scope);
     }
 
     /// Does what a successor asks. Whom to leave everything to, once it comes to that.

@@ -1,6 +1,7 @@
 //! The admin API of a running server, over real HTTP, and the commands that ask it.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -264,6 +265,15 @@ fn only_who_may_is_heard() {
     let token = shut.server.config.as_ref().expect("a folder").path().join("token");
     let token = token.to_str().expect("a path");
     assert!(open.says(&["status", "--server", &url, "--token-file", token]).contains("zone example.com"));
+    // Another one is taken up, and the one before opens nothing any more; a faulty one changes nothing.
+    let other = secret.replace('b', "0");
+    fs::write(token, &other).expect("written");
+    let status = |token: &str| format!("GET /v1/status HTTP/1.1\r\n{host}\r\nAuthorization: Bearer {token}");
+    await_some("the new token", || (http(shut.admin, &status(&other), "").0 == 200).then_some(()));
+    check(&shut, &status(secret), "", 401, "token");
+    fs::write(token, "short").expect("written");
+    shut.server.process.await_said(&["a token must have", "the token of the admin API before stays in use"]);
+    check(&shut, &status(&other), "", 200, "example.com");
 }
 
 #[test]

@@ -185,6 +185,18 @@ fn the_server_file_is_read_too_and_what_takes_a_restart_is_said() {
 }
 
 #[test]
+fn files_that_are_named_later_are_watched_too() {
+    let asked = Asked::start(&[("example.com.zone", &zone("192.0.2.1"))]);
+    let write = |name: &str, text: &str| fs::write(asked.config().join(name), text).expect("a file");
+    write("secrets", "000102030405060708090a0b0c0d0e0f\n");
+    write("bellwether.toml", &server_file(asked.admin, "[dns]\ncookie-secrets = \"secrets\"\n"));
+    assert_eq!(asked.reload("").0, 200);
+    // Nobody asks for this one.
+    write("secrets", "none\n");
+    asked.server.process.await_said(&["secrets", "what it said before stays in use"]);
+}
+
+#[test]
 fn many_who_ask_at_once_are_all_answered() {
     let asked = Asked::start(&[("example.com.zone", &zone("192.0.2.1"))]);
     std::thread::scope(|scope| {

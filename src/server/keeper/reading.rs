@@ -8,6 +8,7 @@ use std::thread;
 use rustix::process::setpriority_process;
 use tokio::sync::oneshot;
 
+use super::super::credentials::Credentials;
 use super::super::{Audience, Settings};
 use super::guard;
 use super::holdings::Holdings;
@@ -61,6 +62,7 @@ pub(super) struct Task {
     pub(super) atlas: Atlas,
     pub(super) identity: Identity,
     pub(super) dns: (Dns, Secret),
+    pub(super) credentials: Arc<Credentials>,
     /// Who is asked for the settings.
     pub(super) audience: Arc<dyn Audience>,
     /// What of a reload is refused; `None` where nothing is.
@@ -151,7 +153,7 @@ impl Task {
     /// Reads what changed: a database or the latency table only if it was replaced, and one that is faulty then leaves
     /// what it was before in place, as a faulty file of cookie secrets does. A faulty server file is as a faulty zone.
     pub(super) fn read(self, scope: Scope) -> Read {
-        let Self { folder, atlas, identity, dns: (mut dns, own), audience, guard, served, base } = self;
+        let Self { folder, atlas, identity, dns: (mut dns, own), credentials, audience, guard, served, base } = self;
         let (settings, settings_faults) = match scope {
             Scope::Zones => (None, Vec::new()),
             Scope::Everything => audience.settings().unwrap_or_default(),
@@ -168,6 +170,7 @@ impl Task {
             fault.severity = Severity::Warning;
             fault.message.push_str("; what it said before stays in use");
         }
+        faults.extend(credentials.refresh());
         let valid = settings_faults.iter().all(|fault| fault.severity != Severity::Error);
         faults.splice(..0, settings_faults);
         let (found, more) = config::read_after(&folder, &atlas, &base.shelf);

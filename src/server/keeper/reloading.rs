@@ -101,6 +101,7 @@ impl Keeper {
             atlas: self.atlas.clone(),
             identity: self.identity.clone(),
             dns: (self.settings.dns.clone(), self.own),
+            credentials: Arc::clone(&self.credentials),
             audience: Arc::clone(&self.audience),
             guard: (insistence == Insistence::Guarded).then_some(self.settings.guard),
             served: Arc::clone(&self.holdings),
@@ -137,6 +138,7 @@ impl Keeper {
             let keys = self.needs_restart.join(", ");
             tracing::warn!("the server file says something else of {keys}: that counts after a restart");
         }
+        self.renamed_files |= self.settings.dns.cookie_secrets != settings.dns.cookie_secrets;
         self.register.set(settings.wave);
         (self.settings.dns, self.settings.wave, self.settings.guard) = (settings.dns, settings.wave, settings.guard);
     }
