@@ -15,14 +15,14 @@ use crate::config::{Admin, AdminTls};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::transport::tls::{Certificates, Clients};
 
-/// The admin API, not yet open.
+/// The admin API, whether it is open or not.
 pub(super) struct Front {
-    listener: TcpListener,
+    listener: std::net::TcpListener,
     desk: Desk,
     access: Access,
 }
 
-/// The admin API's task, which ends with this.
+/// The task that takes its requests in, which ends with this. Requests that it took in are answered all the same.
 pub(super) struct AdminTask(tokio::task::AbortHandle);
 
 impl Drop for AdminTask {
@@ -61,14 +61,20 @@ impl Front {
         let bearer = token_file.as_deref().map(Bearer::read).transpose()?;
         let tls = tls.as_ref().map(|tls| Tls::read(tls, audience)).transpose()?;
         let entrance = tls.as_ref().map_or(Ok(Entrance::Plain), Tls::entrance)?;
+        let listener = listener.into_std();
+        let listener = listener.map_err(|error| StartError::System { what: "open the admin API", error })?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         tracing::info!("the admin API is on {scheme}://{listen}");
         let token = bearer.as_ref().map(|bearer| Arc::clone(&bearer.token));
         Ok(Some((Self { listener, desk, access: Access { entrance, token } }, Papers { bearer, tls })))
     }
 
-    pub(super) fn open(self) -> AdminTask {
-        AdminTask(tokio::spawn(admin::serve(self.listener, self.desk, self.access)).abort_handle())
+    /// Takes requests in until the task is dropped; those that come while it is not open wait in the socket.
+    pub(super) fn open(&self) -> Result<AdminTask, StartError> {
+        let listener = self.listener.try_clone().and_then(TcpListener::from_std);
+        let listener = listener.map_err(|error| StartError::System { what: "open the admin API", error })?;
+        let serving = admin::serve(listener, self.desk.clone(), self.access.clone());
+        Ok(AdminTask(tokio::spawn(serving).abort_handle()))
     }
 }
 

@@ -363,8 +363,11 @@ impl Keeper {
         }
     }
 
-    /// Writes the state a last time.
+    /// Writes the state a last time, unless it is another's by now.
     pub(super) async fn finish(mut self) {
+        if self.kept().is_none() {
+            return;
+        }
         let beside = self.beside();
         if let Some(state) = self.state.take() {
             state.finish(self.prober.ledger(), self.snapshots.load_full(), beside, self.clock.now()).await;

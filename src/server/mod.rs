@@ -171,6 +171,7 @@ pub async fn run(
             }
         }
         Ending::Left(leaving) => server.leave(leaving).await,
+        Ending::AtOnce => tracing::warn!("ended at once"),
     }
     Ok(())
 }
@@ -186,7 +187,7 @@ struct Server {
     observer: Option<Observer>,
     handing: Handing,
     goods: handover::Kept,
-    /// The admin API, until it is open.
+    /// The admin API, and whoever takes its requests in while this is the process to ask.
     front: Option<Front>,
     admin: Option<AdminTask>,
     audience: Arc<dyn Audience>,
@@ -199,6 +200,8 @@ enum Ending {
     Stopped,
     /// Another process does.
     Left(Leaving),
+    /// It was to end twice.
+    AtOnce,
 }
 
 /// Binds, reads, probes, answers: all that may fail or take long, before a `predecessor` is told that it can go.
@@ -245,9 +248,9 @@ async fn begin(
     let life = Life::default();
     let (desk, commands) = Desk::new(life.clone());
     let front = Front::new(settings.admin.as_ref(), opening.admin.take(), desk, audience.as_ref())?;
-    let (mut front, papers) = front.unzip();
+    let (front, papers) = front.unzip();
     // Before anything is answered, so that it can say so; unless somebody else still does.
-    let admin = if predecessor.is_some() { None } else { front.take().map(Front::open) };
+    let admin = if predecessor.is_some() { None } else { front.as_ref().map(Front::open).transpose()? };
 
     // The watch begins before the first read, so that no change falls between the two.
     let saved = watch::Saved::new(&settings.zones, &beside(&settings));
@@ -333,17 +336,31 @@ impl Server {
             Err(error) => return Err(StartError::System { what: "set QUIC up", error }),
             Ok(()) => {}
         }
-        if let Some(front) = self.front.take() {
-            self.admin = Some(front.open());
-        }
+        self.hear_requests();
         self.life.enter(Phase::Ready);
         self.audience.ready(&self.ready);
         Ok(())
     }
 
-    /// Keeps everything true until there is an end.
+    /// Takes requests to the admin API in, from now on.
+    fn hear_requests(&mut self) {
+        if self.admin.is_some() {
+            return;
+        }
+        match self.front.as_ref().map(Front::open).transpose() {
+            Ok(admin) => self.admin = admin,
+            Err(error) => tracing::error!("{error}; all else is served"),
+        }
+    }
+
+    /// Keeps everything true until there is an end. Where that is asked for while another process is about to answer, it
+    /// comes once it is known whether that one does, to whom the state belongs then.
     async fn serve(&mut self, signals: &mut Signals, mut stop: Pin<&mut impl Future<Output = ()>>) -> Ending {
+        let mut is_to_end = false;
         loop {
+            if is_to_end && !self.keeper.is_frozen() {
+                return Ending::Stopped;
+            }
             if let Some(notifier) = &mut self.notifier {
                 notifier.look(&self.keeper.snapshots().load());
             }
@@ -366,8 +383,16 @@ impl Server {
                         return Ending::Left(leaving);
                     }
                 }
-                () = signals.ends.next() => return Ending::Stopped,
-                () = &mut stop => return Ending::Stopped,
+                () = signals.ends.next() => {
+                    if is_to_end {
+                        return Ending::AtOnce;
+                    }
+                    is_to_end = true;
+                    if self.keeper.is_frozen() {
+                        tracing::info!("it will stop once it is known whether another process answers");
+                    }
+                }
+                () = &mut stop, if !is_to_end => is_to_end = true,
             }
         }
     }
@@ -377,10 +402,15 @@ impl Server {
         match ask {
             Ask::Tell(reply) => drop(reply.send(Box::new(self.keeper.tell()))),
             Ask::Freeze(reply) => {
+                // Who comes now waits for whoever answers then.
+                self.admin = None;
                 self.keeper.freeze().await;
                 drop(reply.send(Box::new(self.keeper.tell())));
             }
-            Ask::Thaw => self.keeper.thaw(),
+            Ask::Thaw => {
+                self.keeper.thaw();
+                self.hear_requests();
+            }
             Ask::Leave(leaving) => return Some(leaving),
         }
         None
@@ -415,12 +445,13 @@ impl Server {
 
     /// Lets go of everything, since another process answers. The state is that one's to keep.
     async fn leave(self, Leaving { successor, released }: Leaving) {
-        let Self { mut keeper, planes, life, mut handing, goods, admin, observer, .. } = self;
+        let Self { mut keeper, planes, life, mut handing, goods, front, admin, observer, .. } = self;
         tracing::info!("process {successor} has taken over");
         supervisor::succeeded_by(successor);
         life.enter(Phase::Stopping);
         handing.close();
-        drop((admin, goods));
+        drop((front, admin, goods));
+        keeper.refuse_requests();
         let (let_go, streams_end) = planes.leave();
         let handed_over = async {
             // It goes on without them if it must.

@@ -329,6 +329,95 @@ fn a_connection_gets_its_answers_from_the_process_that_took_it_in() {
     assert_eq!(addresses(&server.client().ask_tcp("www.example.com", RecordType::A)).len(), 1);
 }
 
+/// One that takes over, as far as it goes.
+struct Pretender(UnixStream);
+
+impl Pretender {
+    /// It has been told everything, and the server is frozen.
+    fn about_to_answer(server: &Server) -> Self {
+        let stream = UnixStream::connect(server.control_socket()).expect("a control socket");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let mut pretender = Self(stream);
+        pretender.say(r#"{"hello":{"protocol":1,"version":"9.9.9"}}"#);
+        assert!(pretender.hear().contains("welcome"));
+        // The sockets, which it lets go of.
+        assert_eq!(pretender.hear(), "");
+        pretender.say(r#""last""#);
+        assert!(pretender.hear().contains("written"));
+        pretender
+    }
+
+    fn say(&mut self, message: &str) {
+        let length = u32::try_from(message.len()).expect("short").to_le_bytes();
+        self.0.write_all(&[&length, message.as_bytes()].concat()).expect("sent");
+    }
+
+    fn hear(&mut self) -> String {
+        let mut length = [0; 4];
+        self.0.read_exact(&mut length).expect("a message");
+        let mut message = vec![0; u32::from_le_bytes(length) as usize];
+        self.0.read_exact(&mut message).expect("all of it");
+        String::from_utf8(message).expect("text")
+    }
+}
+
+#[test]
+fn who_asks_while_it_hands_over_is_answered_by_who_serves_then() {
+    let server = Launch::new().file("example.com.zone", ZONE).administered().controlled().start();
+    let folder = server.config.as_ref().expect("a server file").path();
+    let pretender = Pretender::about_to_answer(&server);
+    thread::scope(|scope| {
+        let asking = scope.spawn(|| run(folder, &["status"]));
+        drop(pretender);
+        let status = asking.join().expect("an end");
+        assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
+    });
+    server.process.await_said(&["did not take over, and this one goes on"]);
+}
+
+#[test]
+fn a_drain_is_waited_for_over_replacements() {
+    let zone = "[zone]\nnameservers = [\"ns1.example.net\"]\ncontact = \"hostmaster.example.net\"\n\
+                [pools.web]\npolicy = \"round-robin\"\nendpoints = [\"192.0.2.1\", \"192.0.2.2\"]\n\
+                [names]\nwww = { pool = \"web\", ttl = { min = \"1s\", max = \"3s\" } }\n";
+    let server = Launch::new().file("example.com.toml", zone).administered().controlled().start();
+    let folder = server.config.as_ref().expect("a server file").path();
+    let mut command = Command::new(BELLWETHER);
+    command.args(["drain", "web/192.0.2.1", "--wait"]).current_dir(folder);
+    let mut drain = Process::spawn("bellwether drain", &mut command);
+    drain.await_line(0, "a promise", |line| line.starts_with("web/192.0.2.1: drained"));
+    for _ in 0..4 {
+        server.replace().expect("replaced");
+    }
+    assert!(drain.await_end().success(), "{}", drain.log());
+    drain.await_said(&["safe to stop now"]);
+}
+
+#[test]
+fn who_is_to_stop_while_it_hands_over_writes_no_state_that_is_another_s() {
+    for takes_over in [true, false] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = folder.path().join("state.json");
+        let config = format!("[state]\nfile = {:?}\n", state.display().to_string());
+        let mut server =
+            Launch::new().file("example.com.zone", ZONE).config("bellwether.toml", &config).controlled().start();
+        let mut pretender = Pretender::about_to_answer(&server);
+        // Written at the start, or not yet; never again, unless nobody takes over.
+        let _ = fs::remove_file(&state);
+        server.process.signal(Signal::Term);
+        server.process.await_said(&["it will stop once it is known whether another process answers"]);
+        if takes_over {
+            pretender.say(r#""serving""#);
+            assert!(pretender.hear().contains("released"));
+        } else {
+            drop(pretender);
+        }
+        assert!(server.process.await_end().success());
+        assert_eq!(state.exists(), !takes_over);
+        assert_eq!(server.control_socket().exists(), takes_over);
+    }
+}
+
 #[test]
 fn strange_talk_on_the_control_socket_harms_nobody() {
     let server = Launch::new().file("example.com.zone", ZONE).controlled().start();

@@ -152,11 +152,13 @@ impl Handing {
         self.control = None;
     }
 
-    /// Takes nobody in any more, and takes the socket out of the file system.
+    /// Takes nobody in any more, and takes the socket out of the file system. Who was taken in hears that it stops.
     pub(in super::super) fn remove(&mut self) {
         if let Some(control) = self.control.take() {
             control.remove();
         }
+        self.asks.close();
+        while self.asks.try_recv().is_ok() {}
     }
 
     /// Waits until everybody has heard how it went.

@@ -47,13 +47,27 @@ impl Keeper {
         move || state::tell(&ledger, &snapshot, beside)
     }
 
-    /// Writes nothing more and obeys nobody until it is thawed; answers and probes go on. A writing that is under way
-    /// has ended then.
+    /// Obeys who has asked, then nobody until it is thawed, and writes nothing more; answers and probes go on. A writing
+    /// that is under way has ended then.
     pub(in super::super) async fn freeze(&mut self) {
+        while let Ok(command) = self.commands.try_recv() {
+            self.obey(command);
+        }
         self.standing = Standing::Frozen;
         if let Some(state) = &mut self.state {
             state.rest().await;
         }
+    }
+
+    /// Whether another process is about to answer.
+    pub(in super::super) fn is_frozen(&self) -> bool {
+        self.standing == Standing::Frozen
+    }
+
+    /// Tells who asks, and asked too late, that it stops.
+    pub(in super::super) fn refuse_requests(&mut self) {
+        self.commands.close();
+        while self.commands.try_recv().is_ok() {}
     }
 
     /// Goes on as before it was frozen.
