@@ -47,7 +47,7 @@ pub(super) fn run(ReplaceArguments { config, control }: &ReplaceArguments) -> u8
         }
     };
     match runtime.block_on(handover::replace(&path)) {
-        Ok(process) => match print(format_args!("replaced: process {process} answers now\n")) {
+        Ok((process, version)) => match print(format_args!("replaced: process {process} ({version}) answers now\n")) {
             Ok(()) => DONE,
             Err(error) => terminal::unprinted(&error),
         },

@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &ServeArguments) -> u8 {
     match ended {
         Ok(()) => DONE,
         // A lone fault has said it all.
-        Err(StartError::Faults { errors: 1 }) => FAILED,
+        Err(StartError::Faults { errors: 1, .. }) => FAILED,
         Err(error) => {
             complain(format_args!("error: {error}"));
             FAILED
@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &ServeArguments) -> u8 {
 /// How to start this very program with these very arguments, to take over.
 fn again() -> Option<Again> {
     // Asked for now: after an upgrade the system would call it deleted.
-    let program = env::current_exe().ok()?;
+    let program = handover::program().ok()?;
     let flag = OsStr::new("--replace");
     let arguments = env::args_os().skip(1).filter(|argument| argument != flag).chain([flag.to_owned()]);
     Some(Again { program, arguments: arguments.collect() })
@@ -97,7 +97,7 @@ impl Audience for Terminal {
                 note(format_args!("reloaded: {}, {}", plural(*zones, "zone"), plural(*names, "balanced name")));
             }
             Reload::Refused { errors } => complain(format_args!(
-                "not reloaded: the zone files have {}; the last good state keeps serving",
+                "not reloaded: the files have {}; the last good state keeps serving",
                 plural(*errors, "error")
             )),
             Reload::Guarded { reasons } => {

@@ -185,8 +185,9 @@ pub(super) fn certificates(
 
 /// A certificate that is at fault at the start.
 pub(super) fn faulty(fault: Box<Diagnostic>, audience: &dyn Audience) -> StartError {
-    audience.faults(&[*fault]);
-    StartError::Faults { errors: 1 }
+    let faults = [*fault];
+    audience.faults(&faults);
+    StartError::of(&faults)
 }
 
 /// What became of reading `what` again: whether it is another, or its fault, which is told as a warning.

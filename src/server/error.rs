@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::privilege::PrivilegeError;
+use crate::diagnostic::{Diagnostic, Severity};
 
 /// Why a server did not start.
 #[derive(Debug)]
@@ -37,10 +38,12 @@ pub enum StartError {
     },
     /// The process cannot become the user that it should.
     Privilege(PrivilegeError),
-    /// The zone files have faults, which the audience has heard.
+    /// The files have faults, which the audience has heard.
     Faults {
         /// How many are errors.
         errors: usize,
+        /// The first of those, in one line.
+        first: String,
     },
     /// The token of the admin API cannot be had.
     Token {
@@ -56,6 +59,27 @@ pub enum StartError {
         /// Why not.
         error: io::Error,
     },
+}
+
+impl StartError {
+    /// `faults` are what is wrong with the files.
+    pub(super) fn of(faults: &[Diagnostic]) -> Self {
+        let mut errors = faults.iter().filter(|fault| fault.severity == Severity::Error);
+        let first = errors.next();
+        Self::Faults {
+            errors: first.map_or(0, |_| 1) + errors.count(),
+            first: first.map(ToString::to_string).unwrap_or_default(),
+        }
+    }
+
+    /// In words for somebody who has not heard of any faults.
+    pub(super) fn told(&self) -> String {
+        match self {
+            Self::Faults { errors: 0 | 1, first } => first.clone(),
+            Self::Faults { errors, first } => format!("{first}; and {} errors more", errors - 1),
+            other => other.to_string(),
+        }
+    }
 }
 
 impl std::error::Error for StartError {}
@@ -87,8 +111,8 @@ impl fmt::Display for StartError {
                 }
             }
             Self::Privilege(error) => write!(f, "{error}"),
-            Self::Faults { errors: 1 } => f.write_str("the zone files have 1 error; nothing is served"),
-            Self::Faults { errors } => write!(f, "the zone files have {errors} errors; nothing is served"),
+            Self::Faults { errors: 1, .. } => f.write_str("the files have 1 error"),
+            Self::Faults { errors, .. } => write!(f, "the files have {errors} errors"),
             Self::Token { file, error } => write!(f, "the token file {}: {error}", file.display()),
             Self::System { what, error } => write!(f, "cannot {what}: {error}"),
         }

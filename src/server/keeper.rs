@@ -135,7 +135,7 @@ impl Keeper {
         let Settings { databases, latency, dns, wave, state, .. } = settings.clone();
         let faulty = |faults: Vec<Diagnostic>| {
             audience.faults(&faults);
-            StartError::Faults { errors: errors(&faults) }
+            StartError::of(&faults)
         };
         let atlas = Atlas::read(&databases, latency.as_deref()).map_err(faulty)?;
         let identity = dns.identity(own).map_err(faulty)?;

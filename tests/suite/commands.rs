@@ -204,7 +204,7 @@ fn a_faulty_zone_is_not_served() {
     for part in ["--> ./example.com.zone:5:7", "--> ./example.com.zone:6:3", "did you mean `A`?"] {
         assert!(said.contains(part), "{part}:\n{said}");
     }
-    assert_eq!(said.lines().last(), Some("error: the zone files have 2 errors; nothing is served"));
+    assert_eq!(said.lines().last(), Some("error: the files have 2 errors"));
 }
 
 #[test]
@@ -368,7 +368,7 @@ fn a_reload_says_what_it_came_to() {
     };
     let saved =
         |address: &'static str| move |server: &Server| drop(server.zones.write("example.com.zone", &zone(address)));
-    let refused = "not reloaded: the zone files have 1 error; the last good state keeps serving";
+    let refused = "not reloaded: the files have 1 error; the last good state keeps serving";
     await_said(&mut server, &saved("192.0.2.2"), "reloaded: 1 zone, 0 balanced names");
     assert_eq!(given().as_deref(), Some("192.0.2.2"));
     await_said(&mut server, &saved("192.0.2.999"), refused);

@@ -222,7 +222,7 @@ fn if_it_cannot_start_the_old_one_goes_on() {
         assert_eq!(addresses(&server.client().ask("www.example.com", RecordType::A)).len(), 1, "{why}");
     };
     server.zones.write("example.com.zone", &ZONE.replace("192.0.2.1", "192.0.2.999"));
-    check("a faulty zone", "the zone files have 1 error");
+    check("a faulty zone", "example.com.zone:6:7: error: A address must be");
     server.zones.write("example.com.zone", ZONE);
     let file = folder.join("bellwether.toml");
     let sound = fs::read_to_string(&file).expect("a server file");
@@ -233,7 +233,7 @@ fn if_it_cannot_start_the_old_one_goes_on() {
         sound.replace("[admin]", "[tls]\ncertificate = 'c'\nkey = 'k'\ndot = ['127.0.0.1:18853']\n[admin]"),
     )
     .expect("written");
-    check("no certificate", "1 error");
+    check("no certificate", "/c: error: ");
     fs::write(&file, &sound).expect("written");
     let status = run(folder, &["status"]);
     assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
@@ -447,8 +447,45 @@ fn strange_talk_on_the_control_socket_harms_nobody() {
     );
     assert!(say(&[&hello(1), r#""last""#], &[]).contains("written"));
     assert_eq!(addresses(&server.client().ask("www.example.com", RecordType::A)).len(), 1);
+    // One more than there is room for, who hears that; those who say nothing are let go of after some seconds.
+    await_some("somebody to be turned away", || {
+        let _silent: Vec<_> = (0..8).map(|_| UnixStream::connect(server.control_socket()).expect("there")).collect();
+        say(&[&hello(1)], &[]).contains("8 others are at the control socket already").then_some(())
+    });
     await_some("the last of them to be gone", || server.replace().ok());
     server.process.await_said(&["no luck"]);
+}
+
+/// What lies at the path that it was started by, whatever that leads to, is what takes over.
+#[test]
+fn a_link_that_is_pointed_at_another_program_is_followed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (link, other) = (folder.path().join("bw"), folder.path().join("other"));
+    fs::create_dir(folder.path().join("zones")).expect("a folder");
+    fs::write(folder.path().join("zones/example.com.zone"), ZONE).expect("a zone");
+    fs::copy(BELLWETHER, &other).expect("a copy");
+    let point_at = |program: &Path| {
+        let _ = fs::remove_file(&link);
+        std::os::unix::fs::symlink(program, &link).expect("a link");
+    };
+    let text = format!("listen = [\"{}\"]\n[server]\ncontrol = \"control.sock\"\n", address::own_dns());
+    fs::write(folder.path().join("bellwether.toml"), text).expect("a server file");
+    point_at(Path::new(BELLWETHER));
+    let mut process = Process::spawn("bellwether", Command::new(&link).arg("serve").current_dir(folder.path()));
+    process.await_line(0, "that it is ready", |line| line.starts_with("ready"));
+    let mut successors = Vec::new();
+    for program in [&*other, Path::new(BELLWETHER), &*other] {
+        point_at(program);
+        let said = run(folder.path(), &["replace"]);
+        let said = String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned();
+        assert!(said.contains(&format!("({}) answers now", env!("CARGO_PKG_VERSION"))), "{said}");
+        let pid = said.split_whitespace().find_map(|word| word.parse().ok());
+        let pid: u32 = pid.unwrap_or_else(|| panic!("{said}; {}", process.log()));
+        successors.drain(..).for_each(std::mem::forget);
+        successors.push(Successor(pid));
+        let runs = fs::read_link(format!("/proc/{pid}/exe")).expect("a program");
+        assert_eq!(runs, fs::canonicalize(program).expect("a program"));
+    }
 }
 
 #[test]

@@ -110,7 +110,7 @@ impl Predecessor {
 
     /// This process gives up.
     pub(in super::super) async fn fail(self, error: &StartError) {
-        let _ = self.channel.say(&Request::Failed { reason: error.to_string() }).await;
+        let _ = self.channel.say(&Request::Failed { reason: error.told() }).await;
     }
 }
 

@@ -56,7 +56,7 @@ impl Keeper {
         self.audience.faults(&faults);
         match found {
             Some(found) => Ok(First { found, moving, base, begun, faults }),
-            None => Err(StartError::Faults { errors: errors(&faults) }),
+            None => Err(StartError::of(&faults)),
         }
     }
 
