@@ -1,5 +1,6 @@
 //! Keeps the snapshot true: verdicts into live pools, files into zones, both into the swap.
 
+mod concluding;
 mod explaining;
 mod guard;
 mod holdings;

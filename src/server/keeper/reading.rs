@@ -40,13 +40,15 @@ pub(super) struct Asked {
     pub(super) scope: Scope,
     /// The guard is not asked.
     pub(super) forced: bool,
+    /// A reading for it was passed over, since something was saved meanwhile.
+    pub(super) passed_over: bool,
     pub(super) waiting: Vec<oneshot::Sender<ReloadReport>>,
 }
 
 impl Asked {
     /// By nobody who waits.
     pub(super) fn new(cause: &'static str, scope: Scope) -> Self {
-        Self { cause, scope, forced: false, waiting: Vec::new() }
+        Self { cause, scope, forced: false, passed_over: false, waiting: Vec::new() }
     }
 
     /// Both: what was asked later says what it is for.
