@@ -127,6 +127,7 @@ pub fn read_after(folder: &Path, atlas: &Atlas, before: &Shelf) -> (Option<Readi
             }
         }
     }
+    serials.remember(&before.serials);
     let kept = parts.iter().filter(|part| matches!(part, Part::Kept(_))).count();
     faults.extend(undelegated(&volumes, &parts, kept < before.volumes.len()));
     let valid = faults.iter().all(|fault| fault.severity != Severity::Error);
