@@ -1,5 +1,6 @@
 //! Start, reload, signals, shutdown, and handing over to the next process: the control plane put together.
 
+mod starting;
 mod given;
 mod privilege;
 mod doors;
@@ -25,35 +26,24 @@ pub mod handover;
 mod error;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::admin::{Desk, Life, Phase};
-use crate::answer::Counters;
-use crate::config::{Settings, Transfers};
+use crate::admin::{Life, Phase};
+use crate::config::Settings;
 use crate::diagnostic::Diagnostic;
-use crate::system::{Clock, secret};
-use crate::transfer::{Grants, Keys};
-use crate::transport;
-use crate::transport::secondaries::Secondaries;
-use crate::transport::tally::Tally;
-use crate::wire::cookie::Secret;
-use credentials::Credentials;
 pub use error::StartError;
 use front::{AdminTask, Front};
 pub use given::Given;
-use handover::{Again, Ask, Control, Goods, Handing, Leaving, Predecessor};
+use handover::{Again, Ask, Handing, Leaving, Predecessor};
 use keeper::{Keeper, Scope};
-use metrics::Meters;
 use notify::Notifier;
 use observer::Observer;
 pub use overrides::Kept;
-use planes::{Ground, Planes};
+use planes::Planes;
 pub use privilege::PrivilegeError;
 use supervisor::{Heartbeat, Informed};
 
@@ -147,7 +137,7 @@ pub async fn run(
     let mut predecessor = None;
     // The first probe round may take as long as the longest timeout.
     let begun = tokio::select! {
-        begun = begin(settings, start, &mut predecessor, audience) => begun,
+        begun = starting::begin(settings, start, &mut predecessor, audience) => begun,
         () = signals.ends.next() => return Ok(()),
         () = &mut stop => return Ok(()),
     };
@@ -204,123 +194,6 @@ enum Ending {
     AtOnce,
 }
 
-/// Binds, reads, probes, answers: all that may fail or take long, before a `predecessor` is told that it can go.
-async fn begin(
-    mut settings: Settings,
-    start: Start,
-    predecessor: &mut Option<Predecessor>,
-    audience: Arc<dyn Audience>,
-) -> Result<Server, StartError> {
-    let clock = Clock::new();
-    let open_files = transport::raise_open_files();
-    match &open_files {
-        Ok(limit) => tracing::debug!(limit, "open files"),
-        Err(error) => tracing::warn!(%error, "cannot raise the limit of open files; many probes at once may fail"),
-    }
-    let workers = match settings.workers {
-        0 => thread::available_parallelism().map_or(1, usize::from),
-        count => count,
-    };
-    let system = |what| move |error| StartError::System { what, error };
-
-    // Sockets: those of the process before, those of a service manager, and whatever is not among them.
-    let mut given = start.given;
-    if start.replaces {
-        let (greeted, sockets) = Predecessor::greet(&settings.process).await?;
-        (*predecessor, given) = (Some(greeted), sockets);
-    }
-    let names = given.names();
-    doors::name(&mut settings, &given)?;
-    let mut opening = doors::bind(&settings, workers, &mut given)?;
-    if let Some(user) = &settings.process.user {
-        privilege::give_up(user).map_err(StartError::Privilege)?;
-    }
-    privilege::check_state(settings.state.as_ref());
-    let certificates = doors::certificates(&settings, audience.as_ref())?;
-    let control = Control::open(&settings.process, &mut given)?;
-    given.finish().map_err(StartError::Given)?;
-    let own = match predecessor {
-        Some(before) => before.secret(),
-        None => secret().map_err(system("draw a cookie secret"))?,
-    };
-    let goods = Goods { sockets: std::mem::take(&mut opening.held), names, secret: own };
-    let (handing, goods) = Handing::new(control, goods, start.again).map_err(system("keep sockets for a successor"))?;
-    let life = Life::default();
-    let (desk, commands) = Desk::new(life.clone());
-    let front = Front::new(settings.admin.as_ref(), opening.admin.take(), desk, audience.as_ref())?;
-    let (front, papers) = front.unzip();
-    // Before anything is answered, so that it can say so; unless somebody else still does.
-    let admin = if predecessor.is_some() { None } else { front.as_ref().map(Front::open).transpose()? };
-
-    // The watch begins before the first read, so that no change falls between the two.
-    let saved = watch::Saved::new(&settings.zones, &beside(&settings));
-    let (doors, transfers) = (settings.doors.clone(), settings.transfers.clone());
-    // Twice: serials are wanted before files are read, and verdicts as late as can be.
-    let serials = match predecessor {
-        Some(before) => Some(before.state().await?.take_serials()),
-        None => None,
-    };
-    let recalling = async {
-        match predecessor {
-            Some(before) => before.state().await.map(Some),
-            None => Ok(None),
-        }
-    };
-    let tally = Arc::new(Tally::default());
-    let seats = opening.udp.len() + workers;
-    let counters: Vec<Arc<Counters>> = (0..seats).map(|_| Arc::default()).collect();
-    let observed = Observer::start(settings.dnstap.clone(), settings.admin.is_some(), seats, clock);
-    let (observer, taps) = observed.map_err(system("start a thread"))?;
-    let rows = settings.admin.as_ref().and_then(|admin| admin.metrics);
-    let meters = rows.map(|rows| Arc::new(Meters::new(&counters, &tally, rows)));
-    let heard = Arc::clone(&audience);
-    let mut keeper =
-        Keeper::start(settings, Secret::new(own), clock, heard, commands, (serials, recalling), meters).await?;
-    saved.warn_if_blind();
-    let snapshots = keeper.snapshots();
-    let Transfers { keys, grants, secondaries } = transfers;
-    let notifier = Notifier::start(secondaries, &opening.listen, clock).await;
-    let notifier = notifier.map_err(system("open a socket to tell secondaries"))?;
-    let secondaries = Arc::new(Secondaries::new(Grants { grants: grants.into(), keys: Keys::new(&keys) }));
-
-    if let Some(observer) = &observer {
-        keeper.observe_by(observer.handle());
-    }
-    keeper.refresh_too(Credentials { certificates: certificates.clone(), papers });
-    if let Some(before) = predecessor {
-        keeper.take_over(before.last().await?);
-    }
-    let ground = Ground { snapshots, secondaries, clock, doors, workers, open_files, counters, tally, taps };
-    let planes = Planes::start(opening.udp, opening.connections, certificates.as_ref(), ground)?;
-    let heartbeat = Heartbeat::start(planes.pulses());
-    let ready = Ready { encrypted: opening.encrypted, ..keeper.ready(opening.listen, workers) };
-    Ok(Server {
-        keeper,
-        planes,
-        life,
-        saved,
-        notifier,
-        heartbeat,
-        observer,
-        handing,
-        goods,
-        front,
-        admin,
-        audience,
-        ready,
-    })
-}
-
-/// What is reread when it is saved, beside the zones folder.
-fn beside(settings: &Settings) -> Vec<PathBuf> {
-    let encrypted = settings.doors.encrypted.iter().flat_map(|tls| [&tls.certificate, &tls.key]);
-    let tables = settings.databases.iter().chain(&settings.latency).chain(&settings.dns.cookie_secrets);
-    let tokens = settings.admin.iter().filter_map(|admin| admin.token_file.as_ref());
-    let admin = settings.admin.iter().filter_map(|admin| admin.tls.as_ref());
-    let admin = admin.flat_map(|tls| [&tls.certificate, &tls.key].into_iter().chain(&tls.clients));
-    tables.chain(encrypted).chain(tokens).chain(admin).cloned().collect()
-}
-
 impl Server {
     /// Has the `predecessor` go, opens what only one process can have, and says that it is ready.
     async fn open(&mut self, predecessor: Option<Predecessor>) -> Result<(), StartError> {
@@ -365,7 +238,7 @@ impl Server {
                 notifier.look(&self.keeper.snapshots().load());
             }
             if let Some(settings) = self.keeper.has_renamed_files() {
-                self.saved = watch::Saved::new(&settings.zones, &beside(settings));
+                self.saved = watch::Saved::new(&settings.zones, &starting::beside(settings));
                 // So that no change falls between the last reading and the watch.
                 self.keeper.reload("other files are named", Scope::Zones);
             }
