@@ -64,7 +64,7 @@ pub(super) fn answer<'s, W: Witness>(
     }
     let (outcome, ttl) = if root.is_alive() {
         steering.choose((&served.live, View::Living), worker);
-        let ttl = name.ttl.at(worker.picks.flip().min(question.horizon), question.now);
+        let ttl = ttl(name, worker, question);
         (steering.write(worker, ttl, composer), ttl)
     } else {
         (steering.when_all_down(worker, composer), name.ttl.min)
@@ -72,7 +72,7 @@ pub(super) fn answer<'s, W: Witness>(
     let scope = told.scope(worker.picks.scope());
     composer.announce(scope);
     let (family, alive, flip) = (steering.family(), root.is_alive(), worker.picks.flip());
-    worker.witness.steered(Steered { family, client, alive, ttl, flip, scope });
+    worker.witness.steered(Steered { family, client, alive, ttl, flip, horizon: question.horizon, scope });
     outcome
 }
 
@@ -113,12 +113,12 @@ pub(super) fn hints<W: Witness>(
         worker.picks.clear();
         let ttl = if root.is_alive() {
             steering.pick((&served.live, View::Living), family, worker, Turn::Hints);
-            name.ttl.at(worker.picks.flip(), question.now)
+            ttl(name, worker, question)
         } else {
             name.ttl.min
         };
-        let (scope, flip) = (told.scope(worker.picks.scope()), worker.picks.flip());
-        worker.witness.steered(Steered { family, client, alive: root.is_alive(), ttl, flip, scope });
+        let (scope, flip, alive) = (told.scope(worker.picks.scope()), worker.picks.flip(), root.is_alive());
+        worker.witness.steered(Steered { family, client, alive, ttl, flip, horizon: question.horizon, scope });
         for (slot, &id) in chosen.ids[family as usize].iter_mut().zip(worker.picks.endpoints()) {
             *slot = id;
         }
@@ -126,6 +126,11 @@ pub(super) fn hints<W: Witness>(
         (chosen.ttl, chosen.scope) = (chosen.ttl.min(ttl), chosen.scope.max(scope));
     }
     chosen
+}
+
+/// For how long, in seconds, `name` may promise what the worker has picked.
+fn ttl<W>(name: &Balanced, worker: &Worker<W>, question: Question<'_>) -> u32 {
+    name.ttl.at(worker.picks.flip().min(question.horizon), question.now)
 }
 
 /// Who counts as the client of `name`, and what may be announced of it: nothing, where names heed no subnet.
