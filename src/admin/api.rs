@@ -305,6 +305,17 @@ impl fmt::Display for Target {
     }
 }
 
+// The schemas below take literals alone: a test holds them to these.
+
+/// Characters of whoever forces something, at the most; at the least one.
+pub const WHO_MAX: usize = 64;
+
+/// Characters of a reason, at the most.
+pub const REASON_MAX: usize = 200;
+
+/// Patterns of one request, at the most; at the least one.
+pub const PATTERNS_MAX: usize = 100;
+
 /// `PUT …/override`: what is to be forced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::caller::{Caller, ServerArguments, user};
 use super::terminal::{note, print, span, unprinted};
 use super::{DONE, FAILED};
-use crate::admin::api::{Force, OverrideStatus, Status, SteerReply, SteerRequest, Stop};
+use crate::admin::api::{Force, OverrideStatus, Status, SteerReply, SteerRequest, Stop, WHO_MAX};
 
 pub(super) const HELP: &str = "\
 POOL is the pool as a whole, POOL/ENDPOINT one endpoint; in both, `*` stands for any characters and `?` for one. What is \
@@ -43,9 +43,6 @@ pub(super) struct SteerArguments {
     #[command(flatten)]
     server: ServerArguments,
 }
-
-/// Characters of a name, as the server takes them.
-const WHO_MAX: usize = 64;
 
 fn somebody(text: &str) -> Result<String, String> {
     let fits = (1..=WHO_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control);

@@ -11,13 +11,12 @@ use super::names::Hints;
 use super::serials::{Serials, is_ahead};
 use super::slack::slacks;
 use super::stamp::Source;
-use super::text_file::{read_named_text, read_text};
+use super::text_file::{is_open_to_all, read_named_text, read_text};
 use super::{Apex, Atlas, Balanced, Policies, Settings, ZoneFiles, ZoneTable, read_policies, read_server_file};
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::health::ProbeId;
 use crate::policy::Pools;
 use crate::probe;
-use crate::system::unix_now;
 use crate::wire::name::Name;
 use crate::wire::rtype::Rtype;
 use crate::zone::{Builder, Fault, Origin, Soa, Zone, master};
@@ -74,10 +73,9 @@ impl Targets {
     }
 }
 
-/// Reads one zone, which had one of these serials `before`.
-pub(super) fn read_zone(folder: &Path, files: &ZoneFiles, atlas: &Atlas, before: &Serials) -> Outcome {
-    let begun = unix_now();
-    let mut sources: Vec<Source> = files.all().map(Source::before).collect();
+/// Reads one zone, which had one of these serials `before`, as part of a reading that began at `begun`, in seconds since 1970.
+pub(super) fn read_zone(folder: &Path, files: &ZoneFiles, atlas: &Atlas, before: &Serials, begun: u64) -> Outcome {
+    let mut sources: Vec<Source> = files.all().map(|file| Source::before(file, begun)).collect();
     let (mut targets, mut serials, mut beside) = (Targets::default(), Serials::default(), Vec::new());
     let (zone, faults) = load_zone(folder, files, (atlas, before), (&mut targets, &mut serials, &mut beside));
     sources.extend(beside.iter().map(|file| Source::after(file, begun)));
@@ -119,69 +117,36 @@ fn load_zone(
         sources = outcome.files;
         beside.extend(sources.iter().skip(1).cloned());
     }
-    let policies = match &files.policy {
-        Some(file) => {
-            let (policies, found) = load_policies(file, files, atlas, targets);
-            faults.extend(found);
-            policies
-        }
-        None => Some(Policies::default()),
-    };
+    let (policies, found) = load_policies(files, atlas, targets);
+    faults.extend(found);
     let Some(policies) = policies else { return (None, faults) };
     beside.extend_from_slice(&policies.files);
     let policy_file = files.policy.as_deref().unwrap_or(folder);
-    match (&files.master, &policies.apex) {
-        (None, Some(ZoneTable::Apex(apex))) => {
+    let (top, fault) = top(files, policy_file, policies.apex.as_ref());
+    faults.extend(fault);
+    let Some(top) = top else { return (None, faults) };
+    match top {
+        Top::Table(apex) => {
             let serial = apex.serial.unwrap_or_else(|| serials.give(before, &files.apex, None, saved));
             add_apex(&mut builder, files, apex, serial);
         }
-        (None, Some(ZoneTable::AutoSerial(place))) => {
-            let message =
-                format!("[zone] has only a `serial`, and there is no master file {}zone beside it", files.apex);
-            let help = "say who serves the zone: [zone] with nameservers and contact";
-            faults.push(Diagnostic::error(place.clone(), message).help(help));
-            return (None, faults);
-        }
-        (None, None) => {
-            let message =
-                format!("there is neither a [zone] table here nor a master file {}zone beside it", files.apex);
-            let help = "say who serves the zone: [zone] with nameservers and contact";
-            faults.push(Diagnostic::error(Place::of_file(policy_file), message).help(help));
-            return (None, faults);
-        }
-        (Some(master), Some(ZoneTable::Apex(apex))) => {
-            let message = format!("[zone] is said here, but the master file {} already says it", master.display());
-            faults.push(
-                Diagnostic::error(apex.place.clone(), message)
-                    .help("take the [zone] table out; only `serial = \"auto\"` may stand in it"),
-            );
-        }
-        (Some(_), Some(ZoneTable::AutoSerial(_))) => {
+        Top::Master => {}
+        Top::MasterMoving => {
             for Soa { rdata, origin, .. } in &mut soas {
                 let Some(field) = serial_in(rdata) else { continue };
                 let own = u32::from_be_bytes(*field);
                 if is_ahead(own, &saved) {
                     let place = sources.get(usize::from(origin.file)).map(|file| master::place(file, origin.line));
-                    let message = format!("the serial {own} is ahead of the time at which the files were saved");
-                    let help = "it is counted on from while the server runs, and begins there again with each start;                                 write 1, and have secondaries transfer the zone anew once";
-                    let place = place.unwrap_or_else(|| Place::of_file(policy_file));
-                    faults.push(Diagnostic::warning(place, message).help(help));
+                    faults.push(ahead(own, place.unwrap_or_else(|| Place::of_file(policy_file))));
                 }
                 *field = serials.give(before, &files.apex, Some(own), saved.clone()).to_be_bytes();
             }
         }
-        (Some(_), None) => {}
     }
     for Soa { owner, ttl, rdata, origin } in soas {
         builder.add(&owner, Rtype::SOA, ttl, &rdata, origin);
     }
-    for (index, name) in (0..).zip(&policies.names) {
-        let origin = Origin { file: POLICY_FILE, line: index };
-        builder.balance(&name.owner, index, name.beside, origin);
-        if name.hints == Hints::Pool {
-            builder.hint(&name.owner, origin);
-        }
-    }
+    balance(&mut builder, &policies.names);
     let (zone, mut found) = builder.finish();
     // That something is not there says nothing of a file that could not be read to the end.
     found.retain(|fault| whole || fault.at.is_some());
@@ -198,20 +163,85 @@ fn load_zone(
     (loaded, faults)
 }
 
+/// Says which names are balanced.
+fn balance(builder: &mut Builder, names: &[Balanced]) {
+    for (index, name) in (0..).zip(names) {
+        let origin = Origin { file: POLICY_FILE, line: index };
+        builder.balance(&name.owner, index, name.beside, origin);
+        if name.hints == Hints::Pool {
+            builder.hint(&name.owner, origin);
+        }
+    }
+}
+
+/// Who says what stands at a zone's apex.
+enum Top<'a> {
+    /// `[zone]`.
+    Table(&'a Apex),
+    /// The master file.
+    Master,
+    /// The master file, but for the serial, which moves by itself.
+    MasterMoving,
+}
+
+/// Who says what stands at the apex of the zone in `files`, by what its policy file has as `[zone]`, if anybody does; and
+/// what is wrong with that.
+fn top<'a>(
+    files: &ZoneFiles,
+    policy_file: &Path,
+    table: Option<&'a ZoneTable>,
+) -> (Option<Top<'a>>, Option<Diagnostic>) {
+    let help = "say who serves the zone: [zone] with nameservers and contact";
+    match (&files.master, table) {
+        (None, Some(ZoneTable::Apex(apex))) => (Some(Top::Table(apex)), None),
+        (None, Some(ZoneTable::AutoSerial(place))) => {
+            let message =
+                format!("[zone] has only a `serial`, and there is no master file {}zone beside it", files.apex);
+            (None, Some(Diagnostic::error(place.clone(), message).help(help)))
+        }
+        (None, None) => {
+            let message =
+                format!("there is neither a [zone] table here nor a master file {}zone beside it", files.apex);
+            (None, Some(Diagnostic::error(Place::of_file(policy_file), message).help(help)))
+        }
+        (Some(master), Some(ZoneTable::Apex(apex))) => {
+            let message = format!("[zone] is said here, but the master file {} already says it", master.display());
+            let help = "take the [zone] table out; only `serial = \"auto\"` may stand in it";
+            (Some(Top::Master), Some(Diagnostic::error(apex.place.clone(), message).help(help)))
+        }
+        (Some(_), Some(ZoneTable::AutoSerial(_))) => (Some(Top::MasterMoving), None),
+        (Some(_), None) => (Some(Top::Master), None),
+    }
+}
+
+/// That a zone's own serial is ahead of what it would be given.
+fn ahead(own: u32, place: Place) -> Diagnostic {
+    let message = format!("the serial {own} is ahead of the time at which the files were saved");
+    let help = "it is counted on from while the server runs, and begins there again with each start; write 1, and have \
+                secondaries transfer the zone anew once";
+    Diagnostic::warning(place, message).help(help)
+}
+
 /// Reads the server file.
 pub fn load_server_file(file: &Path) -> (Option<Settings>, Vec<Diagnostic>) {
     match read_text(file) {
-        Ok(text) => read_server_file(file, &text),
+        Ok(text) => {
+            let (settings, mut faults) = read_server_file(file, &text);
+            let keys = settings.as_ref().map_or(0, |settings| settings.transfers.keys.len());
+            if keys > 0 && is_open_to_all(file) {
+                let message = "keys of [transfer] stand here, and every user of this machine can read this file";
+                let help = "let it be the server's: chown root:bellwether and chmod 640, or whoever it runs as";
+                faults.push(Diagnostic::warning(Place::of_file(file), message).help(help));
+            }
+            (settings, faults)
+        }
         Err(message) => (None, vec![Diagnostic::error(Place::of_file(file), message)]),
     }
 }
 
-fn load_policies(
-    file: &Path,
-    files: &ZoneFiles,
-    atlas: &Atlas,
-    targets: &mut Targets,
-) -> (Option<Policies>, Vec<Diagnostic>) {
+/// What the policy file says; nothing where there is none.
+fn load_policies(files: &ZoneFiles, atlas: &Atlas, targets: &mut Targets) -> (Option<Policies>, Vec<Diagnostic>) {
+    let Some(file) = &files.policy else { return (Some(Policies::default()), Vec::new()) };
     match read_named_text(file) {
         Ok(text) => read_policies(file, &text, &files.apex, atlas, &mut |target| targets.register(target)),
         Err(message) => (None, vec![Diagnostic::error(Place::of_file(file), message)]),

@@ -8,9 +8,18 @@ use crate::wire::name::Name;
 /// Everything that was said, in order.
 #[derive(Debug, Default)]
 pub(super) struct Hearing {
-    /// What each name of the chain came to, and in which zone.
-    pub(super) found: Vec<(Name, Name, Finding)>,
-    /// Each pool that was consulted, in the order in which it first was, with the members that were taken from it.
+    /// What each name of the chain came to.
+    pub(super) found: Vec<Found>,
+}
+
+/// What a name came to.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) name: Name,
+    /// In which zone.
+    pub(super) zone: Name,
+    pub(super) finding: Finding,
+    /// Each pool that was consulted for it, in the order in which it first was, with the members that were taken from it.
     pub(super) pools: Vec<Consulted>,
     /// What steering came to; of hints, over both families.
     pub(super) steered: Option<Steered>,
@@ -26,7 +35,7 @@ pub(super) struct Consulted {
     pub(super) hints: Option<Family>,
 }
 
-impl Hearing {
+impl Found {
     /// The pool among those of the choice that is being made.
     fn open(&mut self, pool: PoolId) -> Option<&mut Consulted> {
         self.pools.iter_mut().find(|consulted| consulted.pool == pool && consulted.hints.is_none())
@@ -35,13 +44,14 @@ impl Hearing {
 
 impl policy::Witness for Hearing {
     fn consulted(&mut self, pool: PoolId, how: How) {
-        if self.open(pool).is_none() {
-            self.pools.push(Consulted { pool, how, took: Vec::new(), hints: None });
+        let Some(found) = self.found.last_mut() else { return };
+        if found.open(pool).is_none() {
+            found.pools.push(Consulted { pool, how, took: Vec::new(), hints: None });
         }
     }
 
     fn took(&mut self, pool: PoolId, member: Target) {
-        if let Some(consulted) = self.open(pool) {
+        if let Some(consulted) = self.found.last_mut().and_then(|found| found.open(pool)) {
             consulted.took.push(member);
         }
     }
@@ -50,18 +60,20 @@ impl policy::Witness for Hearing {
 impl answer::Witness for Hearing {
     fn found(&mut self, served: &Served, name: &[u8], finding: Finding) {
         if let Ok(name) = Name::from_wire(name) {
-            self.found.push((name, served.zone.apex().clone(), finding));
+            let zone = served.zone.apex().clone();
+            self.found.push(Found { name, zone, finding, pools: Vec::new(), steered: None });
         }
     }
 
     fn steered(&mut self, steered: Steered) {
-        let Some((.., Finding::Hinted(_))) = self.found.last() else {
-            self.steered = Some(steered);
+        let Some(found) = self.found.last_mut() else { return };
+        if !matches!(found.finding, Finding::Hinted(_)) {
+            found.steered = Some(steered);
             return;
-        };
-        for consulted in self.pools.iter_mut().filter(|consulted| consulted.hints.is_none()) {
+        }
+        for consulted in found.pools.iter_mut().filter(|consulted| consulted.hints.is_none()) {
             consulted.hints = Some(steered.family);
         }
-        self.steered = Some(self.steered.map_or(steered, |before| steered.beside(before)));
+        found.steered = Some(found.steered.map_or(steered, |before| steered.beside(before)));
     }
 }

@@ -6,7 +6,7 @@ use hickory_proto::op::Message;
 use hickory_proto::rr::Record;
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 
-use super::hearing::{Consulted, Hearing};
+use super::hearing::{Consulted, Found, Hearing};
 use crate::admin::api::{Explanation, MemberConsidered, NameFound, PlaceFound, PoolConsulted, RecordGiven, TtlGiven};
 use crate::answer::{Finding, Steered, TtlReason};
 use crate::geo::Place;
@@ -29,19 +29,29 @@ pub(super) struct Report<'a> {
     pub(super) message: &'a Message,
 }
 
+/// A name for which endpoints were chosen.
+#[derive(Clone, Copy)]
+struct Choice<'a> {
+    found: &'a Found,
+    served: &'a Served,
+    name: &'a Balanced,
+    steered: Steered,
+}
+
 impl Report<'_> {
     pub(super) fn explanation(&self) -> Explanation {
-        let found = self.hearing.found.iter().map(|(name, zone, finding)| NameFound {
-            name: name.to_string(),
-            zone: zone.to_string(),
-            finding: word(*finding).to_owned(),
-            words: self.finding(name, *finding),
+        let found = self.hearing.found.iter().map(|found| NameFound {
+            name: found.name.to_string(),
+            zone: found.zone.to_string(),
+            finding: word(found.finding).to_owned(),
+            words: self.finding(found),
         });
-        let ttl = self.hearing.steered.zip(self.balanced()).map(|(steered, (_, name))| TtlGiven {
-            seconds: self.seconds(steered),
-            min: name.ttl.min,
-            max: name.ttl.max,
-            reason: ttl_reason(self.seconds(steered), steered, name),
+        // Where an alias that was balanced leads to does not change why it was given.
+        let ttl = self.choices().last().map(|choice| TtlGiven {
+            seconds: self.seconds(&choice),
+            min: choice.name.ttl.min,
+            max: choice.name.ttl.max,
+            reason: ttl_reason(self.seconds(&choice), choice.steered, choice.name),
         });
         Explanation {
             name: self.name.to_string(),
@@ -60,76 +70,85 @@ impl Report<'_> {
         }
     }
 
+    /// The names of the chain for which endpoints were chosen, in order.
+    fn choices(&self) -> impl Iterator<Item = Choice<'_>> {
+        self.hearing.found.iter().filter_map(|found| {
+            let (served, name) = self.balanced(found)?;
+            Some(Choice { found, served, name, steered: found.steered? })
+        })
+    }
+
     fn pools(&self) -> Vec<PoolConsulted> {
-        let Some(steered) = self.hearing.steered else { return Vec::new() };
-        let consulted = self.hearing.pools.iter().filter_map(|consulted| Some((consulted, self.pool(consulted)?)));
-        consulted
-            .map(|(consulted, pool)| PoolConsulted {
-                name: pool.name.to_string(),
-                policy: pool.policy.name().to_string(),
-                how: how(consulted.how) + &self.missing(pool),
-                hints: consulted.hints.map(|family| hint_word(family).to_owned()),
-                members: self.members(consulted, pool, steered),
+        let consulted = self.choices().flat_map(|choice| {
+            let pools = &choice.served.steering.pools.pools;
+            choice.found.pools.iter().filter_map(move |consulted| {
+                let pool = pools.get(consulted.pool.0 as usize)?;
+                Some(PoolConsulted {
+                    name: pool.name.to_string(),
+                    policy: pool.policy.name().to_string(),
+                    how: how(consulted.how) + &self.missing(pool),
+                    hints: consulted.hints.map(|family| hint_word(family).to_owned()),
+                    members: self.members(&choice, consulted, pool),
+                })
             })
-            .collect()
+        });
+        consulted.collect()
     }
 
-    /// The zone and the balanced name that the question came to.
-    fn balanced(&self) -> Option<(&Served, &Balanced)> {
-        let (_, zone, finding) = self.hearing.found.last()?;
-        let (Finding::Balanced(index) | Finding::Hinted(index)) = finding else { return None };
-        let served = self.snapshot.served().iter().find(|served| served.zone.apex() == zone)?;
-        Some((served, served.steering.names.get(*index as usize)?))
+    /// The zone and the balanced name that a name came to.
+    fn balanced(&self, found: &Found) -> Option<(&Served, &Balanced)> {
+        let (Finding::Balanced(index) | Finding::Hinted(index)) = found.finding else { return None };
+        let served = self.snapshot.served().iter().find(|served| *served.zone.apex() == found.zone)?;
+        Some((served, served.steering.names.get(index as usize)?))
     }
 
-    fn pool(&self, consulted: &Consulted) -> Option<&Pool> {
-        self.balanced()?.0.steering.pools.pools.get(consulted.pool.0 as usize)
-    }
-
-    fn finding(&self, name: &Name, finding: Finding) -> String {
-        match finding {
+    fn finding(&self, found: &Found) -> String {
+        let name = &found.name;
+        match found.finding {
             Finding::Static => format!("has {name}, the same for everybody"),
             Finding::Alias => format!("says that {name} is an alias"),
             Finding::NoData => format!("has {name}, but no {} records of it", self.rtype),
             Finding::Delegated => format!("delegates {name} away"),
             Finding::Missing => format!("has no {name}"),
-            Finding::Balanced(_) => format!("balances {name} over the pool {}", self.root()),
+            Finding::Balanced(_) => format!("balances {name} over the pool {}", self.root(found)),
             Finding::Hinted(_) => {
-                format!("has {name}; its address hints are the living addresses of the pool {}", self.root())
+                format!("has {name}; its address hints are the living addresses of the pool {}", self.root(found))
             }
         }
     }
 
-    /// The name of the pool that the question came to.
-    fn root(&self) -> &str {
-        let balanced = self.balanced();
+    /// The name of the pool that a name came to.
+    fn root(&self, found: &Found) -> &str {
+        let balanced = self.balanced(found);
         let pool = balanced.and_then(|(served, name)| served.steering.pools.pools.get(name.root.0 as usize));
         pool.map_or("", |pool| &*pool.name)
     }
 
     /// The TTL that was given: that of a record with hints may be shorter than theirs.
-    fn seconds(&self, steered: Steered) -> u32 {
-        match self.hearing.found.last() {
-            Some((.., Finding::Hinted(_))) => self.message.answers.last().map_or(steered.ttl, |record| record.ttl),
-            _ => steered.ttl,
+    fn seconds(&self, choice: &Choice<'_>) -> u32 {
+        let ttl = choice.steered.ttl;
+        match choice.found.finding {
+            Finding::Hinted(_) => self.message.answers.last().map_or(ttl, |record| record.ttl),
+            _ => ttl,
         }
     }
 
-    fn members(&self, consulted: &Consulted, pool: &Pool, steered: Steered) -> Vec<MemberConsidered> {
-        let steered = Steered { family: consulted.hints.unwrap_or(steered.family), ..steered };
+    fn members(&self, choice: &Choice<'_>, consulted: &Consulted, pool: &Pool) -> Vec<MemberConsidered> {
+        let family = consulted.hints.unwrap_or(choice.steered.family);
         let members = (0..).zip(&pool.members);
-        members.filter_map(|(number, member)| self.judge(consulted, pool, steered, number, member)).collect()
+        members
+            .filter_map(|(number, member)| self.judge(choice.served, consulted, pool, family, (number, member)))
+            .collect()
     }
 
     fn judge(
         &self,
+        served: &Served,
         consulted: &Consulted,
         pool: &Pool,
-        steered: Steered,
-        number: u16,
-        member: &Member,
+        family: Family,
+        (number, member): (u16, &Member),
     ) -> Option<MemberConsidered> {
-        let (served, _) = self.balanced()?;
         let pools = &served.steering.pools;
         let taken = consulted.took.contains(&member.target);
         let (name, address, present, alive) = match member.target {
@@ -138,11 +157,11 @@ impl Report<'_> {
                 let health = endpoint.judged.health(self.board);
                 let address = endpoint.given.address();
                 // An alias stands for both families.
-                let present = address.is_none_or(|address| steered.family.holds(address));
+                let present = address.is_none_or(|address| family.holds(address));
                 (endpoint.name.to_string(), address, present, health.alive)
             }
             Target::Pool(id) => {
-                let live = served.live.pool(steered.family, id);
+                let live = served.live.pool(family, id);
                 let (present, alive) = live.map_or((false, false), |live| (live.is_present(), live.is_alive()));
                 (format!("pool {}", pools.pools.get(id.0 as usize)?.name), None, present, alive)
             }
@@ -157,7 +176,7 @@ impl Report<'_> {
             (_, _, true) if forced == Some(Force::Up) => {
                 format!("taken, forced up{}", self.rank(consulted, pool, number, ""))
             }
-            (false, ..) => match steered.family {
+            (false, ..) => match family {
                 Family::V4 => "has no IPv4 address".to_owned(),
                 Family::V6 => "has no IPv6 address".to_owned(),
             },

@@ -1,7 +1,5 @@
 //! The admin API's side of the server: its token, its certificates, and the task that it is.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +9,7 @@ use tokio::net::TcpListener;
 use super::doors::{faulty, replaced};
 use super::{Audience, StartError};
 use crate::admin::{self, Access, Desk, Entrance, Token};
-use crate::config::{Admin, AdminTls};
+use crate::config::{Admin, AdminTls, is_open_to_all};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::transport::tls::{Certificates, Clients};
 
@@ -95,7 +93,7 @@ impl Papers {
 impl Bearer {
     fn read(file: &Path) -> Result<Self, StartError> {
         let token = Token::read(file).map_err(|error| StartError::Token { file: file.to_owned(), error })?;
-        if fs::metadata(file).is_ok_and(|of| of.mode() & 0o007 != 0) {
+        if is_open_to_all(file) {
             tracing::warn!("the token file {} is open to every user of this machine", file.display());
         }
         Ok(Self { file: file.to_owned(), token: Arc::new(ArcSwap::from_pointee(token)) })

@@ -44,7 +44,7 @@ use notify::Notifier;
 use observer::Observer;
 pub use overrides::Kept;
 use planes::Planes;
-pub use privilege::PrivilegeError;
+pub use privilege::{PrivilegeError, check_user};
 use supervisor::{Heartbeat, Informed};
 
 /// How long whoever asked for a successor has to hear what became of it.

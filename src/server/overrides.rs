@@ -5,13 +5,13 @@
 //! dropped, since what is called so a month later is another thing. Knows no HTTP; the file that keeps this over a
 //! restart takes [`Kept`] out and puts it in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::admin::api;
+use crate::admin::api::{self, PATTERNS_MAX, REASON_MAX, WHO_MAX};
 use crate::admin::{Refusal, Selection};
 use crate::diagnostic::nearest;
 use crate::moment::Moment;
@@ -27,22 +27,27 @@ const UNMATCHED_KEPT: Duration = Duration::from_secs(24 * 3_600);
 /// that is served whenever a verdict turns, and each a search for its name among its zone's pools.
 const OVERRIDES_MAX: usize = 1_000;
 
-/// Patterns of one request.
-const PATTERNS_MAX: usize = 100;
-
 /// Characters of a pattern: twice the longest name of a pool and of an endpoint.
 const PATTERN_MAX: usize = 300;
 
-/// Characters of whoever forces something.
-const WHO_MAX: usize = 64;
+/// Whose word an override is: an endpoint takes back only its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// An operator's, or a tool's on their behalf.
+    Operator,
+    /// The endpoint's own, by a report that it drains.
+    Endpoint,
+}
 
-/// Characters of why.
-const REASON_MAX: usize = 200;
+/// Who it is that drains an endpoint by its own report.
+pub(super) const ITSELF: &str = "its own report";
 
 /// One override, as it lives.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Override {
     pub(super) force: Force,
+    pub(super) origin: Origin,
     pub(super) who: String,
     pub(super) reason: Option<String>,
     pub(super) since: Timestamp,
@@ -63,6 +68,9 @@ pub struct Kept {
     /// What, by whom, why and when.
     #[serde(flatten)]
     pub forced: api::Forced,
+    /// Whose word it is. What was written before this was kept says so by the name alone.
+    #[serde(default)]
+    pub origin: Option<Origin>,
     /// When the last answer with it has left the caches.
     pub safe: Option<Timestamp>,
 }
@@ -127,7 +135,8 @@ impl Overrides {
         dropped
     }
 
-    /// What `select` comes to, of what is served and of what is forced.
+    /// What `select` comes to, of what is served and of what is forced. `awaits` tells what would be let up, if it is
+    /// released: that, and whatever is forced, is released however much it is.
     ///
     /// # Errors
     /// When it names what there is not.
@@ -136,6 +145,7 @@ impl Overrides {
         snapshot: &Snapshot,
         select: Selection,
         request: &api::SteerRequest,
+        awaits: &dyn Fn(&Pools, policy::Target) -> bool,
     ) -> Result<Vec<api::Target>, Refusal> {
         check_words(request)?;
         match select {
@@ -145,11 +155,19 @@ impl Overrides {
                     || served(snapshot, &target.zone).is_some_and(|at| find(&at.steering.pools, &target).is_some());
                 if known { Ok(vec![target]) } else { Err(unknown(snapshot, &target.to_string(), &target.zone)) }
             }
-            Selection::Patterns => self.matching(snapshot, request),
+            Selection::Patterns => {
+                check_patterns(&request.select)?;
+                self.matching(snapshot, request, awaits)
+            }
         }
     }
 
-    fn matching(&self, snapshot: &Snapshot, request: &api::SteerRequest) -> Result<Vec<api::Target>, Refusal> {
+    fn matching(
+        &self,
+        snapshot: &Snapshot,
+        request: &api::SteerRequest,
+        awaits: &dyn Fn(&Pools, policy::Target) -> bool,
+    ) -> Result<Vec<api::Target>, Refusal> {
         let zones = request.zone.as_deref().map_or_else(|| "*".to_owned(), plain_zone);
         let served: Vec<&Served> =
             snapshot.served().iter().filter(|served| is_like(&zone_text(served.zone.apex()), &zones)).collect();
@@ -159,21 +177,12 @@ impl Overrides {
             let help = suggest(&zones, &known);
             return Err(Refusal::Unknown(format!("there is no zone {zones} ({help})")));
         }
-        let mut found: BTreeMap<api::Target, ()> = BTreeMap::new();
+        let mut found: BTreeSet<api::Target> = BTreeSet::new();
         for pattern in &request.select {
             let (pool, endpoint) = match pattern.split_once('/') {
                 Some((pool, endpoint)) => (pool, Some(endpoint)),
                 None => (pattern.as_str(), None),
             };
-            let before = found.len();
-            let mut any = false;
-            let mut enter = |target: api::Target| {
-                any = true;
-                found.insert(target, ());
-            };
-            for served in &served {
-                targets(served, pool, endpoint, &mut enter);
-            }
             let is_meant = |target: &&&api::Target| {
                 is_like(&target.pool, pool)
                     && match (&target.endpoint, endpoint) {
@@ -181,15 +190,29 @@ impl Overrides {
                         (name, endpoint) => name.is_none() && endpoint.is_none(),
                     }
             };
-            forced.iter().filter(is_meant).for_each(|target| enter((*target).clone()));
+            let mut any = false;
+            for target in forced.iter().filter(is_meant) {
+                any = true;
+                found.insert((*target).clone());
+            }
+            for served in &served {
+                targets(served, pool, endpoint, &mut |target, number| {
+                    any = true;
+                    // Of what there is nothing to release of, so many are told.
+                    let pools = &served.steering.pools;
+                    if request.force.is_some() || found.len() < OVERRIDES_MAX || awaits(pools, number) {
+                        found.insert(target);
+                    }
+                });
+            }
             if !any {
                 return Err(unknown(snapshot, pattern, &zones));
             }
-            if found.len() > before + OVERRIDES_MAX {
-                return Err(Refusal::Full(format!("{pattern} matches more than {OVERRIDES_MAX}")));
+            if request.force.is_some() && found.len() > OVERRIDES_MAX {
+                return Err(Refusal::Full(format!("with {pattern} more than {OVERRIDES_MAX} would be forced")));
             }
         }
-        Ok(found.into_keys().collect())
+        Ok(found.into_iter().collect())
     }
 
     /// All of them, to be kept; `time` tells the time of day of a moment.
@@ -197,6 +220,7 @@ impl Overrides {
         let kept = self.0.iter().map(|(target, entry)| Kept {
             target: target.clone(),
             forced: entry.forced(),
+            origin: Some(entry.origin),
             safe: entry.force.is_out().then(|| time(entry.safe)),
         });
         kept.collect()
@@ -204,11 +228,12 @@ impl Overrides {
 
     /// What was kept; `moment` tells the moment of a time of day. More than [`OVERRIDES_MAX`] are not taken.
     pub(super) fn from_kept(kept: Vec<Kept>, moment: impl Fn(Timestamp) -> Moment) -> Self {
-        let entry = |Kept { target, forced, safe }| {
+        let entry = |Kept { target, forced, origin, safe }| {
             let api::Forced { force, who, reason, since } = forced;
+            let origin = origin.unwrap_or(if who == ITSELF { Origin::Endpoint } else { Origin::Operator });
             let safe = safe.map_or(Moment::START, &moment);
             let force = force_of(force);
-            (target, Override { force, who, reason, since, safe, still_given: false, unmatched: None })
+            (target, Override { force, origin, who, reason, since, safe, still_given: false, unmatched: None })
         };
         Self(kept.into_iter().take(OVERRIDES_MAX).map(entry).collect())
     }
@@ -240,7 +265,8 @@ pub(super) fn zone_text(apex: &Name) -> String {
     plain_zone(&apex.to_string())
 }
 
-fn plain_zone(zone: &str) -> String {
+/// A zone as whoever asks wrote it, as it is known here.
+pub(super) fn plain_zone(zone: &str) -> String {
     if zone == "." { zone.to_owned() } else { zone.trim_end_matches('.').to_ascii_lowercase() }
 }
 
@@ -262,19 +288,20 @@ pub(super) fn find(pools: &Pools, target: &api::Target) -> Option<policy::Target
 }
 
 /// Hands to `enter` what the patterns match in a zone.
-fn targets(served: &Served, pool: &str, endpoint: Option<&str>, enter: &mut impl FnMut(api::Target)) {
+fn targets(served: &Served, pool: &str, endpoint: Option<&str>, enter: &mut impl FnMut(api::Target, policy::Target)) {
     let zone = zone_text(served.zone.apex());
     let pools = &served.steering.pools;
-    for found in pools.pools.iter().filter(|found| is_like(&found.name, pool)) {
+    for (id, found) in (0..).zip(&pools.pools).filter(|(_, found)| is_like(&found.name, pool)) {
         let target = |endpoint| api::Target { zone: zone.clone(), pool: found.name.to_string(), endpoint };
         let Some(pattern) = endpoint else {
-            enter(target(None));
+            enter(target(None), policy::Target::Pool(PoolId(id)));
             continue;
         };
-        for known in found.endpoints().filter_map(|id| pools.endpoints.get(id.0 as usize)) {
+        for id in found.endpoints() {
+            let Some(known) = pools.endpoints.get(id.0 as usize) else { continue };
             let address = known.given.address().map(|address| address.to_string());
             if is_like(&known.name, pattern) || address.is_some_and(|address| is_like(&address, pattern)) {
-                enter(target(Some(known.name.to_string())));
+                enter(target(Some(known.name.to_string())), policy::Target::Endpoint(id));
             }
         }
     }
@@ -308,7 +335,7 @@ fn unknown(snapshot: &Snapshot, wanted: &str, zones: &str) -> Refusal {
     let mut known = Vec::new();
     for served in snapshot.served().iter().filter(|served| is_like(&zone_text(served.zone.apex()), zones)) {
         let endpoint = if wanted.contains('/') { Some("*") } else { None };
-        targets(served, "*", endpoint, &mut |target| known.push(target.to_string()));
+        targets(served, "*", endpoint, &mut |target, _| known.push(target.to_string()));
     }
     known.sort_unstable();
     known.dedup();
@@ -331,19 +358,35 @@ fn suggest(wanted: &str, known: &[String]) -> String {
 }
 
 fn check_words(request: &api::SteerRequest) -> Result<(), Refusal> {
-    let is_plain = |text: &str| !text.chars().any(char::is_control);
-    let length = |text: &str| text.chars().count();
     if !(1..=WHO_MAX).contains(&length(&request.who)) || !is_plain(&request.who) {
         return Err(Refusal::Invalid(format!("`who` must have 1 to {WHO_MAX} characters, in one line")));
     }
-    if request.reason.as_deref().is_some_and(|reason| length(reason) > REASON_MAX || !is_plain(reason)) {
+    check_reason(request.reason.as_deref())
+}
+
+/// Whether a reason can be shown in a line, as whoever gives one wants it.
+pub(super) fn check_reason(reason: Option<&str>) -> Result<(), Refusal> {
+    if reason.is_some_and(|reason| length(reason) > REASON_MAX || !is_plain(reason)) {
         return Err(Refusal::Invalid(format!("`reason` may have {REASON_MAX} characters at the most, in one line")));
     }
-    if request.select.len() > PATTERNS_MAX || request.select.iter().any(|pattern| length(pattern) > PATTERN_MAX) {
-        let message = format!("`select` may hold {PATTERNS_MAX} patterns of {PATTERN_MAX} characters at the most");
+    Ok(())
+}
+
+fn check_patterns(patterns: &[String]) -> Result<(), Refusal> {
+    if !(1..=PATTERNS_MAX).contains(&patterns.len()) || patterns.iter().any(|pattern| length(pattern) > PATTERN_MAX) {
+        let message =
+            format!("`select` must hold 1 to {PATTERNS_MAX} patterns of {PATTERN_MAX} characters at the most");
         return Err(Refusal::Invalid(message));
     }
     Ok(())
+}
+
+fn length(text: &str) -> usize {
+    text.chars().count()
+}
+
+fn is_plain(text: &str) -> bool {
+    !text.chars().any(char::is_control)
 }
 
 #[cfg(test)]
@@ -379,6 +422,7 @@ mod tests {
         let safe = Moment::from_nanos(5_000_000_000);
         let drained = Override {
             force: Force::Drain,
+            origin: Origin::Operator,
             who: "ada".to_owned(),
             reason: Some("kernel".to_owned()),
             since,
@@ -390,6 +434,9 @@ mod tests {
         let mut overrides = Overrides::default();
         overrides.set(target(Some("a")), drained.clone());
         overrides.set(target(None), up.clone());
+        // Whoever calls themselves so is not the endpoint.
+        overrides.set(target(Some("b")), Override { who: ITSELF.to_owned(), ..drained.clone() });
+        overrides.set(target(Some("c")), Override { origin: Origin::Endpoint, ..drained.clone() });
         let zero = Timestamp::from_second(1_700_000_100).expect("a time");
         let time = |moment: Moment| zero + moment.since(Moment::START);
         let moment = |time: Timestamp| Moment::START + time.duration_since(zero).unsigned_abs();
@@ -397,5 +444,21 @@ mod tests {
         let again = Overrides::from_kept(serde_json::from_str(&text).expect(&text), moment);
         assert_eq!(again.0, overrides.0, "{text}");
         assert_eq!(again.get(&target(Some("a"))).map(|entry| entry.safe), Some(safe));
+    }
+
+    #[test]
+    fn what_was_kept_before_origins_were_is_known_by_its_name() {
+        let check = |who: &str, expected: Origin| {
+            let text = format!(
+                r#"[{{ "zone": "example.com", "pool": "web", "endpoint": "a", "force": "drain", "who": "{who}",
+                "since": "2026-01-02T03:04:05Z", "safe": "2026-01-02T03:05:05Z" }}]"#
+            );
+            let kept = serde_json::from_str(&text).expect(&text);
+            let again = Overrides::from_kept(kept, |_| Moment::START);
+            let origins: Vec<Origin> = again.iter().map(|(_, entry)| entry.origin).collect();
+            assert_eq!(origins, [expected], "{who}");
+        };
+        check("its own report", Origin::Endpoint);
+        check("ada", Origin::Operator);
     }
 }

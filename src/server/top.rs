@@ -153,19 +153,9 @@ fn rcode(outcome: Option<Outcome>, response: &[u8]) -> Option<u16> {
 
 /// As the registry of the IANA calls them.
 fn rcode_text(rcode: Option<u16>) -> String {
-    const NAMES: [(Rcode, &str); 8] = [
-        (Rcode::NoError, "NOERROR"),
-        (Rcode::FormErr, "FORMERR"),
-        (Rcode::ServFail, "SERVFAIL"),
-        (Rcode::NxDomain, "NXDOMAIN"),
-        (Rcode::NotImp, "NOTIMP"),
-        (Rcode::Refused, "REFUSED"),
-        (Rcode::YxDomain, "YXDOMAIN"),
-        (Rcode::BadVers, "BADVERS"),
-    ];
     let Some(rcode) = rcode else { return "dropped".to_owned() };
-    let known = NAMES.iter().find(|(known, _)| *known as u16 == rcode);
-    known.map_or_else(|| format!("RCODE{rcode}"), |(_, name)| (*name).to_owned())
+    let known = Rcode::ALL.into_iter().find(|known| *known as u16 == rcode);
+    known.map_or_else(|| format!("RCODE{rcode}"), |known| known.mnemonic().to_owned())
 }
 
 fn transport_text(transport: Transport) -> &'static str {

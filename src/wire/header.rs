@@ -93,3 +93,31 @@ pub enum Rcode {
     /// An EDNS version that is not spoken here.
     BadVers = 16,
 }
+
+impl Rcode {
+    /// All of them, by number.
+    pub const ALL: [Self; 8] = [
+        Self::NoError,
+        Self::FormErr,
+        Self::ServFail,
+        Self::NxDomain,
+        Self::NotImp,
+        Self::Refused,
+        Self::YxDomain,
+        Self::BadVers,
+    ];
+
+    /// As the IANA registry "DNS RCODEs" has it, in capitals as `dig` does.
+    pub const fn mnemonic(self) -> &'static str {
+        match self {
+            Self::NoError => "NOERROR",
+            Self::FormErr => "FORMERR",
+            Self::ServFail => "SERVFAIL",
+            Self::NxDomain => "NXDOMAIN",
+            Self::NotImp => "NOTIMP",
+            Self::Refused => "REFUSED",
+            Self::YxDomain => "YXDOMAIN",
+            Self::BadVers => "BADVERS",
+        }
+    }
+}

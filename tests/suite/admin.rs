@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::process::{Command, Output};
 
+use bellwether::admin::api::{PATTERNS_MAX, REASON_MAX, WHO_MAX};
 use hickory_proto::rr::RecordType;
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
@@ -429,6 +430,22 @@ fn endpoints_report_by_themselves() {
     report("web/a", r#"{"status": "up"}"#);
     assert_eq!(steered.status()["overrides"], Value::Array(Vec::new()), "and back by its own word");
 
+    // What an operator forced is not the endpoint's to take back, whatever the operator is called.
+    for (command, who, stops) in [("drain", "its own report", true), ("down", "ada", true), ("up", "ada", false)] {
+        steered.says(&[command, "web/a", "--as", who]);
+        for status in ["drain", "up"] {
+            let (code, reply) = report("web/a", &format!(r#"{{"status": "{status}"}}"#));
+            let is_told = reply["stop"]["safe_at"].is_string();
+            assert_eq!((code, is_told), (200, stops && status == "drain"), "{command} {status}: {reply}");
+            let kept = &steered.status()["overrides"][0];
+            assert_eq!((&kept["force"], &kept["who"]), (&command.into(), &who.into()), "after {status}: {kept}");
+        }
+    }
+    steered.says(&["auto", "web/a"]);
+    report("web/a", r#"{"status": "drain"}"#);
+    assert_eq!(steered.status()["overrides"][0]["who"], "its own report", "once it is not forced, its own word counts");
+    report("web/a", r#"{"status": "up"}"#);
+
     let check = |endpoint: &str, body: &str, status: u16, detail: &str| {
         let (got, problem) = report(endpoint, body);
         let said = problem["detail"].as_str().unwrap_or_default();
@@ -439,6 +456,43 @@ fn endpoints_report_by_themselves() {
     check("web/a", r#"{"status": "well"}"#, 422, "unknown variant `well`");
     check("web/a", r#"{"status": "up", "load": -1}"#, 422, "`load` must be a number from 0 to 1");
     check("web/a", r#"{"state": "up"}"#, 422, "unknown field `state`");
+    // Nothing of what is refused counts.
+    for status in ["down", "drain"] {
+        let broken = format!(r#"{{"status": "{status}", "reason": "two\nlines"}}"#);
+        check("web/a", &broken, 422, "`reason` may have 200 characters at the most, in one line");
+        let told = steered.status();
+        assert_eq!(told["overrides"], Value::Array(Vec::new()), "after {status}");
+        assert!(!told.to_string().contains("reports that it is down: two"), "after {status}: {told}");
+    }
+    let (status, reply) = {
+        let path = "/v1/endpoints/Example.COM./web/a/health";
+        let head = format!("PUT {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json", steered.admin);
+        http(steered.admin, &head, r#"{"status": "up"}"#)
+    };
+    assert_eq!(status, 200, "a zone however it is written: {reply}");
+}
+
+/// What is forced at once has a limit; to take back whatever is forced needs no room.
+#[test]
+fn everything_is_released_however_much_is_matched() {
+    let endpoints = |pool: usize| {
+        let of = |number: usize| format!(r#"{{ name = "e{number}", address = "192.0.2.{number}" }}"#);
+        let all: Vec<String> = (1..=60).map(of).collect();
+        format!("[pools.p{pool}]\npolicy = \"round-robin\"\nendpoints = [{}]\n", all.join(", "))
+    };
+    let pools: String = (0..17).map(endpoints).collect();
+    let policy = format!("{pools}[names]\nwww = {{ pool = \"p0\", failover = \"60s\" }}\n");
+    let steered = Steered::start(&[("example.com.toml", &policy)], "", &[]);
+    let refused = steered.command(&["drain", "*/*"]);
+    assert!(text(&refused.stderr).contains("with */* more than 1000 would be forced"), "{refused:?}");
+    steered.says(&["drain", "p16/*"]);
+    assert_eq!(steered.status()["overrides"].as_array().map(Vec::len), Some(60));
+    steered.says(&["auto", "*/*"]);
+    assert_eq!(steered.status()["overrides"], Value::Array(Vec::new()));
+    let head = format!("POST /v1/steer HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json", steered.admin);
+    let (status, problem) = http(steered.admin, &head, r#"{"select": [], "who": "ada"}"#);
+    let said = problem["detail"].as_str().unwrap_or_default();
+    assert!(status == 422 && said.contains("`select` must hold 1 to 100 patterns"), "{status} {problem}");
 }
 
 /// What is explained is what is given now: with what is forced, and with the verdicts of this server.
@@ -496,8 +550,18 @@ fn the_api_describes_itself() {
     }
     let proofs = &api["components"]["securitySchemes"];
     assert_eq!((&proofs["token"]["scheme"], &proofs["certificate"]["type"]), (&"bearer".into(), &"mutualTLS".into()));
-    let who = &api["components"]["schemas"]["SteerRequest"]["properties"]["who"];
-    assert_eq!((&who["minLength"], &who["maxLength"]), (&1.into(), &64.into()), "what is refused is said: {who}");
+    let says = |schema: &str, property: &str, key: &str, expected: usize| {
+        let told = &api["components"]["schemas"][schema]["properties"][property];
+        assert_eq!(told[key], expected, "what is refused is said: {schema} {property} {told}");
+    };
+    for schema in ["OverrideRequest", "SteerRequest"] {
+        says(schema, "who", "minLength", 1);
+        says(schema, "who", "maxLength", WHO_MAX);
+        says(schema, "reason", "maxLength", REASON_MAX);
+    }
+    says("Report", "reason", "maxLength", REASON_MAX);
+    says("SteerRequest", "select", "minItems", 1);
+    says("SteerRequest", "select", "maxItems", PATTERNS_MAX);
     let paths: BTreeSet<&str> = api["paths"].as_object().expect("paths").keys().map(String::as_str).collect();
     let expected = [
         "/healthz",

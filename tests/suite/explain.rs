@@ -37,7 +37,17 @@ members = [
 policy = "hash"
 members = ["frankfurt", "virginia"]
 
+[pools.through]
+policy = "failover"
+endpoints = [{ name = "kept", cname = "host.example.com" }]
+
+[pools.over]
+policy = "failover"
+endpoints = [{ name = "next", cname = "www.example.com" }]
+
 [names]
+"in" = { pool = "through", ttl = { min = "40s", max = "40s" } }
+"twice" = { pool = "over", ttl = { min = "50s", max = "50s" } }
 "www" = { pool = "world", failover = "30s" }
 "sticky" = { pool = "sticky", failover = "30s" }
 "svc" = { pool = "world", failover = "30s", hints = "pool" }
@@ -45,7 +55,7 @@ members = ["frankfurt", "virginia"]
 "#;
 
 const ZONE: &str = "$TTL 3600\n@ SOA ns1.example.net. hostmaster 1 7200 900 1209600 300\n@ NS ns1.example.net.\n\
-                    shop CNAME www\nsvc HTTPS 1 . alpn=h2\nmail MX 10 mx.example.net.\nlab NS ns.example.net.\n";
+                    shop CNAME www\nhost A 192.0.2.99\nsvc HTTPS 1 . alpn=h2\nmail MX 10 mx.example.net.\nlab NS ns.example.net.\n";
 
 /// What `explain` says to these arguments, and how it ends.
 fn explain(arguments: &str) -> (Option<i32>, String, String) {
@@ -126,6 +136,31 @@ fn the_text_says_who_was_consulted_and_why() {
             "ttl 23 s: no verdict is forming",
             "scope /",
             "svc.example.com. 23 IN HTTPS 1 . alpn=h2, ipv4hint=192.0.2.10, ipv6hint=2001:db8::10",
+        ],
+    );
+    // Where an alias leads does not change that it was balanced.
+    check(
+        "in.example.com",
+        &[
+            "balances in.example.com. over the pool through",
+            "has host.example.com., the same for everybody",
+            "pool through (failover): the first that lives",
+            "→ kept taken",
+            "ttl 40 s: no verdict is forming; its range is 40 s to 40 s",
+            "in.example.com. 40 IN CNAME host.example.com.",
+        ],
+    );
+    check(
+        "twice.example.com --client 192.0.2.1",
+        &[
+            "balances twice.example.com. over the pool over",
+            "balances www.example.com. over the pool world",
+            "pool over (failover)",
+            "→ next taken",
+            "pool world (geo)",
+            "pool frankfurt (weighted)",
+            "ttl 23 s",
+            "twice.example.com. 50 IN CNAME www.example.com.",
         ],
     );
     check("sticky.example.com --client 203.0.113.9", &["pool sticky (hash): by the ranking of slot", "scope /24"]);

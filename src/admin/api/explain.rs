@@ -47,9 +47,9 @@ pub struct Explanation {
     pub resolver_place: Option<PlaceFound>,
     /// What each name of a chain of aliases came to; empty where the name lies in no zone here.
     pub found: Vec<NameFound>,
-    /// Each pool that was consulted, in order.
+    /// Each pool that was consulted, in order; again for each name of the chain that it was consulted for.
     pub pools: Vec<PoolConsulted>,
-    /// For how long the answer lives; absent where nothing is balanced.
+    /// For how long the answer lives, as the last balanced name of the chain has it; absent where nothing is balanced.
     pub ttl: Option<TtlGiven>,
     /// How many bits of the client's address the answer depended on; absent where no client subnet was told.
     pub scope: Option<u8>,

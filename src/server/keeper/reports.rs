@@ -1,6 +1,6 @@
 //! What endpoints report of themselves, by way of the admin API.
 
-use super::super::overrides::{find, served};
+use super::super::overrides::{ITSELF, Origin, check_reason, find, plain_zone, served};
 use super::super::status;
 use super::Keeper;
 use crate::admin::api::{self, Report, ReportReply, Reported, SteerRequest};
@@ -9,19 +9,12 @@ use crate::health::PerMille;
 use crate::policy::Target;
 use crate::probe::Pushed;
 
-/// Who it is that drains an endpoint by its own report: only such a drain is taken back by another.
-const ITSELF: &str = "its own report";
-
-/// Characters of a reason, as of one that an operator gives.
-const REASON_MAX: usize = 200;
-
 impl Keeper {
     /// Takes a report: into the monitors that wait for it, and a drain into what is forced.
-    pub(super) fn report(&mut self, target: api::Target, report: Report) -> Result<ReportReply, Refusal> {
+    pub(super) fn report(&mut self, mut target: api::Target, report: Report) -> Result<ReportReply, Refusal> {
         let Report { status, load, reason } = report;
-        if reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_MAX) {
-            return Err(Refusal::Invalid(format!("`reason` may have {REASON_MAX} characters at the most")));
-        }
+        check_reason(reason.as_deref())?;
+        target.zone = plain_zone(&target.zone);
         let utilization = load.map(PerMille::of);
         if utilization == Some(None) {
             return Err(Refusal::Invalid("`load` must be a number from 0 to 1".to_owned()));
@@ -40,14 +33,30 @@ impl Keeper {
                 "no monitor of {target} waits for reports: give it a `push` monitor"
             )));
         };
-        let drains = self.overrides.get(&target).is_some_and(|entry| entry.who == ITSELF);
-        let force = (status == Reported::Drain).then_some(api::Force::Drain);
-        let mut stop = None;
-        if force.is_some() || drains {
-            let request = SteerRequest { select: Vec::new(), zone: None, force, who: ITSELF.to_owned(), reason };
-            let reply = self.steer(Selection::Only(target), request)?;
-            stop = reply.forced.into_iter().next().and_then(|forced| forced.stop);
-        }
+        let stop = self.drain_reported(target, status, reason)?;
         Ok(ReportReply { good_until: status::time(self.clock, self.clock.now() + lease), stop })
+    }
+
+    /// Drains an endpoint that says that it is about to stop, or takes such a drain back. What an operator forced stays
+    /// as it is: whoever drained a host by hand means it to be out when it has booted again, too. When it may be stopped,
+    /// of one that is to be.
+    fn drain_reported(
+        &mut self,
+        target: api::Target,
+        status: Reported,
+        reason: Option<String>,
+    ) -> Result<Option<api::Stop>, Refusal> {
+        let force = (status == Reported::Drain).then_some(api::Force::Drain);
+        let known = self.overrides.get(&target);
+        match (known.map(|entry| entry.origin), force) {
+            (Some(Origin::Operator), Some(_)) => {
+                return Ok(self.told(known.map(|entry| (&target, entry)).into_iter()).pop().and_then(|told| told.stop));
+            }
+            (Some(Origin::Operator) | None, None) => return Ok(None),
+            (Some(Origin::Endpoint), _) | (None, Some(_)) => {}
+        }
+        let request = SteerRequest { select: Vec::new(), zone: None, force, who: ITSELF.to_owned(), reason };
+        let reply = self.steer(Selection::Only(target), request, Origin::Endpoint)?;
+        Ok(reply.forced.into_iter().next().and_then(|forced| forced.stop))
     }
 }

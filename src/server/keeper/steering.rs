@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::super::drain::{self, Ceiling, Past, Ttls};
 use super::super::observer::Handle;
-use super::super::overrides::{Kept, Override, Overrides, force_of, served, zone_text};
+use super::super::overrides::{Kept, Origin, Override, Overrides, force_of, served, zone_text};
 use super::super::{overrides, status};
 use super::Keeper;
 use crate::admin::api::{self, SteerReply, SteerRequest};
 use crate::admin::{Command, Picture, Refusal, Selection};
 use crate::health::ProbeId;
 use crate::moment::Moment;
-use crate::policy::{EndpointId, Force, Live};
+use crate::policy::{EndpointId, Force, Live, Pools, Target};
 use crate::snapshot::{Served, Snapshot};
 use crate::wire::name::Name;
 
@@ -23,7 +23,9 @@ impl Keeper {
             Command::Look(reply) => drop(reply.send(self.picture())),
             Command::Measure(reply) => drop(reply.send(self.measured())),
             Command::Explain(query, reply) => drop(reply.send(self.explaining(query))),
-            Command::Steer { select, request, reply } => drop(reply.send(self.steer(select, request))),
+            Command::Steer { select, request, reply } => {
+                drop(reply.send(self.steer(select, request, Origin::Operator)))
+            }
             Command::Report { target, report, reply } => drop(reply.send(self.report(target, report))),
             Command::Reload { request, reply } => self.reload_asked(request, reply),
             Command::Top(reply) => match &self.observer {
@@ -68,9 +70,16 @@ impl Keeper {
         Picture::new(move || status::status(&seen))
     }
 
-    pub(super) fn steer(&mut self, select: Selection, request: SteerRequest) -> Result<SteerReply, Refusal> {
+    pub(super) fn steer(
+        &mut self,
+        select: Selection,
+        request: SteerRequest,
+        origin: Origin,
+    ) -> Result<SteerReply, Refusal> {
         let before = self.snapshots.load_full();
-        let targets = self.overrides.select(&before, select, &request)?;
+        let targets = self
+            .overrides
+            .select(&before, select, &request, &|pools, found| !self.awaiting(pools, found).is_empty())?;
         let new = targets.iter().filter(|target| self.overrides.get(target).is_none()).count();
         let mut reply = SteerReply { forced: Vec::new(), released: Vec::new(), unforced: Vec::new() };
         let Some(force) = request.force.map(force_of) else {
@@ -102,6 +111,7 @@ impl Keeper {
             let (zone, told) = (&target.zone, reason.as_deref().unwrap_or("no reason given"));
             let forced = Override {
                 force,
+                origin,
                 who,
                 reason: reason.clone(),
                 since,
@@ -136,14 +146,18 @@ impl Keeper {
         let Some(served) = served(snapshot, &target.zone) else { return false };
         let pools = &served.steering.pools;
         let Some(found) = overrides::find(pools, target) else { return false };
+        let awaiting = self.awaiting(pools, found);
+        awaiting.iter().for_each(|&probe| self.prober.release(probe));
+        !awaiting.is_empty()
+    }
+
+    /// What of `found` is well again, and only an operator lets it up.
+    fn awaiting(&self, pools: &Pools, found: Target) -> HashSet<ProbeId> {
         let endpoints = drain::below(pools, found).into_iter();
-        let probes: HashSet<ProbeId> = endpoints
+        let judging = endpoints
             .filter_map(|id| pools.endpoints.get(id.0 as usize))
-            .flat_map(|endpoint| endpoint.judged.probes.iter().copied())
-            .collect();
-        let awaiting = probes.into_iter().filter(|&probe| self.prober.awaits_release(probe));
-        let released = awaiting.inspect(|&probe| self.prober.release(probe)).count();
-        released > 0
+            .flat_map(|endpoint| endpoint.judged.probes.iter().copied());
+        judging.filter(|&probe| self.prober.awaits_release(probe)).collect()
     }
 
     /// When the last answer will have been forgotten of what is out already.
