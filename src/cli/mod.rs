@@ -16,6 +16,7 @@ mod steer;
 mod supposed;
 mod terminal;
 mod journal;
+mod log;
 mod top;
 
 use std::net::{SocketAddr, UdpSocket};
@@ -32,6 +33,8 @@ use crate::diagnostic::Diagnostic;
 const DONE: u8 = 0;
 /// The files have faults, or the system refused something.
 const FAILED: u8 = 1;
+/// What was asked for cannot be understood: as clap ends the process.
+const MISUSED: u8 = 2;
 
 /// Runs the command of the arguments of this process. Wrong usage ends the process with 2, as clap does.
 pub fn run() -> ExitCode {

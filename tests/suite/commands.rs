@@ -141,6 +141,10 @@ fn wrong_usage_is_told_and_ends_with_2() {
     check(&["serve", "--listen", "localhost:53"], "write an IP address with a port");
     check(&["serve", "--workers", "1025"], "1025 is not in 0..=1024");
     check(&["demo", "now"], "unexpected argument 'now'");
+    let unlevelled = Command::new(BELLWETHER).arg("serve").env("BELLWETHER_LOG", "warning").output();
+    let output = unlevelled.expect("the program starts");
+    assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""));
+    assert!(stderr(&output).starts_with("error: BELLWETHER_LOG=warning is no level; "), "{}", stderr(&output));
 }
 
 #[test]
