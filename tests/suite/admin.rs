@@ -498,7 +498,7 @@ fn the_server_explains_what_it_gives_now() {
         format!("{} {}", found["taken"], found["reason"].as_str().unwrap_or("not there"))
     };
     let (status, told) = ask("name=top.example.com&type=a&client=192.0.2.77");
-    assert_eq!((status, &told["type"], &told["rcode"]), (200, &"A".into(), &"No Error".into()), "{told}");
+    assert_eq!((status, &told["type"], &told["rcode"]), (200, &"A".into(), &"NOERROR".into()), "{told}");
     assert_eq!(member(&told, "top", "pool web"), "true taken");
     assert_eq!(member(&told, "top", "pool spare"), "false down", "its monitor never finds it up");
     assert_eq!((&told["found"][0]["finding"], &told["scope"]), (&"balanced".into(), &0.into()));
@@ -508,7 +508,7 @@ fn the_server_explains_what_it_gives_now() {
     assert_eq!(told["answers"][0]["data"], "192.0.2.2");
     assert_eq!((&told["client"], &told["place"]), (&Value::Null, &Value::Null));
     let (_, told) = ask("name=www.example.net&type=TXT&resolver=2001:db8::1");
-    assert_eq!((&told["rcode"], told["found"].as_array().map(Vec::len)), (&"Query Refused".into(), Some(0)), "{told}");
+    assert_eq!((&told["rcode"], told["found"].as_array().map(Vec::len)), (&"REFUSED".into(), Some(0)), "{told}");
     let refused = |query: &str, says: &str| {
         let (status, problem) = ask(query);
         let detail = problem["detail"].as_str().unwrap_or_default();

@@ -98,7 +98,7 @@ fn ttls(look: &Look, page: &mut Page<'_>) -> fmt::Result {
 /// Each count with the words of its type and its code.
 fn named(cells: &Cells) -> impl Iterator<Item = (String, &'static str, u64)> {
     let words = |(rtype, rcode, count): (Option<Rtype>, Rcode, u64)| {
-        (rtype.map_or_else(|| "other".to_owned(), |rtype| rtype.to_string()), mnemonic(rcode), count)
+        (rtype.map_or_else(|| "other".to_owned(), |rtype| rtype.to_string()), rcode.mnemonic(), count)
     };
     cells.counts().map(words)
 }
@@ -119,19 +119,5 @@ const fn word(transport: Transport) -> &'static str {
         Transport::Https => "doh",
         Transport::Http3 => "doh3",
         Transport::Quic => "doq",
-    }
-}
-
-/// As the IANA registry "DNS RCODEs" has it, in capitals as `dig` does.
-const fn mnemonic(rcode: Rcode) -> &'static str {
-    match rcode {
-        Rcode::NoError => "NOERROR",
-        Rcode::FormErr => "FORMERR",
-        Rcode::ServFail => "SERVFAIL",
-        Rcode::NxDomain => "NXDOMAIN",
-        Rcode::NotImp => "NOTIMP",
-        Rcode::Refused => "REFUSED",
-        Rcode::YxDomain => "YXDOMAIN",
-        Rcode::BadVers => "BADVERS",
     }
 }
