@@ -46,7 +46,7 @@ pub(super) struct ExplainArguments {
     resolver: Option<IpAddr>,
     /// An endpoint to count as down; may be repeated
     #[arg(long, value_name = "POOL/ENDPOINT")]
-    down: Vec<String>,
+    down: Vec<supposed::Named>,
     /// A pool or an endpoint to count as drained; may be repeated
     #[arg(long, value_name = "POOL[/ENDPOINT]")]
     drain: Vec<String>,
@@ -123,7 +123,7 @@ fn foreseen(arguments: &ExplainArguments) -> Result<Explanation, String> {
     let targets: Vec<String> = loaded.targets.iter().map(ToString::to_string).collect();
     let mut board = supposed::all_up(&loaded);
     for wanted in &arguments.down {
-        if !supposed::take_down(&mut loaded, &mut board, None, supposed::endpoint(wanted)?) {
+        if !supposed::take_down(&mut loaded, &mut board, None, wanted.parts()) {
             return Err(supposed::unknown(&[&loaded], wanted));
         }
     }
