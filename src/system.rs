@@ -100,6 +100,12 @@ pub fn unix_now() -> u64 {
     unix_seconds(SystemTime::now())
 }
 
+/// For how long this machine has run, sleep included: what the kernel reckons the starts of processes by.
+pub fn since_boot() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
 /// `time` in nanoseconds since 1970; 0 for any before, and 2554 is the end.
 pub fn unix_nanos(time: SystemTime) -> u64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

@@ -233,7 +233,7 @@ fn opened(config: &Option<PathBuf>) -> Result<Admin, String> {
     let server = files.server().ok_or("the server file has faults")?;
     match server.admin {
         Some(admin) => Ok(admin),
-        None if files.has_server_file() => {
+        None if files.server_file().is_some() => {
             Err(format!("the server file opens no admin API; {}", how_to_open(Admin::LISTEN)))
         }
         None => Ok(Admin { listen: Admin::LISTEN, token_file: None, tls: None, metrics: None }),

@@ -2,21 +2,25 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use super::terminal::{self, note, plural, span};
-use super::{DONE, FAILED, FileArguments};
+use super::{CONFIG, DONE, FAILED, FileArguments};
+use crate::admin::Token;
 use crate::config::{self, Atlas, Balanced, Hints, LoadedZone, Settings};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::health::ProbeId;
 use crate::policy::{self, PoolId, Pools};
+use crate::server::check_user;
 use crate::transport::tls::{Certificates, Clients};
 use crate::ttl::Plan;
 use crate::wire::cookie::Secret;
 
 pub(super) fn run(arguments: &FileArguments) -> u8 {
     let server = arguments.server();
-    let (atlas, beside) = server.as_ref().map_or_else(Default::default, beside);
+    let file = arguments.server_file().unwrap_or(Path::new(CONFIG));
+    let (atlas, beside) = server.as_ref().map_or_else(Default::default, |server| beside(file, server));
     terminal::print_faults(&beside);
     let shown = server.as_ref().and_then(shown_by_commands);
     terminal::print_faults(shown.as_slice());
@@ -62,14 +66,23 @@ pub(super) fn run(arguments: &FileArguments) -> u8 {
     printed.map_or_else(|error| terminal::unprinted(&error), |()| DONE)
 }
 
-/// What the server file names, and the faults of that. Without its databases the zones can be checked all the same.
-fn beside(server: &Settings) -> (Atlas, Vec<Diagnostic>) {
+/// What the server file names, and the faults of that: whatever would keep the server from starting, as far as it can be
+/// told without being who the server will be. Without its databases the zones can be checked all the same.
+fn beside(file: &Path, server: &Settings) -> (Atlas, Vec<Diagnostic>) {
     let (atlas, mut faults) = match Atlas::read(&server.databases, server.latency.as_deref()) {
         Ok(atlas) => (atlas, Vec::new()),
         Err(faults) => (Atlas::default(), faults),
     };
     if let Some(tls) = &server.doors.encrypted {
         faults.extend(Certificates::read(&tls.certificate, &tls.key).err().map(|fault| *fault));
+    }
+    if let Some(file) = server.admin.as_ref().and_then(|admin| admin.token_file.as_deref()) {
+        let fault = |error| Diagnostic::error(Place::of_file(file), format!("`token-file` of [admin]: {error}"));
+        faults.extend(Token::read(file).err().map(fault));
+    }
+    if let Some(user) = &server.process.user {
+        let fault = |error| Diagnostic::error(Place::of_file(file), format!("`user` and `group` of [server]: {error}"));
+        faults.extend(check_user(user).err().map(fault));
     }
     if let Some(tls) = server.admin.as_ref().and_then(|admin| admin.tls.as_ref()) {
         faults.extend(Certificates::read(&tls.certificate, &tls.key).err().map(|fault| *fault));

@@ -107,22 +107,32 @@ fn write(zones: &[Draft], kind: &str, out: &Out) -> Result<(), String> {
     let mut files = Vec::new();
     for zone in zones {
         let file = |ending: &str| out.out.join(format!("{}.{ending}", zone.stem()));
-        files.push((file("zone"), zone.master_file(kind)));
-        files.extend(zone.policy_file(kind).map(|text| (file("toml"), text)));
+        files.push((file("zone"), Some(zone.master_file(kind))));
+        files.push((file("toml"), zone.policy_file(kind)));
     }
     if files.is_empty() {
         return Err("there is no zone to be imported".to_owned());
     }
-    let there = files.iter().map(|(file, _)| file).find(|file| !out.force && file.exists());
-    if let Some(there) = there {
-        return Err(format!(
-            "{} is there already; --force writes over it, --out names another folder",
-            there.display()
-        ));
+    // A policy file of before would be served with the records of now, so it is in the way even where none is to be written.
+    let mut there = files.iter().filter(|(file, _)| file.exists());
+    let in_the_way = there.find(|(_, text)| !out.force || text.is_none());
+    match in_the_way {
+        Some((file, Some(_))) => {
+            let shown = file.display();
+            return Err(format!("{shown} is there already; --force writes over it, --out names another folder"));
+        }
+        Some((file, None)) => {
+            let shown = file.display();
+            return Err(format!(
+                "{shown} is there, and nothing is balanced in what is imported: it would be served with the new records; \
+                 take it away, or let --out name another folder"
+            ));
+        }
+        None => {}
     }
     let failed = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
     fs::create_dir_all(&out.out).map_err(|error| failed(&out.out, error))?;
-    for (file, text) in files {
+    for (file, text) in files.into_iter().filter_map(|(file, text)| Some((file, text?))) {
         fs::write(&file, text).map_err(|error| failed(&file, error))?;
     }
     Ok(())

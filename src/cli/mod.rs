@@ -197,17 +197,13 @@ impl FileArguments {
 
     /// The same, its faults for somebody else to print.
     fn read_server(&self) -> (Option<Settings>, Vec<Diagnostic>) {
-        let file = match &self.config {
-            Some(file) => file.clone(),
-            None if Path::new(CONFIG).is_file() => CONFIG.into(),
-            None => return (Some(Settings::default()), Vec::new()),
-        };
-        config::load_server_file(&file)
+        self.server_file().map_or_else(|| (Some(Settings::default()), Vec::new()), config::load_server_file)
     }
 
-    /// Whether there is a server file to read.
-    fn has_server_file(&self) -> bool {
-        self.config.is_some() || Path::new(CONFIG).is_file()
+    /// The server file that is to be read, if any is.
+    fn server_file(&self) -> Option<&Path> {
+        let here = Path::new(CONFIG);
+        self.config.as_deref().or_else(|| here.is_file().then_some(here))
     }
 
     /// The zones folder: the flag's over the server file's.

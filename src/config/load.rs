@@ -130,47 +130,33 @@ fn load_zone(
     let Some(policies) = policies else { return (None, faults) };
     beside.extend_from_slice(&policies.files);
     let policy_file = files.policy.as_deref().unwrap_or(folder);
-    match (&files.master, &policies.apex) {
-        (None, Some(ZoneTable::Apex(apex))) => {
+    let apex = match top(files, policy_file, policies.apex.as_ref()) {
+        Ok((top, fault)) => {
+            faults.extend(fault);
+            top
+        }
+        Err(fault) => {
+            faults.push(fault);
+            return (None, faults);
+        }
+    };
+    match apex {
+        Top::Table(apex) => {
             let serial = apex.serial.unwrap_or_else(|| serials.give(before, &files.apex, None, saved));
             add_apex(&mut builder, files, apex, serial);
         }
-        (None, Some(ZoneTable::AutoSerial(place))) => {
-            let message =
-                format!("[zone] has only a `serial`, and there is no master file {}zone beside it", files.apex);
-            let help = "say who serves the zone: [zone] with nameservers and contact";
-            faults.push(Diagnostic::error(place.clone(), message).help(help));
-            return (None, faults);
-        }
-        (None, None) => {
-            let message =
-                format!("there is neither a [zone] table here nor a master file {}zone beside it", files.apex);
-            let help = "say who serves the zone: [zone] with nameservers and contact";
-            faults.push(Diagnostic::error(Place::of_file(policy_file), message).help(help));
-            return (None, faults);
-        }
-        (Some(master), Some(ZoneTable::Apex(apex))) => {
-            let message = format!("[zone] is said here, but the master file {} already says it", master.display());
-            faults.push(
-                Diagnostic::error(apex.place.clone(), message)
-                    .help("take the [zone] table out; only `serial = \"auto\"` may stand in it"),
-            );
-        }
-        (Some(_), Some(ZoneTable::AutoSerial(_))) => {
+        Top::Master => {}
+        Top::MasterMoving => {
             for Soa { rdata, origin, .. } in &mut soas {
                 let Some(field) = serial_in(rdata) else { continue };
                 let own = u32::from_be_bytes(*field);
                 if is_ahead(own, &saved) {
                     let place = sources.get(usize::from(origin.file)).map(|file| master::place(file, origin.line));
-                    let message = format!("the serial {own} is ahead of the time at which the files were saved");
-                    let help = "it is counted on from while the server runs, and begins there again with each start;                                 write 1, and have secondaries transfer the zone anew once";
-                    let place = place.unwrap_or_else(|| Place::of_file(policy_file));
-                    faults.push(Diagnostic::warning(place, message).help(help));
+                    faults.push(ahead(own, place.unwrap_or_else(|| Place::of_file(policy_file))));
                 }
                 *field = serials.give(before, &files.apex, Some(own), saved.clone()).to_be_bytes();
             }
         }
-        (Some(_), None) => {}
     }
     for Soa { owner, ttl, rdata, origin } in soas {
         builder.add(&owner, Rtype::SOA, ttl, &rdata, origin);
@@ -196,6 +182,57 @@ fn load_zone(
         LoadedZone { zone: Arc::new(zone), names, pools, aliases }
     });
     (loaded, faults)
+}
+
+/// Who says what stands at a zone's apex.
+enum Top<'a> {
+    /// `[zone]`.
+    Table(&'a Apex),
+    /// The master file.
+    Master,
+    /// The master file, but for the serial, which moves by itself.
+    MasterMoving,
+}
+
+/// Who says what stands at the apex of the zone in `files`, by what its policy file has as `[zone]`; beside a fault that
+/// does not keep the rest from being read.
+///
+/// # Errors
+/// When nobody does.
+fn top<'a>(
+    files: &ZoneFiles,
+    policy_file: &Path,
+    table: Option<&'a ZoneTable>,
+) -> Result<(Top<'a>, Option<Diagnostic>), Diagnostic> {
+    let help = "say who serves the zone: [zone] with nameservers and contact";
+    match (&files.master, table) {
+        (None, Some(ZoneTable::Apex(apex))) => Ok((Top::Table(apex), None)),
+        (None, Some(ZoneTable::AutoSerial(place))) => {
+            let message =
+                format!("[zone] has only a `serial`, and there is no master file {}zone beside it", files.apex);
+            Err(Diagnostic::error(place.clone(), message).help(help))
+        }
+        (None, None) => {
+            let message =
+                format!("there is neither a [zone] table here nor a master file {}zone beside it", files.apex);
+            Err(Diagnostic::error(Place::of_file(policy_file), message).help(help))
+        }
+        (Some(master), Some(ZoneTable::Apex(apex))) => {
+            let message = format!("[zone] is said here, but the master file {} already says it", master.display());
+            let help = "take the [zone] table out; only `serial = \"auto\"` may stand in it";
+            Ok((Top::Master, Some(Diagnostic::error(apex.place.clone(), message).help(help))))
+        }
+        (Some(_), Some(ZoneTable::AutoSerial(_))) => Ok((Top::MasterMoving, None)),
+        (Some(_), None) => Ok((Top::Master, None)),
+    }
+}
+
+/// That a zone's own serial is ahead of what it would be given.
+fn ahead(own: u32, place: Place) -> Diagnostic {
+    let message = format!("the serial {own} is ahead of the time at which the files were saved");
+    let help = "it is counted on from while the server runs, and begins there again with each start; write 1, and have \
+                secondaries transfer the zone anew once";
+    Diagnostic::warning(place, message).help(help)
 }
 
 /// Reads the server file.

@@ -95,10 +95,19 @@ fn keys<'a>(table: &Table<'a>, faults: &mut Faults<'_>) -> Vec<(&'a str, Name, O
     let Some(item) = table.get("keys") else { return Vec::new() };
     let example = r#"keys = { "secondary.example.com" = { algorithm = "hmac-sha256", secret = "…" } }"#;
     let mut keys = Vec::new();
+    let mut called = HashMap::new();
     for item in item.entries(example, faults) {
         match Name::from_host(item.key) {
             Ok(name) => {
                 let name = name.to_lowercase();
+                // On the wire they would be one: RFC 8945 §4.2 compares names of keys as any others.
+                if let Some(&first) = called.get(&name) {
+                    let message = format!("\"{}\" is the name of another key, too", shown(item.key));
+                    faults.error(item.key_span, message).other(first, "the other").help(
+                        "case and a final dot make no difference: give each key a name of its own, or take one out",
+                    );
+                }
+                called.entry(name.clone()).or_insert(item.key_span);
                 let key = key(item, &name, faults);
                 keys.push((item.key, name, key));
             }
@@ -275,6 +284,11 @@ notify = ["192.0.2.53", "[2001:db8::53]:5353", { address = "198.51.100.7", key =
             &["unknown algorithm \"hmac-md5\""],
         );
         check("keys = { k = {} }", &["`secret`"]);
+        check(
+            "allow = [{ network = '192.0.2.1', key = 'K.' }]\n\
+             keys = { k = { secret = 'AAECAwQFBgcICQoLDA0ODw==' }, 'K.' = { secret = 'AAECAwQFBgcICQoLDA0ODw==' } }",
+            &["3:55: error: \"K.\" is the name of another key, too"],
+        );
         check("keys = { 'a..b' = { secret = 'AAECAwQFBgcICQoLDA0ODw==' } }", &["\"a..b\" cannot be the name of a key"]);
     }
 }

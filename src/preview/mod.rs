@@ -40,6 +40,9 @@ use crate::geo::Places;
 use crate::snapshot::{Balanced, Served};
 use crate::ttl::Plan;
 use crate::wire::name::Name;
+use crate::wire::qname::Qname;
+use crate::wire::rtype::Rtype;
+use crate::zone::Found;
 use shapes::Shapes;
 
 /// One set of zones: what is served, or would be.
@@ -227,7 +230,7 @@ fn compare_names(pairs: &[Pair<'_, '_>], clients: &Clients<'_>, moves: &mut Move
         moves.names_removed.extend(before.into_keys().cloned());
     }
     if !clients.queries.is_empty() {
-        moves.queries = Some(weigh(clients.queries, &changes, &mut groups, &group_of));
+        moves.queries = Some(weigh(clients.queries, pairs, &changes, (&mut groups, &group_of)));
     }
     groups.iter_mut().for_each(|group| group.names.sort_by(|one, other| one.as_wire().cmp(other.as_wire())));
     [&mut moves.names_added, &mut moves.names_removed, &mut moves.zones_added, &mut moves.zones_removed]
@@ -239,15 +242,16 @@ fn compare_names(pairs: &[Pair<'_, '_>], clients: &Clients<'_>, moves: &mut Move
 /// Weighs the rows of `groups` by the queries of a log.
 fn weigh(
     queries: &[Query],
+    pairs: &[Pair<'_, '_>],
     changes: &HashMap<Name, Option<Rc<Change>>>,
-    groups: &mut [Moved],
-    group_of: &HashMap<*const Change, usize>,
+    (groups, group_of): (&mut [Moved], &HashMap<*const Change, usize>),
 ) -> Asked {
     let mut asked = Asked::default();
     groups.iter_mut().for_each(|group| group.asked = vec![0; group.change.moves.len()]);
+    let zones: HashMap<&Name, Pair<'_, '_>> = pairs.iter().map(|&pair| (pair.1.apex(), pair)).collect();
     for query in queries {
         asked.all += query.count;
-        let Some(change) = changes.get(&query.name).or_else(|| wildcard(&query.name, changes)) else { continue };
+        let Some(change) = balanced(&query.name, &zones).and_then(|owner| changes.get(owner)) else { continue };
         asked.balanced += query.count;
         let Some(change) = change else { continue };
         let Some(row) = change.row(query.client) else { continue };
@@ -260,8 +264,15 @@ fn weigh(
     asked
 }
 
-/// What the nearest wildcard above `name` comes to.
-fn wildcard<'c>(name: &Name, changes: &'c HashMap<Name, Option<Rc<Change>>>) -> Option<&'c Option<Rc<Change>>> {
-    let above = std::iter::successors(name.parent(), Name::parent);
-    above.filter_map(|above| Name::from_text(b"*", Some(&above)).ok()).find_map(|wildcard| changes.get(&wildcard))
+/// The balanced name that answers queries for `name` on both sides: itself or a wildcard, as the zones themselves find
+/// it, by the deepest of them.
+fn balanced<'a>(name: &Name, zones: &HashMap<&Name, Pair<'_, 'a>>) -> Option<&'a Name> {
+    let (old, new) = std::iter::successors(Some(name.clone()), Name::parent).find_map(|apex| zones.get(&apex))?;
+    let mut qname = Qname::default();
+    qname.read(name.as_wire()).ok()?;
+    let owner = |zone: &Zone<'a>| match zone.served.zone.find(&qname, Rtype::A) {
+        Found::Name(node) => zone.names.get(node.balanced()? as usize).map(|&(owner, _)| owner),
+        _ => None,
+    };
+    owner(new).filter(|found| owner(old) == Some(*found))
 }

@@ -52,7 +52,7 @@ use notify::Notifier;
 use observer::Observer;
 pub use overrides::Kept;
 use planes::{Ground, Planes};
-pub use privilege::PrivilegeError;
+pub use privilege::{PrivilegeError, check_user};
 use supervisor::{Heartbeat, Informed};
 
 /// How long whoever asked for a successor has to hear what became of it.

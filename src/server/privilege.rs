@@ -6,7 +6,7 @@
 use std::fmt;
 use std::path::Path;
 
-use nix::unistd::{Group, User, geteuid, initgroups, setgid, setgroups, setuid};
+use nix::unistd::{Gid, Group, User, geteuid, initgroups, setgid, setgroups, setuid};
 use rustix::fs::{Access, access};
 
 use crate::config::{RunAs, StateFile};
@@ -21,18 +21,36 @@ impl fmt::Display for PrivilegeError {
     }
 }
 
+/// Whether this machine knows the user and the group that `settings` name.
+///
+/// # Errors
+/// Which of them it does not.
+pub fn check_user(settings: &RunAs) -> Result<(), PrivilegeError> {
+    known(settings).map(drop)
+}
+
+/// The user, and the group that the process is to be in.
+fn known(settings: &RunAs) -> Result<(User, Gid), PrivilegeError> {
+    let RunAs { user: name, group } = settings;
+    let user = User::from_name(name).ok().flatten().ok_or_else(|| unknown("user", name))?;
+    let gid = match group {
+        Some(group) => Group::from_name(group).ok().flatten().ok_or_else(|| unknown("group", group))?.gid,
+        None => user.gid,
+    };
+    Ok((user, gid))
+}
+
+fn unknown(what: &str, name: &str) -> PrivilegeError {
+    PrivilegeError(format!("there is no {what} {name}"))
+}
+
 /// Becomes the user that `settings` name, for good. A process that is not root's, and that user's already, stays as it is.
 ///
 /// # Errors
 /// There is no such user or group, or this process may not become it.
 pub(super) fn give_up(settings: &RunAs) -> Result<(), PrivilegeError> {
     let RunAs { user: name, group } = settings;
-    let unknown = |what: &str, name: &str| PrivilegeError(format!("there is no {what} {name}"));
-    let user = User::from_name(name).ok().flatten().ok_or_else(|| unknown("user", name))?;
-    let gid = match group {
-        Some(group) => Group::from_name(group).ok().flatten().ok_or_else(|| unknown("group", group))?.gid,
-        None => user.gid,
-    };
+    let (user, gid) = known(settings)?;
     if !geteuid().is_root() {
         if geteuid() == user.uid {
             return Ok(());
@@ -81,6 +99,7 @@ mod tests {
             let settings = RunAs { user: user.to_owned(), group: group.map(str::to_owned) };
             let error = give_up(&settings).expect_err(user);
             assert_eq!(error.to_string(), expected);
+            assert_eq!(check_user(&settings), Err(error), "{user} beforehand");
         };
         check("no-such-user", None, "there is no user no-such-user");
         check("root", Some("no-such-group"), "there is no group no-such-group");

@@ -124,6 +124,19 @@ fn check_goes_on_to_the_zones() {
     check("listn = []\n", sound, &["unknown key `listn`", "zones: valid, but the server would not start"]);
     check(beside, faulty, &["no.mmdb", "no.pem", "no.txt", "unknown key `nmes`"]);
     check(beside, sound, &["no.mmdb", "no.pem", "no.txt", "zones: valid, but the server would not start"]);
+    let hindered = |server: &str, fault: &str| check(server, sound, &[fault, "valid, but the server would not start"]);
+    hindered(
+        "[admin]\ntoken-file = \"no.token\"\n",
+        "no.token: error: `token-file` of [admin]: No such file or directory",
+    );
+    // What is there is the server file, which is no token.
+    hindered(
+        "[admin]\ntoken-file = \"bellwether.toml\"\n",
+        "bellwether.toml: error: `token-file` of [admin]: a token must be one line",
+    );
+    let nobody = "[server]\nuser = \"no-such-user\"\n";
+    hindered(nobody, "bellwether.toml: error: `user` and `group` of [server]: there is no user no-such-user");
+    hindered("[server]\nuser = \"root\"\ngroup = \"no-such-group\"\n", "there is no group no-such-group");
 }
 
 #[test]

@@ -309,6 +309,95 @@ cdn CNAME d1.cdn.example.net.
     );
 }
 
+/// What an alias leads to in the zone, and what it does not.
+#[test]
+fn route_53_aliases_within_the_zone_keep_what_stands_beside_them() {
+    let soa = "ns.example.org. hostmaster.example.org. 1 7200 900 1209600 86400";
+    let alias = |to: &str| format!("\"AliasTarget\": {{\"DNSName\": \"{to}\", \"HostedZoneId\": \"Z\"}}");
+    let weighed = |rest: &str| format!("\"SetIdentifier\": \"x\", \"Weight\": 1{rest}");
+    let sets = [
+        set("example.com.", "SOA", &[soa], ""),
+        set("example.com.", "NS", &["ns.example.org."], ""),
+        set("six.example.com.", "AAAA", &["2001:db8::6"], ""),
+        set("mixed.example.com.", "A", &["192.0.2.1", "192.0.2.2"], &weighed("")),
+        set("mixed.example.com.", "AAAA", &[], &weighed(&format!(", {}", alias("six.example.com.")))),
+        set("one.example.com.", "A", &[], &alias("other.example.com.")),
+        set("other.example.com.", "A", &[], &alias("one.example.com.")),
+    ];
+    let policy = r#"
+# example.com: what is balanced, imported from Route 53
+
+# Nothing here is monitored yet. Say how an endpoint is judged, and name it in the pools (monitor = "web"); then a
+# name may state its budget (failover = "30s") in place of a range of TTLs:
+#
+# [monitors.web]
+# http = { path = "/" }
+
+[pools.six]
+policy = "round-robin"
+endpoints = [
+  { name = "2001:db8::6", address = "2001:db8::6" },
+]
+
+[pools.mixed-x-own]
+policy = "round-robin"
+endpoints = [
+  { name = "192.0.2.1", address = "192.0.2.1" },
+  { name = "192.0.2.2", address = "192.0.2.2" },
+]
+
+[pools.mixed-x]
+policy = "failover"
+members = [
+  "mixed-x-own",
+  "six",
+]
+
+[pools.mixed]
+policy = "weighted"
+members = [
+  { pool = "mixed-x", weight = 1 },
+]
+
+[names]
+"mixed" = { pool = "mixed", ttl = { min = "5s", max = "60s" } }
+"#;
+    let export = format!("{{\"ResourceRecordSets\": [{}]}}", sets.join(",\n"));
+    check(
+        &[("sets.json", &export)],
+        &["route53", "sets.json"],
+        &[
+            "one.example.com.: aliases lead round in a circle",
+            "one.example.com.: alias of other.example.com.: nothing of that is carried over",
+            "other.example.com.: alias of one.example.com.: nothing of that is carried over",
+            "mixed.example.com.: mixed.example.com. x: A and AAAA lead to different things; here what the first lacks, or has \
+             nothing alive of, comes from the next",
+        ],
+        &[("example.com.toml", policy)],
+    );
+}
+
+/// A policy file of before is not served with records that know nothing of it.
+#[test]
+fn an_older_policy_file_is_in_the_way_of_new_records() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let import = |zone: &str| {
+        fs::write(folder.path().join("db"), zone).expect("a file");
+        let output = run(folder.path(), &["import", "bind", "db", "--zone", "example.com", "--out", "out", "--force"]);
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let zone = |rest: &str| format!("$TTL 60\n@ SOA ns1.example.net. h 1 2 3 4 5\n@ NS ns1.example.net.\n{rest}");
+    assert_eq!(import(&zone("www A 192.0.2.1\nwww A 192.0.2.2\n")), (Some(0), String::new()));
+    assert!(folder.path().join("out/example.com.toml").exists());
+    let (code, said) = import(&zone("www A 192.0.2.9\n"));
+    let expected = "error: out/example.com.toml is there, and nothing is balanced in what is imported";
+    assert!(code == Some(1) && said.contains(expected), "{said}");
+    let kept = fs::read_to_string(folder.path().join("out/example.com.zone")).expect("a file");
+    assert!(!kept.contains("192.0.2.9"), "nothing was written: {kept}");
+    fs::remove_file(folder.path().join("out/example.com.toml")).expect("taken away");
+    assert_eq!(import(&zone("www A 192.0.2.9\n")), (Some(0), String::new()));
+}
+
 #[test]
 fn gdnsd_families_that_are_judged_apart_stay_so() {
     let config = r#"
@@ -322,10 +411,16 @@ plugins => {
     }
     alike => { primary => 192.0.2.1, secondary => 192.0.2.2 }
   }
+  multifo => {
+    halves => {
+      addrs_v4 => { one => 192.0.2.3, up_thresh => 0.55 }
+      addrs_v6 => { one => 2001:db8::3, up_thresh => 0.25 }
+    }
+  }
 }
 "#;
     let zone = "@ SOA ns1 hostmaster 1 7200 900 1209600 300\n@ NS ns1\nns1 A 192.0.2.53\n\
-                apart 60/30 DYNA simplefo!apart\nalike 60/30 DYNA simplefo!alike\n";
+                apart 60/30 DYNA simplefo!apart\nalike 60/30 DYNA simplefo!alike\nhalves 60/30 DYNA multifo!halves\n";
     // Who is up whatever happens is not probed: there may be nothing to be probed.
     let policy = r#"
 # example.com: what is balanced, imported from gdnsd
@@ -354,14 +449,26 @@ endpoints = [
   { name = "secondary", address = "192.0.2.2" },
 ]
 
+[pools.halves]
+policy = "round-robin"
+min-alive = "55%"
+endpoints = [
+  { name = "one", address = "192.0.2.3" },
+  { name = "one-v6", address = "2001:db8::3" },
+]
+
 [names]
 "apart" = { pool = "apart", ttl = { min = "30s", max = "60s" } }
 "alike" = { pool = "alike", ttl = { min = "30s", max = "60s" } }
+"halves" = { pool = "halves", ttl = { min = "30s", max = "60s" } }
 "#;
     check(
         &[("g/config", config), ("g/zones/example.com", zone)],
         &["gdnsd", "g"],
-        &["zone example.com.: 3 records, 2 balanced names"],
+        &[
+            "zone example.com.: 3 records, 3 balanced names",
+            "g/config:13: up_thresh: the address families have several; here it is said of the whole pool, as of the first",
+        ],
         &[("example.com.toml", policy)],
     );
 }
@@ -385,6 +492,13 @@ fn what_cannot_be_read_is_told_and_nothing_is_written() {
     check("db", "@ SOA a b 1 2 3 4\n", &["bind", "db", "--zone", "example.com"], &["db:1:", "nothing was written"]);
     check("named.conf", "zone \"a\" {\n type primary;", &["bind", "named.conf"], &["a brace is not closed"]);
     check("named.conf", "include \"nowhere\";", &["bind", "named.conf"], &["nowhere: error: cannot be read"]);
+    check(
+        "named.conf",
+        "# a\n /* zone \"a\" {};\n",
+        &["bind", "named.conf"],
+        &["a comment is not closed", "named.conf:2:2"],
+    );
+    check("named.conf", "/*/ zone", &["bind", "named.conf"], &["a comment is not closed", "named.conf:1:1"]);
     check("x", "", &["gdnsd", "g"], &["g/zones: error: cannot be read"]);
     check("g/config", "a = {\n b", &["gdnsd", "g"], &["`=` or `=>` must follow the key `b`", "g/config:2"]);
     check(

@@ -144,6 +144,56 @@ fn rows_are_weighed_by_addresses_or_by_what_was_asked() {
 }
 
 #[test]
+fn pools_of_one_name_in_several_zones_are_each_said_to_be_judged_otherwise() {
+    let folders = Folders::new(&[]);
+    let policy = |interval: &str| {
+        format!(
+            "{ZONE}[monitors.tcp]\ntcp = {{ port = 80 }}\ninterval = '{interval}'\n[pools.web]\npolicy = 'failover'\n\
+             monitor = 'tcp'\nendpoints = ['192.0.2.1', '192.0.2.2']\n[names]\nwww = {{ pool = 'web', failover = '60s' }}\n"
+        )
+    };
+    for zone in ["example.net", "example.org"] {
+        folders.write(&format!("old/{zone}.toml"), &policy("8s"));
+        folders.write(&format!("new/{zone}.toml"), &policy("9s"));
+    }
+    let json: Value = serde_json::from_slice(&folders.diff("--json").stdout).expect("JSON");
+    let settings = json["settings"].as_array().expect("a list").iter();
+    let monitors = settings.filter(|setting| setting["what"] == "monitor");
+    let said: Vec<String> = monitors.map(|setting| format!("{} {}", setting["zone"], setting["pool"])).collect();
+    assert_eq!(said, [r#""example.net." "web""#, r#""example.org." "web""#], "{json}");
+    let (_, lines) = folders.says("");
+    assert!(lines.iter().any(|line| line.starts_with("pool web of example.net. +1 monitor: tcp:")), "{lines:#?}");
+}
+
+/// RFC 4592 §4.1: whatever exists, and whatever is somebody else's, is none of a wildcard's.
+#[test]
+fn queries_for_names_that_exist_are_none_of_a_wildcard() {
+    let folders = Folders::new(&[("weight = 3", "weight = 1")]);
+    let records = "$TTL 60\n@ SOA ns1.example.net. hostmaster 1 7200 900 1209600 60\n@ NS ns1.example.net.\n\
+                   kept.app A 192.0.2.1\nx.deep.app A 192.0.2.1\nlab.app NS ns1.example.net.\n";
+    for side in ["old", "new"] {
+        folders.write(&format!("{side}/example.com.zone"), records);
+        let path = folders.0.path().join(format!("{side}/example.com.toml"));
+        let policy = fs::read_to_string(&path).expect("a file");
+        fs::write(path, policy.replacen(ZONE, "", 1)).expect("a file");
+    }
+    let check = |name: &str, expected: u64| {
+        folders.write("log", &format!("{name} 192.0.2.1\n"));
+        let json: Value = serde_json::from_slice(&folders.diff("--queries log --json").stdout).expect("JSON");
+        assert_eq!(json["queries"]["balanced"], expected, "{name}: {}", json["queries"]);
+    };
+    check("any.app.example.com", 1);
+    check("a.b.app.example.com", 1);
+    check("kept.app.example.com", 0);
+    check("a.kept.app.example.com", 0);
+    check("deep.app.example.com", 0);
+    check("a.deep.app.example.com", 0);
+    check("lab.app.example.com", 0);
+    check("a.lab.app.example.com", 0);
+    check("www.example.com", 1);
+}
+
+#[test]
 fn what_cannot_be_compared_is_said_and_ends_with_2() {
     let check = |change: &dyn Fn(&Folders), arguments: &str, says: &str| {
         let folders = Folders::new(&[]);

@@ -1,6 +1,6 @@
 //! Who judges which endpoints, and what pools depend on: what two folders say otherwise of that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use crate::health::ProbeId;
 use crate::policy::Target;
 use crate::preview::{Setting, Subject};
 use crate::probe::Monitor;
+use crate::wire::name::Name;
 
 /// Monitors and what they ask, without the address.
 type Judges = Vec<(Arc<Monitor>, String)>;
@@ -17,34 +18,25 @@ type Judges = Vec<(Arc<Monitor>, String)>;
 pub(super) fn changes(old: &Loaded, new: &Loaded) -> Vec<Setting> {
     let (before, after) = (judged(old), judged(new));
     let mut settings: Vec<Setting> = Vec::new();
+    // Endpoints of a pool are nearly always judged alike: that is said once.
+    let mut said = HashSet::new();
     for (key, now) in &after {
         let Some(was) = before.get(key).filter(|was| !is_same(was, now)) else { continue };
         let (zone, pool, of) = key;
         let what = if of.is_some() { "monitor" } else { "depends" };
-        let (mut old, mut new) = (words(was), words(now));
+        let (old, mut new) = (words(was), words(now));
         if old == new {
             new.push_str(", otherwise");
         }
-        let subject = Subject::Pool(pool.clone());
-        // Endpoints of a pool are nearly always judged alike.
-        if settings
-            .iter()
-            .any(|known| known.of == subject && (known.what, &known.old, &known.new) == (what, &old, &new))
-        {
-            continue;
+        if said.insert((zone, pool, what, old.clone(), new.clone())) {
+            settings.push(Setting { zone: zone.clone(), of: Subject::Pool(pool.clone()), what, old, new });
         }
-        let apex = new_apex(zone);
-        settings.extend(apex.map(|zone| Setting { zone, of: subject, what, old: std::mem::take(&mut old), new }));
     }
     settings
 }
 
-fn new_apex(zone: &str) -> Option<crate::wire::name::Name> {
-    crate::wire::name::Name::from_host(zone).ok()
-}
-
 /// By zone, pool and endpoint, and by pool for what it depends on.
-type ByEndpoint = BTreeMap<(String, Box<str>, Option<Box<str>>), Judges>;
+type ByEndpoint = BTreeMap<(Name, Box<str>, Option<Box<str>>), Judges>;
 
 fn judged(loaded: &Loaded) -> ByEndpoint {
     let mut judged = ByEndpoint::new();
@@ -57,7 +49,7 @@ fn judged(loaded: &Loaded) -> ByEndpoint {
         targets.map(|target| (Arc::clone(&target.monitor), text(target))).collect()
     };
     for zone in &loaded.zones {
-        let apex = zone.zone.apex().to_string();
+        let apex = zone.zone.apex();
         for pool in &zone.pools.pools {
             judged.insert((apex.clone(), pool.name.clone(), None), judges(&pool.depends));
             for member in &pool.members {

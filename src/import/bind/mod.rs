@@ -9,6 +9,7 @@
 mod named_conf;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::iter::successors;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
@@ -85,8 +86,7 @@ fn drop_signatures(draft: &mut Draft, imported: &mut Imported) {
 
 /// Addresses that several names may share, with their TTLs.
 struct Set {
-    /// The addresses in any order.
-    key: BTreeSet<IpAddr>,
+    /// In the order of the file.
     addresses: Vec<IpAddr>,
     names: Vec<(Name, u32)>,
 }
@@ -100,32 +100,40 @@ fn balance(draft: &mut Draft) {
         .filter_map(|record| Name::from_wire(&record.rdata).ok().map(|name| name.to_lowercase()))
         .collect();
     let apex = draft.apex.clone();
-    let cuts: Vec<Name> = draft
+    let cuts: HashSet<Name> = draft
         .kept()
         .iter()
-        .filter(|record| record.rtype == Rtype::NS && !record.owner.to_lowercase().eq(&apex))
+        .filter(|record| record.rtype == Rtype::NS)
         .map(|record| record.owner.to_lowercase())
+        .filter(|owner| *owner != apex)
         .collect();
+    let is_cut_off = |owner: &Name| {
+        !cuts.is_empty() && successors(Some(owner.clone()), Name::parent).any(|above| cuts.contains(&above))
+    };
     let mut sets: Vec<Set> = Vec::new();
+    // By the addresses in any order.
+    let mut places: BTreeMap<BTreeSet<IpAddr>, usize> = BTreeMap::new();
     for (owner, addresses, ttl) in addresses(draft) {
         let several = |is_v4: bool| addresses.iter().filter(|address| address.is_ipv4() == is_v4).count() > 1;
-        let stays = servers.contains(&owner) || cuts.iter().any(|cut| owner.is_at_or_below(cut));
-        if !stays && (several(true) || several(false)) {
-            let key: BTreeSet<IpAddr> = addresses.iter().copied().collect();
-            match sets.iter_mut().find(|set| set.key == key) {
-                Some(set) => set.names.push((owner, ttl)),
-                None => sets.push(Set { key, addresses, names: vec![(owner, ttl)] }),
-            }
+        if !(several(true) || several(false)) || servers.contains(&owner) || is_cut_off(&owner) {
+            continue;
+        }
+        let place = *places.entry(addresses.iter().copied().collect()).or_insert(sets.len());
+        match sets.get_mut(place) {
+            Some(set) => set.names.push((owner, ttl)),
+            None => sets.push(Set { addresses, names: vec![(owner, ttl)] }),
         }
     }
-    for Set { addresses, names, .. } in sets {
+    let mut balanced: HashSet<Name> = HashSet::new();
+    for Set { addresses, names } in sets {
         let Some((first, _)) = names.first() else { continue };
         let pool = draft.add_pool(&relative(first, &apex), round_robin(&addresses));
         for (owner, ttl) in names {
-            draft.kept().retain(|record| address(record).is_none() || record.owner.to_lowercase() != owner);
+            balanced.insert(owner.clone());
             draft.steer(owner, Steered { pool: pool.clone(), ttl: (TTL_FLOOR.min(ttl), ttl), settings: Vec::new() });
         }
     }
+    draft.kept().retain(|record| address(record).is_none() || !balanced.contains(&record.owner.to_lowercase()));
 }
 
 /// The addresses of each owner, in lower case, with the least of their TTLs; in the order of the file.

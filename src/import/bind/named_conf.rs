@@ -237,7 +237,7 @@ struct Scanner<'t> {
 
 impl Scanner<'_> {
     fn next(&mut self) -> Result<Option<(usize, Token)>, Box<Diagnostic>> {
-        self.skip();
+        self.skip()?;
         let rest = self.text.get(self.at..).unwrap_or_default();
         let start = self.at;
         let Some(first) = rest.chars().next() else { return Ok(None) };
@@ -246,10 +246,7 @@ impl Scanner<'_> {
             '}' => Token::Close,
             ';' => Token::End,
             '"' => {
-                let Some(length) = rest[1..].find('"') else {
-                    let place = Place::of_span(self.file, self.text, start, self.text.len());
-                    return Err(Box::new(Diagnostic::error(place, "a quote is not closed")));
-                };
+                let length = rest[1..].find('"').ok_or_else(|| self.unclosed(start, "a quote"))?;
                 self.at += length + 2;
                 return Ok(Some((start, Token::Word(rest[1..=length].to_owned()))));
             }
@@ -264,8 +261,14 @@ impl Scanner<'_> {
         Ok(Some((start, token)))
     }
 
+    /// What was opened at `start` and goes on to the end of the file.
+    fn unclosed(&self, start: usize, what: &str) -> Box<Diagnostic> {
+        let place = Place::of_span(self.file, self.text, start, self.text.len());
+        Box::new(Diagnostic::error(place, format!("{what} is not closed")))
+    }
+
     /// Passes over white space and the three kinds of comments.
-    fn skip(&mut self) {
+    fn skip(&mut self) -> Result<(), Box<Diagnostic>> {
         loop {
             let rest = self.text.get(self.at..).unwrap_or_default();
             let blank = rest.len() - rest.trim_start().len();
@@ -273,13 +276,15 @@ impl Scanner<'_> {
             let comment = if rest.starts_with("//") || rest.starts_with('#') {
                 rest.find('\n').unwrap_or(rest.len())
             } else if rest.starts_with("/*") {
-                rest.find("*/").map_or(rest.len(), |end| end + 2)
+                // `/*/` only opens.
+                let end = rest[2..].find("*/").ok_or_else(|| self.unclosed(self.at + blank, "a comment"))?;
+                2 + end + 2
             } else {
                 0
             };
             self.at += blank + comment;
             if comment == 0 {
-                return;
+                return Ok(());
             }
         }
     }

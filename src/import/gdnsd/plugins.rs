@@ -126,6 +126,11 @@ impl<'a> Resources<'a> {
             return None;
         }
         if plugin != "simplefo" {
+            if families.iter().any(|(_, own)| own.up_thresh != first.up_thresh) {
+                let what =
+                    "up_thresh: the address families have several; here it is said of the whole pool, as of the first";
+                self.imported.note(Fate::Changed, &node.at, what);
+            }
             pool.settings.extend(min_alive(first.up_thresh, plugin == "weighted"));
         }
         if table.is_some_and(|table| get(table, "ignore_health").is_some()) {
@@ -328,8 +333,9 @@ fn gives(text: &str) -> Option<Gives> {
 
 /// `up_thresh` as `min-alive`; one living member is what there is without it.
 fn min_alive(up_thresh: f64, by_weight: bool) -> Option<(&'static str, String)> {
-    // Rounded up, as gdnsd does with what comes of it.
-    let percent = (up_thresh * 100.0).ceil().clamp(1.0, 100.0) as u32;
+    // Rounded up, as gdnsd does with what comes of it; but not for what a binary fraction is more: 0.07 × 100 is
+    // 7.000000000000001.
+    let percent = (up_thresh * 100.0 - 1e-6).ceil().clamp(1.0, 100.0) as u32;
     let of = if by_weight { " of weight" } else { "" };
     (percent > 1).then(|| ("min-alive", string(&format!("{percent}%{of}"))))
 }
@@ -353,5 +359,28 @@ impl Settings {
             own.multi = multi == "true";
         }
         own
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thresholds_become_whole_percents() {
+        let check = |up_thresh: f64, expected: Option<&str>| {
+            assert_eq!(min_alive(up_thresh, false).map(|(_, text)| text).as_deref(), expected, "{up_thresh}");
+        };
+        check(0.5, Some("\"50%\""));
+        check(0.07, Some("\"7%\""));
+        check(0.55, Some("\"55%\""));
+        check(0.551, Some("\"56%\""));
+        check(1.0, Some("\"100%\""));
+        check(0.01, None);
+        check(0.000_001, None);
+        for percent in 2..=100 {
+            let expected = format!("\"{percent}%\"");
+            check(f64::from(percent) / 100.0, Some(&expected));
+        }
     }
 }

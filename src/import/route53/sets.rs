@@ -30,8 +30,17 @@ pub(super) struct Sets<'a> {
     checks: Option<&'a [HealthCheck]>,
     draft: &'a mut Draft,
     imported: &'a mut Imported,
-    /// By name: what was made of it, or `None` while it is being made.
-    made: BTreeMap<String, Option<String>>,
+    /// By name: what was made of it.
+    made: BTreeMap<String, Made>,
+}
+
+/// What became of a name.
+#[derive(Clone, Debug)]
+enum Made {
+    /// It is being looked at: what leads here leads round in a circle.
+    Open,
+    /// The pool, or nothing.
+    Done(Option<String>),
 }
 
 impl<'a> Sets<'a> {
@@ -112,23 +121,39 @@ impl<'a> Sets<'a> {
 
     /// The pool of a name that has a policy or is an alias; one of its addresses where it has neither.
     fn pool(&mut self, name: &str, depth: usize) -> Option<String> {
-        if let Some(made) = self.made.get(name) {
-            return made.clone();
-        }
-        if depth > DEPTH_MAX {
-            self.imported.note(Fate::Lost, name, "aliases lead round in a circle, or too far");
+        let lost = match self.made.get(name) {
+            Some(Made::Done(made)) => return made.clone(),
+            Some(Made::Open) => Some("aliases lead round in a circle"),
+            None if depth > DEPTH_MAX => Some("aliases lead too far"),
+            None => None,
+        };
+        if let Some(why) = lost {
+            self.imported.note(Fate::Lost, name, why);
             return None;
         }
-        self.made.insert(name.to_owned(), None);
+        self.made.insert(name.to_owned(), Made::Open);
+        let made = self.make(name, depth);
+        self.made.insert(name.to_owned(), Made::Done(made.clone()));
+        made
+    }
+
+    fn make(&mut self, name: &str, depth: usize) -> Option<String> {
         let owner = Name::from_host(name).ok()?;
         let wish = relative(&owner, &self.draft.apex);
         let pool = match self.steered.get(name) {
             Some(sets) => self.choice(name, &wish, sets, depth)?,
             None => self.addresses(name)?,
         };
-        let made = self.draft.add_pool(&wish, pool);
-        self.made.insert(name.to_owned(), Some(made.clone()));
-        Some(made)
+        Some(self.draft.add_pool(&wish, pool))
+    }
+
+    /// The pool of the name within the zone that `set` is an alias of.
+    fn inside(&mut self, set: &RecordSet, target: &str, depth: usize) -> Option<String> {
+        let pool = self.pool(&lower(target), depth + 1);
+        if pool.is_none() {
+            self.imported.note(Fate::Lost, &set.name, format!("alias of {target}: nothing of that is carried over"));
+        }
+        pool
     }
 
     /// The addresses of a name without a policy.
@@ -147,7 +172,7 @@ impl<'a> Sets<'a> {
         let usable: Vec<&RecordSet> = sets.iter().filter(|set| self.is_usable(set)).collect();
         let first = usable.first()?;
         if let (Some(target), None) = (&first.alias_target, &first.set_identifier) {
-            let pool = self.pool(&lower(&target.name), depth + 1)?;
+            let pool = self.inside(first, &target.name, depth)?;
             return Some(Pool {
                 policy: "failover",
                 members: vec![Member { pool, share: Share::default() }],
@@ -208,6 +233,7 @@ impl<'a> Sets<'a> {
     /// The pool of one set, or of one for A and one for AAAA.
     fn member(&mut self, wish: &str, sets: &[&RecordSet], depth: usize) -> Option<String> {
         let mut pool = Pool { policy: "round-robin", ..Pool::default() };
+        let mut inside = Vec::new();
         for set in sets {
             let Some(target) = &set.alias_target else {
                 let monitor = self.monitor(set);
@@ -215,7 +241,7 @@ impl<'a> Sets<'a> {
                 continue;
             };
             match self.outside(&target.name) {
-                None => return self.pool(&lower(&target.name), depth + 1),
+                None => inside.extend(self.inside(set, &target.name, depth).filter(|pool| !inside.contains(pool))),
                 Some(name) => {
                     pool.policy = "failover";
                     let alias = Endpoint {
@@ -230,7 +256,26 @@ impl<'a> Sets<'a> {
                 }
             }
         }
-        (!pool.endpoints.is_empty()).then(|| self.draft.add_pool(wish, pool))
+        match (pool.endpoints.is_empty(), &inside[..]) {
+            (true, []) => None,
+            (true, [only]) => Some(only.clone()),
+            (false, []) => Some(self.draft.add_pool(wish, pool)),
+            (is_alias_alone, _) => {
+                if let Some(set) = sets.first() {
+                    let what = format!(
+                        "{} {}: A and AAAA lead to different things; here what the first lacks, or has nothing alive of, \
+                         comes from the next",
+                        set.name,
+                        set.set_identifier.as_deref().unwrap_or_default()
+                    );
+                    self.imported.note(Fate::Changed, &set.name, what);
+                }
+                let own = (!is_alias_alone).then(|| self.draft.add_pool(&format!("{wish}-own"), pool));
+                let members = own.into_iter().chain(inside);
+                let members = members.map(|pool| Member { pool, share: Share::default() }).collect();
+                Some(self.draft.add_pool(wish, Pool { policy: "failover", members, ..Pool::default() }))
+            }
+        }
     }
 
     fn monitor(&mut self, set: &RecordSet) -> Option<String> {

@@ -80,7 +80,7 @@ pub(super) fn write(look: &Look, page: &mut Page<'_>) -> fmt::Result {
     });
     page.gauges(&WAVE, active)?;
     scene.log.as_deref().map_or(Ok(()), |log| of_log(log, page))?;
-    Process::look().map_or(Ok(()), |process| of_process(&process, page))
+    of_process(&Process::look(), page)
 }
 
 fn of_log(log: &Stats, page: &mut Page<'_>) -> fmt::Result {
@@ -90,11 +90,16 @@ fn of_log(log: &Stats, page: &mut Page<'_>) -> fmt::Result {
     page.gauge(&LOG_OPEN, f64::from(u8::from(log.is_open())))
 }
 
+/// What the system does not tell is left out, alone.
 fn of_process(process: &Process, page: &mut Page<'_>) -> fmt::Result {
-    page.counter(&CPU, process.cpu_seconds)?;
-    page.gauge(&RESIDENT, process.resident_octets as f64)?;
-    page.gauge(&VIRTUAL, process.virtual_octets as f64)?;
-    page.gauge(&STARTED, process.start_seconds)?;
-    page.gauge(&FILES, process.open_files as f64)?;
-    process.open_files_max.map_or(Ok(()), |most| page.gauge(&FILES_MAX, most as f64))
+    process.cpu_seconds.map_or(Ok(()), |seconds| page.counter(&CPU, seconds))?;
+    let gauges = [
+        (&RESIDENT, process.resident_octets.map(|octets| octets as f64)),
+        (&VIRTUAL, process.virtual_octets.map(|octets| octets as f64)),
+        (&STARTED, process.start_seconds),
+        (&FILES, process.open_files.map(|count| count as f64)),
+        (&FILES_MAX, process.open_files_max.map(|count| count as f64)),
+    ];
+    let mut told = gauges.into_iter().filter_map(|(family, value)| Some((family, value?)));
+    told.try_for_each(|(family, value)| page.gauge(family, value))
 }
