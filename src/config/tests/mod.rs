@@ -503,13 +503,13 @@ fn what_is_probably_a_slip_is_warned_of() {
         &own(judged, "{ name = 'bare', address = '192.0.2.2' }, { name = 'led', cname = 'www.example.net' }"),
         &[
             "3:8 pool `a` has no monitor, nor has its endpoint bare: that always counts as alive / monitor = \"NAME\"",
-            "5:136 nothing watches www.example.net.: an alias always counts as alive",
+            "5:136 nothing watches www.example.net.: an alias always counts as alive / monitors probe addresses",
         ],
     );
     check(
         &own(judged, "'192.0.2.2', '192.0.2.3', '192.0.2.4', '192.0.2.5', '192.0.2.6'"),
         &[
-            "3:8 nor have its endpoints 192.0.2.2, 192.0.2.3, 192.0.2.4, 192.0.2.5 and 1 more: these always count as alive",
+            "3:8 nor have its endpoints 192.0.2.2, 192.0.2.3, 192.0.2.4, 192.0.2.5 and 1 more: these always count as alive / monitor = \"NAME\"",
         ],
     );
     check(&own(judged, ""), &[]);
