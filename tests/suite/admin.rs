@@ -116,6 +116,19 @@ fn what_is_forced_is_in_the_answers_at_once_and_stays_over_reloads() {
     assert_eq!(forced["endpoint"], "a");
     assert_eq!((&forced["verdict"], &forced["forced"]["force"]), (&"down".into(), &"drain".into()), "{forced}");
     assert_eq!((&forced["forced"]["who"], &forced["forced"]["reason"]), (&"ada".into(), &"new kernel".into()));
+    // Whoever says it again need not say why again, but does not say why for somebody else.
+    for (arguments, who, reason) in [
+        (&["--as", "ada"][..], "ada", Value::from("new kernel")),
+        (&["--as", "bob"], "bob", Value::Null),
+        (&["--as", "bob", "--reason", " "], "bob", Value::Null),
+        (&["--as", "bob", "--reason", "disks"], "bob", "disks".into()),
+        (&["--as", "bob", "--reason", ""], "bob", Value::Null),
+        (&["--as", "ada", "--reason", "new kernel"], "ada", "new kernel".into()),
+    ] {
+        steered.says(&[&["drain", "web/a"], arguments].concat());
+        let forced = &steered.status()["zones"][0]["pools"][0]["endpoints"][0]["forced"];
+        assert_eq!((&forced["who"], &forced["reason"]), (&who.into(), &reason), "{arguments:?}");
+    }
     let left = |steered: &Steered| {
         let status = steered.status();
         let stop = &status["overrides"].as_array().and_then(|all| all.last()).expect("an override")["stop"];
