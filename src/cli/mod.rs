@@ -10,6 +10,7 @@ mod manual;
 mod proof;
 mod reload;
 mod replace;
+mod screen;
 mod serve;
 mod status;
 mod steer;
@@ -166,7 +167,7 @@ struct ServeArguments {
     )]
     listen: Vec<SocketAddr>,
     /// UDP threads for each address; 0 for one a core [default: 0]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=i64::from(config::WORKERS_MAX)))]
+    #[arg(long, value_name = "N", value_parser = workers)]
     workers: Option<u16>,
     /// The Unix socket by which another process takes over from this one [default: none]
     #[arg(long, value_name = "PATH")]
@@ -182,6 +183,12 @@ struct ServeArguments {
 
 fn socket(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "write an IP address with a port, such as 127.0.0.1:5300 or [::1]:5300")
+}
+
+fn workers(text: &str) -> Result<u16, String> {
+    let most = config::WORKERS_MAX;
+    let count = text.parse().ok().filter(|count| *count <= most);
+    count.ok_or_else(|| format!("write a whole number from 0 to {most}"))
 }
 
 /// The server file that is read when none is named and it is there.

@@ -152,7 +152,8 @@ fn wrong_usage_is_told_and_ends_with_2() {
     check(&["check", "--zones"], "a value is required for '--zones <DIR>'");
     check(&["serve", "--listen", "127.0.0.1"], "write an IP address with a port, such as 127.0.0.1:5300");
     check(&["serve", "--listen", "localhost:53"], "write an IP address with a port");
-    check(&["serve", "--workers", "1025"], "1025 is not in 0..=1024");
+    check(&["serve", "--workers", "1025"], "write a whole number from 0 to 1024");
+    check(&["serve", "--workers", "x"], "write a whole number from 0 to 1024");
     check(&["demo", "now"], "unexpected argument 'now'");
     let unlevelled = Command::new(BELLWETHER).arg("serve").env("BELLWETHER_LOG", "warning").output();
     let output = unlevelled.expect("the program starts");

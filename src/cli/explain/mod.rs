@@ -55,6 +55,7 @@ pub(super) struct ExplainArguments {
         long,
         value_name = "URL",
         num_args = 0..=1,
+        value_parser = server_url,
         conflicts_with_all = ["down", "drain", "zones"],
         help = "Ask the running server instead, with the verdicts of now; without a URL the one that the server file opens"
     )]
@@ -66,6 +67,12 @@ pub(super) struct ExplainArguments {
     json: bool,
     #[command(flatten)]
     files: FileArguments,
+}
+
+/// What comes behind --server, which may as well be the name that was meant.
+fn server_url(text: &str) -> Result<String, &'static str> {
+    let is_url = text.contains("://");
+    is_url.then(|| text.to_owned()).ok_or("write a URL such as http://127.0.0.1:8053, or --server behind the name")
 }
 
 pub(super) fn run(arguments: &ExplainArguments) -> u8 {

@@ -304,6 +304,10 @@ fn rows(text: &mut String, rows: &[Row], look: Look) {
         let gives = cut(gives, Some(b));
         let line = format!("{} {what:a$}  {gives:b$}  {stands:c$}  {age:>d$}", mood.mark());
         let at = 2 + a + 2 + b + 2;
+        if what == HEADS[0] {
+            let _ = writeln!(text, "{}", cut(&format!("{line}  {why}"), look.width));
+            continue;
+        }
         look.noted(text, &line, at..at + stands.chars().count(), (why, Mood::Plain), *mood);
     }
 }
