@@ -16,7 +16,7 @@ use super::api::{
 };
 
 /// Requests that may wait for the keeper. As many as there may be connections: none is turned away for that.
-const WAITING_MAX: usize = super::CONNECTIONS_MAX;
+const WAITING_MAX: usize = super::places::CONNECTIONS_MAX;
 
 /// What is asked of the keeper.
 #[derive(Debug)]

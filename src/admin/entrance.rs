@@ -1,6 +1,7 @@
 //! How a connection comes in: plain or by TLS, with a certificate of its own or without, and one request on each.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,13 +20,17 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::Problem;
 
 /// Octets of a request's head, as much as hyper reads at once at the least.
 const HEAD_OCTETS_MAX: usize = 16 * 1024;
 
-/// How long a client may take to send the head of its request, and before that for its handshake.
+/// How long a client may take for its handshake, from its first octet on: until then nobody knows who holds the place.
+const HANDSHAKE_LONGEST: Duration = Duration::from_secs(5);
+
+/// How long a client may take to send the head of its request.
 const HEAD_LONGEST: Duration = Duration::from_secs(5);
 
 /// How long a connection may last, which is for one request: the longest of those, and time to send what it came to.
@@ -64,24 +69,44 @@ pub(super) async fn receive(stream: TcpStream, entrance: Entrance, routes: Route
     let (Entrance::Encrypted(config) | Entrance::Certified(config)) = entrance else {
         return converse(stream, Visitor::Nameless, TowerToHyperService::new(routes)).await;
     };
-    let mut first = [0];
-    match timeout(HEAD_LONGEST, stream.peek(&mut first)).await {
-        // No method of HTTP begins so, and no other record begins a connection.
-        Ok(Ok(1)) if first[0] == TLS_HANDSHAKE => {}
-        Ok(Ok(1)) => return converse(stream, Visitor::Nameless, service_fn(async |_| Ok(speak_tls()))).await,
-        Ok(_) | Err(_) => return,
-    }
-    match timeout(HEAD_LONGEST, TlsAcceptor::from(config).accept(stream).into_fallible()).await {
-        Ok(Ok(stream)) => {
+    match timeout(HANDSHAKE_LONGEST, greet(stream, config)).await {
+        Ok(Greeting::Encrypted(stream)) => {
             let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
             let visitor = if certificates.is_empty() { Visitor::Nameless } else { Visitor::Certified };
             converse(stream, visitor, TowerToHyperService::new(routes)).await;
         }
-        Ok(Err((error, stream))) => {
+        Ok(Greeting::Plain(stream)) => {
+            converse(stream, Visitor::Nameless, service_fn(async |_| Ok(speak_tls()))).await;
+        }
+        Ok(Greeting::Failed(error, stream)) => {
             tracing::debug!(%error, "a handshake at the admin API");
             part(stream).await;
         }
+        Ok(Greeting::Gone) => {}
         Err(_) => tracing::debug!("a handshake at the admin API took too long"),
+    }
+}
+
+/// What a client begins with where TLS is spoken.
+enum Greeting {
+    Encrypted(Box<TlsStream<TcpStream>>),
+    /// A handshake that failed, and what is left of the connection.
+    Failed(io::Error, TcpStream),
+    /// HTTP as it is.
+    Plain(TcpStream),
+    Gone,
+}
+
+async fn greet(stream: TcpStream, config: Arc<ServerConfig>) -> Greeting {
+    let mut first = [0];
+    match stream.peek(&mut first).await {
+        // No method of HTTP begins so, and no other record begins a connection.
+        Ok(1) if first[0] == TLS_HANDSHAKE => match TlsAcceptor::from(config).accept(stream).into_fallible().await {
+            Ok(stream) => Greeting::Encrypted(Box::new(stream)),
+            Err((error, stream)) => Greeting::Failed(error, stream),
+        },
+        Ok(1) => Greeting::Plain(stream),
+        Ok(_) | Err(_) => Greeting::Gone,
     }
 }
 

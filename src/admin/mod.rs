@@ -13,6 +13,7 @@
 //! | `POST /v1/steer` | forces all that some patterns match, or takes that back, in one swap |
 //! | `PUT`, `DELETE /v1/endpoints/{zone}/{pool}/{endpoint}/override` | forces one endpoint, or takes that back |
 //! | `PUT`, `DELETE /v1/pools/{zone}/{pool}/override` | the same for a pool as a whole |
+//! | `PUT /v1/endpoints/{zone}/{pool}/{endpoint}/health` | how an endpoint stands, as it says itself |
 //!
 //! It speaks HTTP, or HTTPS, by which clients may be known by certificates. Errors are RFC 9457 problem details. Runs on
 //! the control plane: whatever happens here, queries are answered as ever. Knows nothing of zones, verdicts or files, only
@@ -24,6 +25,7 @@ mod entrance;
 mod exposition;
 mod guard;
 mod openapi;
+mod places;
 mod problem;
 mod routes;
 mod token;
@@ -32,15 +34,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 
 pub use desk::{Command, Desk, Life, Phase, Picture, Refusal, Selection};
 pub use entrance::Entrance;
+use places::Places;
 pub use problem::Problem;
 pub use token::{TOKEN_LEAST, TOKEN_MOST, Token};
-
-/// Connections at once. A few people, a scraper and the probes of a router: one more is closed at once.
-pub const CONNECTIONS_MAX: usize = 64;
 
 /// Octets of a request's body: a hundred patterns of pools and endpoints fit several times.
 pub const BODY_OCTETS_MAX: usize = 64 * 1024;
@@ -68,18 +67,18 @@ pub struct Access {
 pub async fn serve(listener: TcpListener, desk: Desk, access: Access) {
     let entrance = access.entrance.clone();
     let routes = routes::router(desk, access);
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Arc::new(Places::default());
     loop {
-        let connection = match listener.accept().await {
-            Ok((connection, _)) => connection,
+        let (connection, from) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::debug!(%error, "accepting a connection to the admin API");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            tracing::debug!("more than {CONNECTIONS_MAX} connections to the admin API");
+        let Some(place) = places.take(from.ip()) else {
+            tracing::debug!("no place for one more connection to the admin API, from {from}");
             continue;
         };
         let (entrance, routes) = (entrance.clone(), routes.clone());

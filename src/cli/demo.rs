@@ -4,8 +4,10 @@
 //! is shown is what `serve` does.
 
 use std::collections::BTreeSet;
+use std::fs::DirBuilder;
 use std::io::{self, IsTerminal};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +26,7 @@ use crate::config::Settings;
 use crate::diagnostic::Diagnostic;
 use crate::moment::Moment;
 use crate::server::{self, Audience, Ready, Reload, Start, StartError};
-use crate::system::Clock;
+use crate::system::{Clock, secret};
 
 /// The name that is asked for.
 const NAME: &str = "www.example.test";
@@ -311,9 +313,15 @@ async fn query(server: SocketAddr, id: u16) -> io::Result<Message> {
 struct Folder(PathBuf);
 
 impl Folder {
+    /// A folder that nobody can have foreseen.
     fn new(zone: &str) -> io::Result<Self> {
-        let folder = std::env::temp_dir().join(format!("bellwether-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&folder)?;
+        let number = u128::from_le_bytes(secret()?);
+        Self::at(std::env::temp_dir().join(format!("bellwether-demo-{number:032x}")), zone)
+    }
+
+    /// One of our own, or none: in one that somebody has laid out beforehand, links could lead anywhere.
+    fn at(folder: PathBuf, zone: &str) -> io::Result<Self> {
+        DirBuilder::new().mode(0o700).create(&folder)?;
         let folder = Self(folder);
         std::fs::write(Path::join(&folder.0, "example.test.toml"), zone)?;
         Ok(folder)
@@ -323,5 +331,29 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn the_folder_is_ours_alone_and_goes() {
+        let temporary = tempfile::tempdir().expect("a folder");
+        let path = temporary.path().join("demo");
+        let folder = Folder::at(path.clone(), "text").expect("a folder");
+        let mode = fs::metadata(&path).expect("there").permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{mode:o}");
+        assert!(Folder::at(path.clone(), "other").is_err(), "it is there already");
+        assert_eq!(fs::read_to_string(path.join("example.test.toml")).expect("a file"), "text");
+        drop(folder);
+        assert!(!path.exists());
+        std::os::unix::fs::symlink(temporary.path(), &path).expect("a link");
+        assert!(Folder::at(path, "text").is_err(), "a link is not followed");
+        assert!(!temporary.path().join("example.test.toml").exists());
     }
 }

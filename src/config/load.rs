@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -17,7 +18,6 @@ use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::health::ProbeId;
 use crate::policy::Pools;
 use crate::probe;
-use crate::system::unix_now;
 use crate::wire::name::Name;
 use crate::wire::rtype::Rtype;
 use crate::zone::{Builder, Fault, Origin, Soa, Zone, master};
@@ -74,10 +74,9 @@ impl Targets {
     }
 }
 
-/// Reads one zone, which had one of these serials `before`.
-pub(super) fn read_zone(folder: &Path, files: &ZoneFiles, atlas: &Atlas, before: &Serials) -> Outcome {
-    let begun = unix_now();
-    let mut sources: Vec<Source> = files.all().map(Source::before).collect();
+/// Reads one zone, which had one of these serials `before`, as part of a reading that began at `begun`, in seconds since 1970.
+pub(super) fn read_zone(folder: &Path, files: &ZoneFiles, atlas: &Atlas, before: &Serials, begun: u64) -> Outcome {
+    let mut sources: Vec<Source> = files.all().map(|file| Source::before(file, begun)).collect();
     let (mut targets, mut serials, mut beside) = (Targets::default(), Serials::default(), Vec::new());
     let (zone, faults) = load_zone(folder, files, (atlas, before), (&mut targets, &mut serials, &mut beside));
     sources.extend(beside.iter().map(|file| Source::after(file, begun)));
@@ -238,9 +237,22 @@ fn ahead(own: u32, place: Place) -> Diagnostic {
 /// Reads the server file.
 pub fn load_server_file(file: &Path) -> (Option<Settings>, Vec<Diagnostic>) {
     match read_text(file) {
-        Ok(text) => read_server_file(file, &text),
+        Ok(text) => {
+            let (settings, mut faults) = read_server_file(file, &text);
+            let keys = settings.as_ref().map_or(0, |settings| settings.transfers.keys.len());
+            if keys > 0 && is_open_to_all(file) {
+                let message = "keys of [transfer] stand here, and every user of this machine can read this file";
+                let help = "let it be the server's: chown root:bellwether and chmod 640, or whoever it runs as";
+                faults.push(Diagnostic::warning(Place::of_file(file), message).help(help));
+            }
+            (settings, faults)
+        }
         Err(message) => (None, vec![Diagnostic::error(Place::of_file(file), message)]),
     }
+}
+
+fn is_open_to_all(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|of| of.mode() & 0o007 != 0)
 }
 
 fn load_policies(

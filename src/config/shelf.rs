@@ -19,6 +19,7 @@ use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::health::ProbeId;
 use crate::policy::{PolicyName, Pools, Target};
 use crate::probe;
+use crate::system::unix_now;
 use crate::wire::name::Name;
 use crate::wire::qname::Qname;
 use crate::wire::rtype::Rtype;
@@ -91,6 +92,11 @@ pub fn load(folder: &Path, atlas: &Atlas) -> (Option<Loaded>, Vec<Diagnostic>) {
 /// Reads what of `folder` is not on the shelf of `before`, on all cores. `None` when any of it is at fault. Faults are
 /// those of what was read, in the order of the zones, whatever the order in which they were found.
 pub fn read_after(folder: &Path, atlas: &Atlas, before: &Shelf) -> (Option<Reading>, Vec<Diagnostic>) {
+    read_at(folder, atlas, before, unix_now())
+}
+
+/// The same at `now`, in seconds since 1970: files that were saved about then are not known by their stamps.
+pub(super) fn read_at(folder: &Path, atlas: &Atlas, before: &Shelf, now: u64) -> (Option<Reading>, Vec<Diagnostic>) {
     let (files, mut faults) = list_zones(folder);
     if files.is_empty() && faults.is_empty() {
         let help = "a zone's files are named after it, such as example.com.zone and example.com.toml";
@@ -100,11 +106,12 @@ pub fn read_after(folder: &Path, atlas: &Atlas, before: &Shelf) -> (Option<Readi
     let known: HashMap<&Name, usize> = (0..).zip(&*before.volumes).map(|(at, known)| (&known.files.apex, at)).collect();
     let looked = in_parallel(files.len(), |number| {
         let files = &files[number];
-        let kept =
-            known.get(&files.apex).and_then(|&at| Some((at, before.volumes.get(at)?.still(files, atlas, before)?)));
+        let kept = known
+            .get(&files.apex)
+            .and_then(|&at| Some((at, before.volumes.get(at)?.still(files, (atlas, before), now)?)));
         match kept {
             Some((at, volume)) => Looked::Kept(at, volume),
-            None => Looked::Read(Box::new(read_zone(folder, files, atlas, &before.serials))),
+            None => Looked::Read(Box::new(read_zone(folder, files, atlas, &before.serials, now))),
         }
     });
     let (mut volumes, mut parts) = (Vec::with_capacity(files.len()), Vec::with_capacity(files.len()));
@@ -190,7 +197,7 @@ impl Volume {
     }
 
     /// The same for the next time, if what it was read from is as it was.
-    fn still(&self, files: &ZoneFiles, atlas: &Atlas, before: &Shelf) -> Option<Self> {
+    fn still(&self, files: &ZoneFiles, (atlas, before): (&Atlas, &Shelf), now: u64) -> Option<Self> {
         let leans_on_same = (!self.leans.on_places || atlas.has_places_of(&before.atlas))
             && (!self.leans.on_rtts || atlas.has_rtts_of(&before.atlas));
         if self.is_stale || *self.files != *files || !leans_on_same {
@@ -198,7 +205,7 @@ impl Volume {
         }
         let mut settled: Option<Vec<Source>> = None;
         for (number, source) in self.sources.iter().enumerate() {
-            match source.look() {
+            match source.look(now) {
                 Look::Same => {}
                 Look::Settled(source) => settled.get_or_insert_with(|| self.sources.to_vec())[number] = source,
                 Look::Changed => return None,

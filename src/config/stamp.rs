@@ -18,8 +18,6 @@ use std::time::SystemTime;
 
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
-use crate::system::unix_now;
-
 /// Seconds of the coarsest tick of a file system's times: those of FAT. Others tick in seconds at the most.
 const TICK_MAX: u64 = 2;
 
@@ -89,11 +87,12 @@ pub(super) enum Look {
 }
 
 impl Source {
-    /// What `file` is before it is read: a save after this is noticed the next time.
-    pub(super) fn before(file: &Path) -> Self {
+    /// What `file` is before it is read: a save after this is noticed the next time. `now` is in seconds since 1970, and may
+    /// be earlier than the real one, as of when a reading began: then fewer stamps are believed.
+    pub(super) fn before(file: &Path, now: u64) -> Self {
         let stamp = Stamp::of(file);
         let trust = match stamp {
-            Some(stamp) if !stamp.is_recent(unix_now()) => Trust::Stamp,
+            Some(stamp) if !stamp.is_recent(now) => Trust::Stamp,
             Some(_) => content(file).map_or(Trust::Nothing, Trust::Content),
             None => Trust::Nothing,
         };
@@ -108,10 +107,9 @@ impl Source {
         Self { file: file.to_owned(), stamp, trust: if is_old { Trust::Stamp } else { Trust::Nothing } }
     }
 
-    /// Whether the file is still the same.
-    pub(super) fn look(&self) -> Look {
+    /// Whether the file is still the same; `now` as in [`Self::before`].
+    pub(super) fn look(&self, now: u64) -> Look {
         let stamp = Stamp::of(&self.file);
-        let now = unix_now();
         if stamp.is_none() || stamp != self.stamp {
             return Look::Changed;
         }
@@ -154,30 +152,34 @@ fn content(file: &Path) -> Option<u128> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::unix_now;
 
     /// A file that was just written, and what it was before it is read.
     fn fresh(text: &str) -> (tempfile::TempDir, PathBuf, Source) {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("example.com.zone");
         fs::write(&file, text).expect("a file");
-        let source = Source::before(&file);
+        let source = Source::before(&file, unix_now());
         (folder, file, source)
     }
 
     #[test]
     fn what_was_saved_is_another_even_within_one_tick() {
         let (_folder, file, source) = fresh("www A 192.0.2.1\n");
-        assert_eq!(source.look(), Look::Same);
+        assert_eq!(source.look(unix_now()), Look::Same);
         // The second save within a tick: what it left of the stamp is as it was.
         fs::write(&file, "www A 192.0.2.2\n").expect("a file");
         let racy = Source { stamp: Stamp::of(&file), ..source.clone() };
-        assert_eq!(racy.look(), Look::Changed, "the content is another under the same stamp");
-        assert_eq!(source.look(), Look::Changed);
+        assert_eq!(racy.look(unix_now()), Look::Changed, "the content is another under the same stamp");
+        assert_eq!(source.look(unix_now()), Look::Changed);
         // Read already, nobody knows what it held.
         let after = Source::after(&file, unix_now());
-        assert_eq!(after.look(), Look::Changed);
+        assert_eq!(after.look(unix_now()), Look::Changed);
         fs::remove_file(&file).expect("a file");
-        assert_eq!((source.look(), Source::before(&file).look()), (Look::Changed, Look::Changed));
+        assert_eq!(
+            (source.look(unix_now()), Source::before(&file, unix_now()).look(unix_now())),
+            (Look::Changed, Look::Changed)
+        );
     }
 
     #[test]
@@ -189,7 +191,7 @@ mod tests {
         // Ahead of us: so is the next save, perhaps.
         assert!(stamp.is_recent(changed - 1_000));
         let settled = Source::after(&file, changed + TICK_MAX + 1);
-        assert_eq!((settled.trust, settled.look()), (Trust::Stamp, Look::Same));
+        assert_eq!((settled.trust, settled.look(unix_now())), (Trust::Stamp, Look::Same));
     }
 
     #[test]
@@ -200,6 +202,6 @@ mod tests {
         let saved = fs::metadata(&file).and_then(|found| found.modified()).expect("a time");
         File::options().write(true).open(&other).and_then(|file| file.set_modified(saved)).expect("a time");
         fs::rename(&other, &file).expect("renamed");
-        assert_eq!(source.look(), Look::Changed);
+        assert_eq!(source.look(unix_now()), Look::Changed);
     }
 }

@@ -219,6 +219,10 @@ fn socket(item: Item<'_>, faults: &mut Faults<'_>) -> Option<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::super::load_server_file;
     use super::super::server_file::tests::read;
     use super::*;
 
@@ -290,5 +294,22 @@ notify = ["192.0.2.53", "[2001:db8::53]:5353", { address = "198.51.100.7", key =
             &["3:55: error: \"K.\" is the name of another key, too"],
         );
         check("keys = { 'a..b' = { secret = 'AAECAwQFBgcICQoLDA0ODw==' } }", &["\"a..b\" cannot be the name of a key"]);
+    }
+
+    #[test]
+    fn keys_in_a_file_that_is_open_to_all_are_warned_of() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let check = |text: &str, mode: u32, expected: &[&str]| {
+            fs::write(file.path(), text).expect("written");
+            fs::set_permissions(file.path(), fs::Permissions::from_mode(mode)).expect("ours");
+            let (settings, faults) = load_server_file(file.path());
+            let messages: Vec<&str> = faults.iter().map(|fault| &*fault.message).collect();
+            assert!(settings.is_some() && messages == expected, "{mode:o}: {faults:?}");
+        };
+        let keys = "[transfer]\nkeys = { k = { secret = 'AAECAwQFBgcICQoLDA0ODw==' } }\n";
+        let open = "keys of [transfer] stand here, and every user of this machine can read this file";
+        check(keys, 0o644, &[open]);
+        check(keys, 0o640, &[]);
+        check("[transfer]\nkeys = {}\n", 0o644, &[]);
     }
 }
