@@ -42,6 +42,11 @@ pub enum StartError {
         /// How many are errors.
         errors: usize,
     },
+    /// Another server keeps its state in the file.
+    State {
+        /// Which file.
+        file: PathBuf,
+    },
     /// The token of the admin API cannot be had.
     Token {
         /// The file that holds it.
@@ -89,6 +94,12 @@ impl fmt::Display for StartError {
             Self::Privilege(error) => write!(f, "{error}"),
             Self::Faults { errors: 1 } => f.write_str("the zone files have 1 error; nothing is served"),
             Self::Faults { errors } => write!(f, "the zone files have {errors} errors; nothing is served"),
+            Self::State { file } => write!(
+                f,
+                "another server keeps its state in {}; give each a `file` of its own in [state], or take over from that \
+                 one (`bellwether replace`)",
+                file.display()
+            ),
             Self::Token { file, error } => write!(f, "the token file {}: {error}", file.display()),
             Self::System { what, error } => write!(f, "cannot {what}: {error}"),
         }

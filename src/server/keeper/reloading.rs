@@ -109,7 +109,7 @@ impl Keeper {
     }
 
     pub(super) fn have_read(&mut self, HasRead { asked, begun, read }: HasRead) {
-        let Some(Read { atlas, identity, base, settings, found, moving, faults }) = read else {
+        let Some(Read { atlas, identity, base, settings, found, moving, faults, stale }) = read else {
             tracing::error!("reading the files was broken off; the last good state keeps serving");
             self.conclude(asked, begun, &[], Outcome::Faulty);
             return;
@@ -119,7 +119,7 @@ impl Keeper {
             self.begin(again.and(asked));
             return;
         }
-        (self.atlas, self.identity) = (atlas, identity);
+        (self.atlas, self.identity, self.stale) = (atlas, identity, stale);
         if let Some(settings) = settings.filter(|_| found.is_some()) {
             self.revise(settings);
         }

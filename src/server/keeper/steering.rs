@@ -66,6 +66,7 @@ impl Keeper {
             overrides: self.overrides.clone(),
             told: self.overrides.iter().map(|(target, entry)| self.told(target, entry)).collect(),
             last_reload: self.last_reload.clone(),
+            stale: self.stale.clone(),
             log: self.observer.as_ref().and_then(Handle::log),
             now: self.clock.now(),
             clock: self.clock,
