@@ -93,7 +93,7 @@ enum Command {
     #[command(after_help = explain::HELP)]
     Explain(explain::ExplainArguments),
     /// Say what would change for clients if one zones folder took the place of another
-    #[command(after_help = diff::HELP)]
+    #[command(after_help = diff::HELP, mut_arg("server", |arg| arg.help(diff::SERVER_HELP)))]
     Diff(diff::DiffArguments),
     /// Show how a running server stands: names, pools, endpoints, and what is forced
     #[command(after_help = status::HELP)]

@@ -39,6 +39,10 @@ The serial of an SOA is not compared.
 
 Exit codes, as diff has them: 0 nothing changes · 1 something does · 2 faulty files, or wrong usage";
 
+// Other commands ask a server without it, too.
+pub(super) const SERVER_HELP: &str =
+    "Count as down what the server at this URL finds down [default: no server is asked]";
+
 /// Something changes.
 const CHANGES: u8 = FAILED;
 
