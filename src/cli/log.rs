@@ -66,9 +66,7 @@ mod tests {
         {
             assert!(filter(sound).is_ok(), "{sound}: {:?}", filter(sound));
         }
-        for wrong in
-            ["warning", "verbose", "info,verbose", "bellwether=verbose", "bellwether=", "bellweather", "info debug"]
-        {
+        for wrong in ["warning", "verbose", "info,verbose", "bellwether=verbose", "bellweather", "info debug"] {
             let said = filter(wrong).map(|filter| filter.to_string());
             let expected = format!("BELLWETHER_LOG={wrong} is no level; write error, warn, ");
             assert!(said.as_ref().is_err_and(|said| said.starts_with(&expected)), "{wrong}: {said:?}");

@@ -25,6 +25,10 @@ pub(super) fn run(arguments: &ServeArguments) -> u8 {
         complain(format_args!("error: {message}"));
         return MISUSED;
     }
+    if let Some(twice) = arguments.listen.iter().enumerate().find(|(at, one)| arguments.listen[..*at].contains(one)) {
+        complain(format_args!("error: --listen {} stands twice", twice.1));
+        return MISUSED;
+    }
     let Some(server) = arguments.files.server() else { return FAILED };
     // Before there is any other thread, since it changes the environment.
     let given = match Given::from_service_manager() {

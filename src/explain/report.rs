@@ -322,12 +322,12 @@ fn how(how: How) -> String {
         How::Turn { step, steps } => format!("step {} of a turn of {steps}", u64::from(step) + 1),
         How::Drawn => "by lot".to_owned(),
         How::Class { bits: 0, .. } => "by the client's place, which is the same for all here".to_owned(),
-        How::Class { bits, .. } => format!("by the client's place, as {bits} bits of its address tell it"),
+        How::Class { bits, .. } => format!("by the client's place, as the /{bits} of its address tells it"),
         How::Expected { bits } => {
-            format!("by lot among the fastest for this client, as {bits} bits of its address tell")
+            format!("by lot among the fastest for this client, as the /{bits} of its address tells")
         }
         How::Slot { slot, bits } => {
-            format!("by the ranking of slot {slot}, into which {bits} bits of the client's address fall")
+            format!("by the ranking of slot {slot}, into which the /{bits} of the client's address falls")
         }
     }
 }

@@ -80,6 +80,7 @@ impl fmt::Display for StartError {
                 }
             }
             Self::Given(what) => f.write_str(what),
+            Self::Replace { path, reason } if path.as_os_str().is_empty() => write!(f, "cannot take over: {reason}"),
             Self::Replace { path, reason } => write!(f, "cannot take over by {}: {reason}", path.display()),
             Self::Control { path, error } => {
                 write!(f, "cannot open the control socket {}: ", path.display())?;

@@ -120,7 +120,7 @@ fn asked(arguments: &ExplainArguments, url: Option<String>) -> Result<Explanatio
 
 /// What the files come to.
 fn foreseen(arguments: &ExplainArguments) -> Result<Explanation, String> {
-    let faulty = || "the files have faults; `bellwether check` lists them".to_owned();
+    let faulty = || "the files have faults: nothing is explained".to_owned();
     let server = arguments.files.server().ok_or_else(faulty)?;
     let atlas = Atlas::read(&server.databases, server.latency.as_deref()).map_err(|faults| {
         terminal::print_faults(&faults);

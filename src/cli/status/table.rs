@@ -233,7 +233,8 @@ fn reason(endpoint: &EndpointStatus) -> String {
     }
     let soon = endpoint.probes.iter().filter(|probe| probe.certificate_ends_soon);
     if let Some(days) = soon.filter_map(|probe| probe.certificate_days).reduce(f64::min) {
-        words.push(format!("its certificate ends in {days:.0} days"));
+        // Whole days, as the log counts them.
+        words.push(format!("its certificate ends in {:.0} days", days.floor()));
     }
     words.join("; ")
 }
