@@ -145,7 +145,7 @@ fn answer_uncounted<W: Witness>(
 ) -> Outcome {
     response.length = 0;
     (worker.row, worker.qtype, worker.told) = (NO_ZONE, Rtype(0), Told::Nothing);
-    let query = match Query::read(request, &mut worker.qname) {
+    let mut query = match Query::read(request, &mut worker.qname) {
         Ok(query) => query,
         Err(unreadable) => {
             let outcome = screen::refuse_unreadable(unreadable, response);
@@ -157,9 +157,12 @@ fn answer_uncounted<W: Witness>(
     };
     worker.qtype = query.qtype;
     let (mut asker, mut options) = (Asker::of(peer), None);
-    // Where options are malformed there is still a question and an OPT record to answer with.
     let judged = judge(snapshot, worker, peer, now, &query, &mut asker, &mut options);
-    let opt = query.edns.as_ref().map(Opt::plain).map(|opt| options.as_ref().map_or(opt, |options| opt.with(options)));
+    // Where options are malformed there is still a question and an OPT record to answer with, but none to give back.
+    if let (Err(Malformed), Some(edns)) = (judged, &mut query.edns) {
+        edns.ecs = None;
+    }
+    let opt = query.edns.as_ref().map(|edns| Opt::of(edns, options.as_ref()));
     let Some(mut composer) = Composer::start(response.octets, &query, peer.transport, opt) else {
         return Outcome::Dropped(Reason::NoRoom);
     };
@@ -206,12 +209,15 @@ fn judge<'q, W>(
     asker: &mut Asker,
     options: &mut Option<Options<'q>>,
 ) -> Result<(), Malformed> {
-    let Some(edns) = query.edns.as_ref().filter(|edns| edns.has_options) else { return Ok(()) };
+    let Some(edns) = &query.edns else { return Ok(()) };
     if let Some(data) = edns.ecs {
         asker.tell(data)?;
         worker.told = asker.told();
     }
-    Options::owe(options, snapshot, worker, peer, now, edns)
+    if edns.has_others {
+        Options::owe(options, snapshot, worker, peer, now, edns)?;
+    }
+    Ok(())
 }
 
 /// What is asked, beside the name, which the worker holds.

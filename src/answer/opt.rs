@@ -25,16 +25,20 @@ use crate::wire::rtype::Rtype;
 const BLOCK_OCTETS: usize = 468;
 
 /// What a response's OPT record is to hold.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Opt<'o> {
     dnssec_ok: bool,
     scope: u8,
     explanation: Option<&'static Explanation>,
-    /// The options beside an explanation; apart, since most queries have none and pay for none.
+    /// The client subnet as it came, to be given back with the scope.
+    ecs: Option<&'o [u8]>,
+    /// What else the request is owed; apart, since most are owed nothing and pay for nothing.
     options: Option<&'o Options<'o>>,
+    /// Octets that are to be left free for it.
+    room: usize,
 }
 
-/// The options that a request is owed.
+/// The options that a request is owed, beside its subnet and an explanation.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Options<'q> {
     /// Whether the cookie shows that the requestor is where it says.
@@ -44,21 +48,15 @@ pub(super) struct Options<'q> {
     cookie: Option<[u8; COOKIE_OCTETS]>,
     /// In units of 100 ms.
     keepalive: Option<u16>,
-    /// As it came, to be given back with a scope.
-    ecs: Option<&'q [u8]>,
     /// Octets that all of these take.
     room: usize,
 }
 
 impl<'o> Opt<'o> {
-    /// One without options: of a request that has none, or none that can be read.
-    pub(super) fn plain(edns: &Edns<'_>) -> Self {
-        Self { dnssec_ok: edns.dnssec_ok, ..Self::default() }
-    }
-
-    /// One with these options.
-    pub(super) fn with(self, options: &'o Options<'_>) -> Self {
-        Self { options: Some(options), ..self }
+    /// The one that answers a request with this OPT record, which is owed these options.
+    pub(super) fn of(edns: &Edns<'o>, options: Option<&'o Options<'o>>) -> Self {
+        let room = OPT_OCTETS + octets_of(edns.ecs.map(<[u8]>::len)) + options.map_or(0, |options| options.room);
+        Self { dnssec_ok: edns.dnssec_ok, scope: 0, explanation: None, ecs: edns.ecs, options, room }
     }
 
     /// The answer depended on so many bits of the client's subnet (RFC 7871 §7.2.1); 0 where this is never said.
@@ -74,26 +72,33 @@ impl<'o> Opt<'o> {
 
     /// Octets that are to be left free for it.
     pub(super) fn room(&self) -> usize {
-        OPT_OCTETS + self.options.map_or(0, |options| options.room)
+        self.room
     }
 
     /// Writes it to `target`, all the octets that are left, after `before` octets of message. Says how many it took.
     pub(super) fn write(&self, target: &mut [u8], before: usize, rcode_above: u8) -> Option<usize> {
         let all = target.len();
-        let (head, options) = target.split_first_chunk_mut::<OPT_OCTETS>()?;
+        let (head, mut rest) = target.split_first_chunk_mut::<OPT_OCTETS>()?;
         let [t, y] = Rtype::OPT.0.to_be_bytes();
         let [s, z] = PAYLOAD.to_be_bytes();
-        let mut taken = 0;
-        if self.options.is_some() || self.explanation.is_some() {
-            let room = options.len();
-            taken = room - self.write_options(options, before + OPT_OCTETS, all - self.room())?;
+        let room = rest.len();
+        if let Some(ecs) = self.ecs {
+            let (written, after) = rest.split_at_mut_checked(OPTION_OCTETS + ecs.len())?;
+            write(written, ECS, ecs)?;
+            *written.get_mut(OPTION_OCTETS + SCOPE_AT)? = self.scope;
+            rest = after;
         }
+        let mut left = rest.len();
+        if self.options.is_some() || self.explanation.is_some() {
+            left = self.write_options(rest, before + all - left, all.checked_sub(self.room)?)?;
+        }
+        let taken = room - left;
         let [r, n] = u16::try_from(taken).ok()?.to_be_bytes();
         *head = [0, t, y, s, z, rcode_above, 0, if self.dnssec_ok { 0x80 } else { 0 }, 0, r, n];
         Some(OPT_OCTETS + taken)
     }
 
-    /// Writes the options; `spare` octets may go to an explanation. Says how many octets are left.
+    /// Writes the options behind the subnet's; `spare` octets may go to an explanation. Says how many octets are left.
     #[inline(never)]
     fn write_options(&self, mut target: &mut [u8], before: usize, spare: usize) -> Option<usize> {
         let start = target.len();
@@ -116,12 +121,6 @@ impl<'o> Opt<'o> {
             *head = [c, d];
             text.get_mut(..explanation.text.len())?.copy_from_slice(explanation.text.as_bytes());
             target = write(target, EDE, data.get(..explanation.octets())?)?;
-        }
-        if let Some(ecs) = options.ecs {
-            let (written, rest) = target.split_at_mut_checked(OPTION_OCTETS + ecs.len())?;
-            write(written, ECS, ecs)?;
-            *written.get_mut(OPTION_OCTETS + SCOPE_AT)? = self.scope;
-            target = rest;
         }
         if options.is_padded && target.len() >= OPTION_OCTETS {
             let length = before + start - target.len() + OPTION_OCTETS;
@@ -176,7 +175,6 @@ impl<'q> Options<'q> {
             nsid: identity.nsid.as_deref().filter(|_| edns.wants_nsid),
             cookie,
             keepalive: worker.keepalive.filter(|_| has_keepalive),
-            ecs: edns.ecs,
             room: 0,
         });
         options.room = options.measure();
@@ -193,10 +191,13 @@ impl<'q> Options<'q> {
 
     /// Octets that they take.
     fn measure(&self) -> usize {
-        let octets = |data: Option<usize>| data.map_or(0, |octets| OPTION_OCTETS + octets);
-        octets(self.nsid.map(<[u8]>::len))
-            + octets(self.cookie.as_ref().map(|cookie| cookie.len()))
-            + octets(self.keepalive.map(|_| 2))
-            + octets(self.ecs.map(<[u8]>::len))
+        octets_of(self.nsid.map(<[u8]>::len))
+            + octets_of(self.cookie.as_ref().map(|cookie| cookie.len()))
+            + octets_of(self.keepalive.map(|_| 2))
     }
+}
+
+/// Octets of an option with so many of data; none where there is no such option.
+fn octets_of(data: Option<usize>) -> usize {
+    data.map_or(0, |octets| OPTION_OCTETS + octets)
 }

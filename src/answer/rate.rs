@@ -95,6 +95,25 @@ impl Default for RateLimits {
     }
 }
 
+/// What counts as one client, for responses and for connections: an IPv4 /24 or an IPv6 /56, which one party holds as a
+/// rule ([`limits::IPV4_BITS`], [`limits::IPV6_BITS`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientNetwork {
+    prefix: u64,
+    family: u8,
+}
+
+impl ClientNetwork {
+    /// That of `address`; an IPv4 address inside an IPv6 one is itself.
+    #[inline]
+    pub fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(v4) => Self { prefix: u64::from(v4.to_bits() >> (32 - limits::IPV4_BITS)), family: 4 },
+            IpAddr::V6(v6) => Self { prefix: (v6.to_bits() >> (128 - limits::IPV6_BITS)) as u64, family: 6 },
+        }
+    }
+}
+
 /// What a response is, as far as limits go, and what it was made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
@@ -207,17 +226,14 @@ impl Limiter {
     }
 
     fn hash(&self, client: IpAddr, class: Class) -> u64 {
-        let (network, family) = match client.to_canonical() {
-            IpAddr::V4(v4) => (u64::from(v4.to_bits() >> (32 - limits::IPV4_BITS)), 4),
-            IpAddr::V6(v6) => ((v6.to_bits() >> (128 - limits::IPV6_BITS)) as u64, 6),
-        };
+        let ClientNetwork { prefix, family } = ClientNetwork::of(client);
         let (kind, place) = match class {
             Class::Answer(name) => (1, name),
             Class::NxDomain(zone) => (2, zone),
             Class::Error => (3, 0),
         };
         // One number of splitmix64 mixes each part into the seed.
-        [network, place, family << 8 | kind]
+        [prefix, place, u64::from(family) << 8 | kind]
             .into_iter()
             .fold(self.seed, |hash, part| Random::new(hash ^ part).next_u64())
     }

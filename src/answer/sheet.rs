@@ -80,8 +80,8 @@ impl Zone {
     }
 }
 
-/// Cells of an endpoint: for each family, answers in which it stood first and those in which it came behind.
-const GIVEN: usize = 2 * 2;
+/// An endpoint's: for each family, answers in which it stood first and those in which it came behind.
+type Endpoint = [AtomicU64; 2 * 2];
 
 /// One worker's counts since it took up a layout.
 // Apart from what other workers count, as its rows of zones are.
@@ -92,8 +92,7 @@ pub struct Sheet {
     zones: Box<[Zone]>,
     /// By transport, without UDP, which is what is left.
     streams: Box<[Zone; Transport::ALL.len() - 1]>,
-    /// [`GIVEN`] of each.
-    endpoints: Box<[AtomicU64]>,
+    endpoints: Box<[Endpoint]>,
     ttls: Box<[AtomicU64; TTLS]>,
     /// Responses by what the client subnet was worth that their queries told.
     subnets: [AtomicU64; SUBNETS.len()],
@@ -109,7 +108,7 @@ impl Sheet {
         Self {
             zones: repeat_with(Zone::new).take(layout.zone_rows()).collect(),
             streams: Box::new([const { Zone::new() }; Transport::ALL.len() - 1]),
-            endpoints: repeat_with(AtomicU64::default).take(GIVEN * layout.endpoints().len()).collect(),
+            endpoints: repeat_with(Endpoint::default).take(layout.endpoints().len()).collect(),
             ttls: Box::new([const { AtomicU64::new(0) }; TTLS]),
             subnets: Default::default(),
             before: ArcSwapOption::new(before),
@@ -150,20 +149,12 @@ impl Sheet {
         }
     }
 
-    /// An answer with these endpoints of a zone with `rows`, the first first, for `ttl` seconds.
+    /// A balanced answer of a zone with `rows`, for `ttl` seconds. What it gives is still to be counted.
     #[inline]
-    pub(super) fn count_given(&self, rows: Rows, family: Family, given: &[EndpointId], ttl: u32) {
-        let [first, behind @ ..] = given else { return };
+    pub(super) fn count_balanced(&self, rows: Rows, family: Family, ttl: u32) -> Giving<'_> {
         bump(&self.ttls[(ttl as usize).min(TTLS - 1)]);
-        let Some(first_row) = rows.first_endpoint() else { return };
-        let start = GIVEN * first_row + 2 * family as usize;
-        let count = |id: &EndpointId, place: usize| {
-            if let Some(cell) = self.endpoints.get(start + GIVEN * id.0 as usize + place) {
-                bump(cell);
-            }
-        };
-        count(first, 0);
-        behind.iter().for_each(|id| count(id, 1));
+        let endpoints = rows.first_endpoint().and_then(|first| self.endpoints.get(first..)).unwrap_or_default();
+        Giving { endpoints, cell: 2 * family as usize }
     }
 
     /// Responses by zone, type (`None` for the others) and code, of each row that there is.
@@ -187,8 +178,9 @@ impl Sheet {
 
     /// Of each row of endpoints: for each family, answers in which it stood first and those in which it came behind.
     pub fn given(&self) -> impl Iterator<Item = [[u64; 2]; 2]> {
-        let (endpoints, _) = self.endpoints.as_chunks::<GIVEN>();
-        endpoints.iter().map(|[v4, v4_behind, v6, v6_behind]| [[v4, v4_behind].map(read), [v6, v6_behind].map(read)])
+        let families =
+            |[v4, v4_behind, v6, v6_behind]: &Endpoint| [[v4, v4_behind].map(read), [v6, v6_behind].map(read)];
+        self.endpoints.iter().map(families)
     }
 
     /// Balanced answers by their TTL.
@@ -199,6 +191,26 @@ impl Sheet {
     /// Responses by what the client subnet was worth that their queries told.
     pub fn subnets(&self) -> impl Iterator<Item = (&'static str, u64)> {
         SUBNETS.into_iter().zip(self.subnets.iter().map(read))
+    }
+}
+
+/// Counts the endpoints of one answer while it is composed, which takes no loop of its own.
+#[derive(Debug, Default)]
+pub(super) struct Giving<'s> {
+    /// Those of the zone, by number, and of whatever comes behind it; none where nothing is counted.
+    endpoints: &'s [Endpoint],
+    /// Which of an endpoint's cells is its next.
+    cell: usize,
+}
+
+impl Giving<'_> {
+    /// One more is given: the first, or one behind it.
+    #[inline]
+    pub(super) fn count(&mut self, id: EndpointId) {
+        if let Some(cells) = self.endpoints.get(id.0 as usize) {
+            bump(&cells[self.cell % cells.len()]);
+        }
+        self.cell |= 1;
     }
 }
 

@@ -6,11 +6,10 @@ use super::Question;
 use super::client::{Asker, Told};
 use super::compose::Composer;
 use super::explanation::Explanation;
+use super::sheet::Giving;
 use super::witness::{Steered, Witness};
 use super::worker::Worker;
-use crate::policy::{
-    ANSWERS_MAX, Client, Ecs, Endpoint, EndpointId, Family, Hand, Live, View, Want, WhenAllDown, choose,
-};
+use crate::policy::{ANSWERS_MAX, Client, Ecs, EndpointId, Family, Given, Hand, Live, View, Want, WhenAllDown, choose};
 use crate::snapshot::{Balanced, Served};
 use crate::wire::header::Rcode;
 use crate::wire::name::Name;
@@ -64,7 +63,7 @@ pub(super) fn answer<'s, W: Witness>(
     }
     let (outcome, ttl) = if root.is_alive() {
         steering.choose((&served.live, View::Living), worker);
-        let ttl = name.ttl.at(worker.picks.flip().min(question.horizon), question.now);
+        let ttl = ttl(name, worker, question);
         (steering.write(worker, ttl, composer), ttl)
     } else {
         (steering.when_all_down(worker, composer), name.ttl.min)
@@ -72,7 +71,7 @@ pub(super) fn answer<'s, W: Witness>(
     let scope = told.scope(worker.picks.scope());
     composer.announce(scope);
     let (family, alive, flip) = (steering.family(), root.is_alive(), worker.picks.flip());
-    worker.witness.steered(Steered { family, client, alive, ttl, flip, scope });
+    worker.witness.steered(Steered { family, client, alive, ttl, flip, horizon: question.horizon, scope });
     outcome
 }
 
@@ -113,12 +112,12 @@ pub(super) fn hints<W: Witness>(
         worker.picks.clear();
         let ttl = if root.is_alive() {
             steering.pick((&served.live, View::Living), family, worker, Turn::Hints);
-            name.ttl.at(worker.picks.flip(), question.now)
+            ttl(name, worker, question)
         } else {
             name.ttl.min
         };
-        let (scope, flip) = (told.scope(worker.picks.scope()), worker.picks.flip());
-        worker.witness.steered(Steered { family, client, alive: root.is_alive(), ttl, flip, scope });
+        let (scope, flip, alive) = (told.scope(worker.picks.scope()), worker.picks.flip(), root.is_alive());
+        worker.witness.steered(Steered { family, client, alive, ttl, flip, horizon: question.horizon, scope });
         for (slot, &id) in chosen.ids[family as usize].iter_mut().zip(worker.picks.endpoints()) {
             *slot = id;
         }
@@ -126,6 +125,11 @@ pub(super) fn hints<W: Witness>(
         (chosen.ttl, chosen.scope) = (chosen.ttl.min(ttl), chosen.scope.max(scope));
     }
     chosen
+}
+
+/// For how long, in seconds, `name` may promise what the worker has picked.
+fn ttl<W>(name: &Balanced, worker: &Worker<W>, question: Question<'_>) -> u32 {
+    name.ttl.at(worker.picks.flip().min(question.horizon), question.now)
 }
 
 /// Who counts as the client of `name`, and what may be announced of it: nothing, where names heed no subnet.
@@ -232,37 +236,40 @@ impl<'s> Steering<'s, '_> {
         choose(&self.served.steering.pools, live, want, hand, &mut worker.picks);
     }
 
-    fn chosen<W>(&self, worker: &Worker<W>) -> impl Iterator<Item = &'s Endpoint> {
+    fn chosen<W>(&self, worker: &Worker<W>) -> impl Iterator<Item = (EndpointId, &'s Given)> {
         let endpoints = &self.served.steering.pools.endpoints;
-        worker.picks.endpoints().iter().filter_map(|id| endpoints.get(id.0 as usize))
+        worker.picks.endpoints().iter().filter_map(|&id| Some((id, &endpoints.get(id.0 as usize)?.given)))
     }
 
     /// Where the chosen alias leads. It is alone in its answer: the files are refused otherwise.
     fn alias<W>(&self, worker: &Worker<W>) -> Option<&'s Name> {
-        let alias = self.chosen(worker).next()?.given.alias()?;
+        let (_, given) = self.chosen(worker).next()?;
+        let alias = given.alias()?;
         self.served.steering.aliases.get(alias.0 as usize)
     }
 
     fn write<W>(&self, worker: &Worker<W>, ttl: u32, composer: &mut Composer<'_, '_>) -> Outcome<'s> {
         if self.name.deciding().is_some() {
             if let Some(target) = self.alias(worker) {
-                self.count(worker, ttl);
+                let mut giving = self.count(worker, ttl);
+                self.chosen(worker).for_each(|(id, _)| giving.count(id));
                 return Outcome::Alias { target, ttl };
             }
             if worker.picks.endpoints().is_empty() || matches!(self.wanted, Wanted::Alias(_)) {
                 return self.no_data(ttl, composer);
             }
         }
-        self.count(worker, ttl);
-        composer.answer_addresses(ttl, self.chosen(worker).filter_map(|endpoint| endpoint.given.address()));
+        // Counted in the loop that composes: one of its own takes more, and so does a copy of this for who does not count.
+        let mut giving = self.count(worker, ttl);
+        let counted = self.chosen(worker).inspect(|&(id, _)| giving.count(id));
+        composer.answer_addresses(ttl, counted.filter_map(|(_, given)| given.address()));
         Outcome::Done(Rcode::NoError)
     }
 
-    /// Counts what is given, for the metrics if there are any.
-    fn count<W>(&self, worker: &Worker<W>, ttl: u32) {
-        if let Some(sheet) = &worker.sheet {
-            sheet.count_given(self.served.rows(), self.family(), worker.picks.endpoints(), ttl);
-        }
+    /// Counts an answer, for the metrics if there are any; what it gives is left to count.
+    fn count<'w, W>(&self, worker: &'w Worker<W>, ttl: u32) -> Giving<'w> {
+        let Some(sheet) = &worker.sheet else { return Giving::default() };
+        sheet.count_balanced(self.served.rows(), self.family(), ttl)
     }
 }
 

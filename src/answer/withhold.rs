@@ -1,11 +1,11 @@
 //! What is kept back of a response that is already composed, since whoever asks by UDP without a cookie of ours may be
 //! somebody else. How much that is, `rate` says; here it is done.
 //!
-//! | ruling | of an answer | of a refusal of what cannot be read |
-//! |---|---|---|
-//! | send | as it is; truncated when it is big | as it is |
-//! | truncate | header, question and OPT, with TC | as it is: a header alone |
-//! | drop | nothing | nothing |
+//! | ruling | of an answer | of a refusal of what cannot be read | of a reply that others made |
+//! |---|---|---|---|
+//! | send | as it is; truncated when it is big | as it is | as it is |
+//! | truncate | header, question and OPT, with TC | as it is: a header alone | a header alone, with TC |
+//! | drop | nothing | nothing | nothing |
 
 use super::compose::Composer;
 use super::counters::Withheld;
@@ -14,7 +14,7 @@ use super::rate::{Class, Ruling};
 use super::worker::Worker;
 use super::{Outcome, Peer, Reason, Response, Transport};
 use crate::moment::Moment;
-use crate::wire::header::Rcode;
+use crate::wire::header::{HEADER_OCTETS, Rcode, TC};
 use crate::wire::query::Query;
 
 impl<W> Worker<W> {
@@ -27,6 +27,35 @@ impl<W> Worker<W> {
     fn rule(&mut self, peer: Peer, class: Class, now: Moment) -> Ruling {
         let Some(limiter) = &mut self.limiter else { return Ruling::Send };
         limiter.rule(peer.address, class, now, &mut self.random)
+    }
+
+    /// Keeps back of a reply to `peer` what limits demand: of one that [`answer`](super::answer) did not make, since the
+    /// request was signed badly or for a zone. It is counted with the errors; `reply` is empty when it is not to be sent.
+    #[cold]
+    pub fn withhold(&mut self, peer: Peer, now: Moment, reply: &mut Vec<u8>) {
+        if reply.is_empty() || !self.limits(peer) {
+            return;
+        }
+        match self.rule(peer, Class::Error, now) {
+            Ruling::Send => {}
+            Ruling::Truncate => {
+                self.counters.add_withheld(Withheld::Rate);
+                cut_to_header(reply);
+            }
+            Ruling::Drop => {
+                self.counters.add(Outcome::Dropped(Reason::RateLimited));
+                reply.clear();
+            }
+        }
+    }
+}
+
+/// Leaves the header alone, with TC and without counts.
+fn cut_to_header(reply: &mut Vec<u8>) {
+    reply.truncate(HEADER_OCTETS);
+    if let Some([_, _, flags, _, counts @ ..]) = reply.first_chunk_mut::<HEADER_OCTETS>() {
+        *flags |= (TC >> 8) as u8;
+        counts.fill(0);
     }
 }
 
@@ -57,7 +86,7 @@ pub(super) fn answer<W>(
     };
     worker.counters.add_withheld(why);
     let least = options.map(Options::least);
-    let opt = query.edns.as_ref().map(Opt::plain).map(|opt| least.as_ref().map_or(opt, |least| opt.with(least)));
+    let opt = query.edns.as_ref().map(|edns| Opt::of(edns, least.as_ref()));
     let Some(mut composer) = Composer::start(response.octets, query, peer.transport, opt) else {
         return send_nothing(response);
     };

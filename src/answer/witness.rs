@@ -47,6 +47,8 @@ pub struct Steered {
     pub ttl: u32,
     /// When the answer could change at the soonest.
     pub flip: Moment,
+    /// How far ahead verdicts may be counted on at all.
+    pub horizon: Moment,
     /// How many bits of the client it depended on.
     pub scope: u8,
 }
@@ -56,6 +58,8 @@ pub struct Steered {
 pub enum TtlReason {
     /// Nothing lives, so whatever is said is to be forgotten soon.
     NothingLives,
+    /// Probes are late, so that verdicts are counted on no further than that.
+    Stale,
     /// Nothing is in sight that could change the answer.
     Steady,
     /// It runs at most to where a verdict that is forming could change the answer.
@@ -67,6 +71,7 @@ impl Steered {
     pub fn ttl_reason(&self) -> TtlReason {
         match (self.alive, self.flip) {
             (false, _) => TtlReason::NothingLives,
+            (true, flip) if self.horizon < flip => TtlReason::Stale,
             (true, Moment::NEVER) => TtlReason::Steady,
             (true, _) => TtlReason::Forming,
         }

@@ -358,6 +358,7 @@ fn ttl_reason(seconds: u32, steered: Steered, name: &Balanced) -> String {
     }
     match steered.ttl_reason() {
         TtlReason::NothingLives => format!("nothing lives, so it is to be forgotten soon; {range}"),
+        TtlReason::Stale => format!("probes are late, so no verdict is counted on; {range}"),
         TtlReason::Steady => format!("no verdict is forming; {range}"),
         TtlReason::Forming => format!("a verdict that is forming could change it; {range}"),
     }

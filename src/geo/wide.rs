@@ -3,7 +3,7 @@
 //! Nearly every boundary lies between networks of 64 bits or fewer, so the ranges are of the first 64 bits and half
 //! as large. A network of 64 bits that is itself cut stands as a range of its own, and what it is cut into aside.
 
-use super::ranges::{Builder, Ranges, prefix_within};
+use super::ranges::{Builder, Range, Ranges, prefix_within};
 
 /// Set in a value that says which cut network stands there.
 const CUT: u32 = 1 << 31;
@@ -13,11 +13,10 @@ const CUT: u32 = 1 << 31;
 pub(super) struct Wide {
     /// By the first 64 bits.
     networks: Ranges<u64>,
-    /// Where in `starts` and `values` each cut network begins, and the end.
+    /// Where in `within` each cut network begins, and the end.
     cuts: Box<[u32]>,
     /// By the last 64 bits.
-    starts: Box<[u64]>,
-    values: Box<[u32]>,
+    within: Box<[Range<u64>]>,
 }
 
 impl Wide {
@@ -28,34 +27,30 @@ impl Wide {
         if value & CUT == 0 {
             return (value, bits);
         }
-        let (starts, values) = self.cut(value);
+        let ranges = self.cut(value);
         let key = key as u64;
-        let at = starts.partition_point(|&start| start <= key) - 1;
-        (values[at], 64 + prefix_within(starts, at, key))
+        let at = ranges.partition_point(|&Range { start, .. }| start <= key) - 1;
+        (ranges[at].value, 64 + prefix_within(ranges, at, key))
     }
 
-    fn cut(&self, value: u32) -> (&[u64], &[u32]) {
+    fn cut(&self, value: u32) -> &[Range<u64>] {
         let cut = (value & !CUT) as usize;
-        let within = self.cuts[cut] as usize..self.cuts[cut + 1] as usize;
-        (&self.starts[within.clone()], &self.values[within])
+        &self.within[self.cuts[cut] as usize..self.cuts[cut + 1] as usize]
     }
 
     /// First address and value of each range, ascending. Neighbours may be equal beside a network that is cut.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u128, u32)> {
         self.networks.iter().flat_map(|(network, value)| {
-            let whole = (value & CUT == 0).then_some((0, value));
-            let (starts, values) = if whole.is_some() { (&[][..], &[][..]) } else { self.cut(value) };
-            let cut = starts.iter().copied().zip(values.iter().copied());
-            whole
-                .into_iter()
-                .chain(cut)
-                .map(move |(start, value)| (u128::from(network) << 64 | u128::from(start), value))
+            let whole = (value & CUT == 0).then_some(Range { start: 0, value });
+            let cut = if whole.is_some() { &[] } else { self.cut(value) };
+            let ranges = whole.into_iter().chain(cut.iter().copied());
+            ranges.map(move |Range { start, value }| (u128::from(network) << 64 | u128::from(start), value))
         })
     }
 
     /// How many ranges there are; at least one.
     pub(super) fn len(&self) -> usize {
-        self.networks.len() + self.starts.len()
+        self.networks.len() + self.within.len()
     }
 
     /// Whether the value is 0 everywhere.
@@ -65,7 +60,7 @@ impl Wide {
 
     /// Octets that it takes.
     pub(super) fn size(&self) -> usize {
-        self.networks.size() + size_of_val(&*self.cuts) + size_of_val(&*self.starts) + size_of_val(&*self.values)
+        self.networks.size() + size_of_val(&*self.cuts) + size_of_val(&*self.within)
     }
 }
 
@@ -74,8 +69,7 @@ impl Wide {
 pub(super) struct WideBuilder {
     networks: Builder<u64>,
     cuts: Vec<u32>,
-    starts: Vec<u64>,
-    values: Vec<u32>,
+    within: Vec<Range<u64>>,
     /// The network of 64 bits that is being cut.
     open: Option<u64>,
     /// The value from the last push on.
@@ -99,17 +93,12 @@ impl WideBuilder {
             if self.open.is_none() {
                 self.open = Some(network);
                 self.networks.push(network, CUT | self.cuts.len() as u32);
-                self.cuts.push(self.starts.len() as u32);
-                self.cut(0, self.value);
+                self.cuts.push(self.within.len() as u32);
+                self.within.push(Range { start: 0, value: self.value });
             }
-            self.cut(rest, value);
+            self.within.push(Range { start: rest, value });
         }
         self.value = value;
-    }
-
-    fn cut(&mut self, start: u64, value: u32) {
-        self.starts.push(start);
-        self.values.push(value);
     }
 
     fn close(&mut self) {
@@ -121,13 +110,8 @@ impl WideBuilder {
     /// What was pushed; the value 0 everywhere when nothing was.
     pub(super) fn finish(mut self) -> Wide {
         self.close();
-        self.cuts.push(self.starts.len() as u32);
-        Wide {
-            networks: self.networks.finish(),
-            cuts: self.cuts.into(),
-            starts: self.starts.into(),
-            values: self.values.into(),
-        }
+        self.cuts.push(self.within.len() as u32);
+        Wide { networks: self.networks.finish(), cuts: self.cuts.into(), within: self.within.into() }
     }
 }
 

@@ -10,8 +10,9 @@
 //! | held          | *well*                                     | down                                     | –         |
 //! | awaiting      | *well*                                     | down                                     | up        |
 //!
-//! *Well* is held before the end of the hold-down; after it, awaiting under manual failback, and up otherwise. When
-//! a hold ends is [`super::Condition`]'s affair, and when the next probe starts that of `pace`.
+//! *Well* is held before the end of the hold-down; after it, awaiting under manual failback, and up otherwise; and it is
+//! up where nobody acted on the death, its verdict being held over a wave. When a hold ends is
+//! [`super::Condition`]'s affair, and when the next probe starts that of `pace`.
 //!
 //! The verdict is up in up and suspect, down in all others but unknown, where there is none. No way to down passes
 //! held or awaiting: what an endpoint must wait for never delays that it is found dead.

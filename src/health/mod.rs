@@ -14,7 +14,7 @@ mod timing;
 
 pub use board::{Board, Health, ProbeId};
 pub use comeback::{Comeback, Failback, HoldDown, limits as comeback_limits};
-pub use condition::{Condition, Probed, Record, Step, Told};
+pub use condition::{Condition, InWords, Probed, Record, Step};
 pub use load::{Gauge, Load, PerMille, SILENCE_INTERVALS, STEP_PER_INTERVAL, TOLD_STEP};
 pub use machine::{Finding, State, Verdict};
 pub use pace::{LATENESS_MAX, patience};

@@ -68,6 +68,9 @@ pub struct Settled {
     pub turned: Vec<ProbeId>,
     /// Probes of which only the load or the share is another: answers may have it a little later.
     pub loads: Vec<ProbeId>,
+    /// Those whose verdict of down is held, of all that something is new of, and until when: whoever probes must know,
+    /// since who recovers before never was down.
+    pub held: Vec<(ProbeId, Moment)>,
     /// What is to be said.
     pub news: Vec<News>,
 }
@@ -176,7 +179,9 @@ impl Register {
         }
         let mut settled = Settled { news: std::mem::take(&mut self.news), ..Settled::default() };
         for probe in std::mem::take(&mut self.touched) {
-            let Some(health) = self.entries.get(&probe).and_then(Entry::health) else { continue };
+            let Some(entry) = self.entries.get(&probe) else { continue };
+            settled.held.extend(entry.held_until.map(|until| (probe, until)));
+            let Some(health) = entry.health() else { continue };
             let old = board.get(probe);
             if old.is_none_or(|old| old.alive != health.alive) {
                 settled.turned.push(probe);

@@ -89,7 +89,7 @@ fn name(balancing: &Balancing) -> Option<&Balanced> {
 /// | `client` | for whom: the subnet that the resolver told, or else the resolver |
 /// | `scope` | bits of it that the answer depended on |
 /// | `ttl` | seconds |
-/// | `ttl-why` | `steady`, `forming` (a verdict that is forming could change the answer), `nothing-lives` |
+/// | `ttl-why` | `steady`, `forming` (a verdict that is forming could change the answer), `stale` (probes are late, so no verdict is counted on), `nothing-lives` |
 /// | `degraded` | only when nothing lives: what `when-all-down` says |
 ///
 /// A character of an operator's name that would be mistaken is written as `\DDD`.
@@ -118,6 +118,7 @@ pub fn reason(balancing: &Balancing, owner: &[u8], steps: &[Step]) -> String {
     let endpoints = if endpoints.is_empty() { "none".to_owned() } else { endpoints.join(",") };
     let ttl_why = match steered.ttl_reason() {
         TtlReason::NothingLives => "nothing-lives",
+        TtlReason::Stale => "stale",
         TtlReason::Steady => "steady",
         TtlReason::Forming => "forming",
     };

@@ -62,6 +62,8 @@ pub struct Picks {
     ids: [EndpointId; ANSWERS_MAX],
     /// Of each, the first endpoint that gives the same.
     alike: [EndpointId; ANSWERS_MAX],
+    /// A bit for each of those by the last six bits of its number: where it is not set, that one is not among them.
+    met: u64,
     count: usize,
     flip: Moment,
     scope: u8,
@@ -75,6 +77,7 @@ impl Default for Picks {
         Self {
             ids: [EndpointId(0); ANSWERS_MAX],
             alike: [EndpointId(0); ANSWERS_MAX],
+            met: 0,
             count: 0,
             flip: Moment::NEVER,
             scope: 0,
@@ -92,12 +95,12 @@ impl Picks {
 
     /// Forgets what was chosen.
     pub fn clear(&mut self) {
-        (self.count, self.flip, self.scope, self.stepped_count) = (0, Moment::NEVER, 0, 0);
+        (self.count, self.met, self.flip, self.scope, self.stepped_count) = (0, 0, Moment::NEVER, 0, 0);
     }
 
     /// Takes the endpoints back; what the choice depended on stays.
     pub fn withdraw(&mut self) {
-        self.count = 0;
+        (self.count, self.met) = (0, 0);
     }
 
     /// Also depends on what `flip` and `scope` another choice had, which this one followed from.
@@ -345,9 +348,13 @@ impl<'a, W: Witness> Walk<'a, W> {
     fn push(&mut self, endpoint: EndpointId) {
         let picks = &mut *self.picks;
         let alike = self.pools.first_alike(endpoint);
-        if picks.alike.iter().take(picks.count).any(|&chosen| chosen == alike) {
+        let bit = 1 << (alike.0 % u64::BITS);
+        // Most are the first of their bit, and need not be compared with each that was chosen: 50 instructions fewer for
+        // four answers, 11 more for one.
+        if picks.met & bit != 0 && picks.alike.iter().take(picks.count).any(|&chosen| chosen == alike) {
             return;
         }
+        picks.met |= bit;
         if let (Some(slot), Some(slot_alike)) = (picks.ids.get_mut(picks.count), picks.alike.get_mut(picks.count)) {
             (*slot, *slot_alike) = (endpoint, alike);
             picks.count += 1;

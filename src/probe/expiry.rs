@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::warn;
 
 use super::Target;
-use super::failure::{DAY, date};
+use super::dates::{DAY, date, distance};
 use crate::moment::Moment;
 
 /// Between two warnings of the same endpoint.
@@ -48,7 +48,7 @@ impl Expiry {
         let Some(word) = target.tls().and_then(|check| self.word(check.warn_before, ends, today, now, told)) else {
             return;
         };
-        warn!("{target}: the certificate ends on {}, {}", date(ends), left(ends, today));
+        warn!("{target}: the certificate ends on {}, {}", date(ends), distance(ends, today));
         if word == Word::EndsAndOthersUnsaid {
             warn!("more certificates may end soon: no more than {TOLD_A_DAY_MAX} warnings of them a day");
         }
@@ -74,15 +74,6 @@ impl Expiry {
             TOLD_A_DAY_MAX => Some(Word::EndsAndOthersUnsaid),
             _ => None,
         }
-    }
-}
-
-/// `in 3 days`, `in 5 hours`; one that has ended is met only where nobody must vouch for it.
-fn left(ends: u64, today: u64) -> String {
-    match (ends.saturating_sub(today), today.saturating_sub(ends)) {
-        (0, ago) => format!("{} days ago", ago / DAY),
-        (left, _) if left < DAY => format!("in {} hours", left / 3_600),
-        (left, _) => format!("in {} days", left / DAY),
     }
 }
 
@@ -127,15 +118,5 @@ mod tests {
             assert_eq!(said.len(), TOLD_A_DAY_MAX as usize);
             assert_eq!(said.iter().position(|&word| word == Word::EndsAndOthersUnsaid), Some(said.len() - 1));
         }
-    }
-
-    #[test]
-    fn what_is_left_reads_as_it_is_said() {
-        let check =
-            |seconds: i64, expected: &str| assert_eq!(left(TODAY.saturating_add_signed(seconds), TODAY), expected);
-        check(10 * 86_400 + 5, "in 10 days");
-        check(86_399, "in 23 hours");
-        check(0, "0 days ago");
-        check(-3 * 86_400, "3 days ago");
     }
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use rustls::{AlertDescription, CertificateError};
 
+use super::dates::{date, distance};
+
 /// What was wrong with an endpoint's answer, or why there was none.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Failure {
@@ -212,11 +214,11 @@ fn certificate(reason: &CertificateError) -> String {
     match reason {
         CertificateError::ExpiredContext { time, not_after } => {
             let (now, end) = (time.as_secs(), not_after.as_secs());
-            format!("expired on {}, {} days ago", date(end), now.saturating_sub(end) / DAY)
+            format!("expired on {}, {}", date(end), distance(end, now))
         }
         CertificateError::NotValidYetContext { time, not_before } => {
             let (now, start) = (time.as_secs(), not_before.as_secs());
-            format!("not valid before {}, in {} days", date(start), start.saturating_sub(now) / DAY)
+            format!("not valid before {}, {}", date(start), distance(start, now))
         }
         CertificateError::UnknownIssuer => "no trusted root issued it".to_owned(),
         CertificateError::BadSignature => "not signed by the root that it names".to_owned(),
@@ -273,26 +275,6 @@ const fn refusal(alert: AlertDescription) -> Option<&'static str> {
     })
 }
 
-/// Seconds.
-pub(super) const DAY: u64 = 86_400;
-
-/// The day, in UTC, that lies `seconds` after the beginning of 1970: `2026-11-21`.
-///
-/// Counted from 1 March of the year 0, so that leap days end years; an era is 400 years of 146,097 days
-/// (howardhinnant.github.io/date_algorithms.html, civil_from_days).
-pub(super) fn date(seconds: u64) -> String {
-    // From 0000-03-01 to 1970-01-01.
-    let days = seconds / DAY + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
-}
-
 fn statuses(wanted: &[RangeInclusive<u16>]) -> String {
     let mut text = String::new();
     for range in wanted {
@@ -322,20 +304,6 @@ mod tests {
         check(Failure::redirect(302, b"/login"), "redirect to /login (status 302)");
         check(Failure::Body { wanted: "\"ok\"".to_owned() }, "body does not contain \"\\\"ok\\\"\"");
         check(Failure::Certificate(CertificateError::UnknownIssuer), "certificate: no trusted root issued it");
-    }
-
-    #[test]
-    fn a_day_is_named() {
-        let check = |seconds: u64, expected: &str| assert_eq!(date(seconds), expected);
-        check(0, "1970-01-01");
-        check(DAY - 1, "1970-01-01");
-        check(951_782_400, "2000-02-29");
-        check(951_868_800, "2000-03-01");
-        check(1_709_164_800, "2024-02-29");
-        check(1_735_689_599, "2024-12-31");
-        check(4_107_542_400, "2100-03-01");
-        check(253_402_300_799, "9999-12-31");
-        check(u64::MAX, "584554051223-11-09");
     }
 
     #[test]

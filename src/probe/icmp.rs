@@ -28,12 +28,16 @@ const TOKEN_OCTETS: usize = 8;
 /// The longest IPv4 header (RFC 791 §3.1), which a raw socket is handed too.
 const IPV4_HEADER_OCTETS_MAX: usize = 60;
 
-/// Whether this process may send echoes to endpoints of `address`'s family.
-///
-/// # Errors
-/// It may not, or has no sockets left; in an operator's words.
-pub(super) fn permitted(address: IpAddr) -> Result<(), Failure> {
-    open(address).map(drop)
+/// Why this process may send no echoes, over one family or both, if so.
+pub(super) fn fault() -> Option<Failure> {
+    [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]
+        .into_iter()
+        .find_map(|address| open(address).err().and_then(|error| fault_of(&error)))
+}
+
+/// A machine without one of the families lacks no permission: it has the endpoints of the other to probe.
+fn fault_of(error: &io::Error) -> Option<Failure> {
+    (error.raw_os_error() != Some(libc::EAFNOSUPPORT)).then(|| unsent(error))
 }
 
 /// Sends an echo request to `address` and waits for its reply.
@@ -42,7 +46,7 @@ pub(super) fn permitted(address: IpAddr) -> Result<(), Failure> {
 /// The network says that it cannot be reached; or we may not ask, which is [`Failure::is_ours`].
 pub(super) async fn ask(address: IpAddr) -> Result<(), Failure> {
     let of_io = |error: io::Error| Failure::of_io(&error);
-    let (socket, kind) = open(address)?;
+    let (socket, kind) = open(address).map_err(|error| unsent(&error))?;
     let socket = UdpSocket::from_std(socket.into()).map_err(of_io)?;
     let echo = Echo::new(address, system::seed());
     // A datagram socket takes an address's port for nothing.
@@ -67,7 +71,7 @@ enum Kind {
     Raw,
 }
 
-fn open(address: IpAddr) -> Result<(Socket, Kind), Failure> {
+fn open(address: IpAddr) -> io::Result<(Socket, Kind)> {
     let (domain, protocol) = match address {
         IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4),
         IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6),
@@ -77,24 +81,28 @@ fn open(address: IpAddr) -> Result<(Socket, Kind), Failure> {
         socket.set_nonblocking(true)?;
         Ok(socket)
     };
-    let refused = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
     let datagram: io::Result<Socket> = open(Type::DGRAM);
     match datagram {
         Ok(socket) => Ok((socket, Kind::Datagram)),
         // A kernel without such sockets refuses the protocol.
-        Err(error) if refused(&error) || error.raw_os_error() == Some(libc::EPROTONOSUPPORT) => {
-            let raw: io::Result<Socket> = open(Type::RAW);
-            match raw {
-                Ok(socket) => Ok((socket, Kind::Raw)),
-                Err(error) if refused(&error) => Err(Failure::Unsent(
-                    "ICMP is not permitted: widen net.ipv4.ping_group_range to this group, or grant CAP_NET_RAW"
-                        .to_owned(),
-                )),
-                Err(error) => Err(Failure::Unsent(format!("no ICMP socket: {error}"))),
-            }
+        Err(error) if is_refusal(&error) || error.raw_os_error() == Some(libc::EPROTONOSUPPORT) => {
+            Ok((open(Type::RAW)?, Kind::Raw))
         }
-        Err(error) => Err(Failure::Unsent(format!("no ICMP socket: {error}"))),
+        Err(error) => Err(error),
     }
+}
+
+fn is_refusal(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
+}
+
+/// Why there is no socket, in an operator's words.
+fn unsent(error: &io::Error) -> Failure {
+    Failure::Unsent(if is_refusal(error) {
+        "ICMP is not permitted: widen net.ipv4.ping_group_range to this group, or grant CAP_NET_RAW".to_owned()
+    } else {
+        format!("no ICMP socket: {error}")
+    })
 }
 
 /// One echo.
@@ -172,15 +180,12 @@ fn checksum(octets: &[u8; ECHO_OCTETS]) -> [u8; 2] {
     u16::try_from(folded).map_or([0, 0], |folded| (!folded).to_be_bytes())
 }
 
-/// An address of each family, to see whether echoes are permitted.
-pub(super) const FAMILIES: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const V4: IpAddr = FAMILIES[0];
-    const V6: IpAddr = FAMILIES[1];
+    const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
     const RANDOM: u64 = 0x0102_0304_a5b6_c7d8;
 
     #[test]
@@ -219,6 +224,19 @@ mod tests {
             other[5] ^= 1;
             check(&other, kind == Kind::Datagram, "identifier, which the kernel sets on a datagram socket");
         }
+    }
+
+    #[test]
+    fn a_machine_without_a_family_is_not_warned_of_it() {
+        let check = |code: i32, expected: Option<&str>| {
+            let fault = fault_of(&io::Error::from_raw_os_error(code)).map(|fault| fault.to_string());
+            assert_eq!(fault.is_some(), expected.is_some(), "errno {code}: {fault:?}");
+            assert!(fault.unwrap_or_default().contains(expected.unwrap_or_default()), "errno {code}");
+        };
+        check(libc::EAFNOSUPPORT, None);
+        check(libc::EACCES, Some("not sent: ICMP is not permitted"));
+        check(libc::EPERM, Some("not sent: ICMP is not permitted"));
+        check(libc::EMFILE, Some("not sent: no ICMP socket"));
     }
 
     /// Asks the kernel itself; where no echo may be sent, the failure must be ours.

@@ -31,7 +31,7 @@ pub struct Report {
     /// When the certificate ends that it last showed, in seconds since 1970; `None` where it shows none.
     pub certificate_ends: Option<u64>,
     /// What came of all probes so far.
-    pub tally: Tally,
+    pub tally: ProbeCounts,
     /// How long those of this process took, and how they failed.
     pub measured: Measured,
     /// When it next does something: starts a probe, or ends one for want of an answer.
@@ -53,7 +53,7 @@ pub struct Heard {
 
 /// Counts since the probe was first made, over restarts where state is kept; they stop at their greatest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct ProbeCounts {
     /// Probes that found something of the endpoint, good or bad.
     pub probes: u64,
     /// Those that failed.
@@ -72,7 +72,7 @@ pub struct Restored {
     /// Deaths in a row, as [`Record::deaths`](crate::health::Record::deaths) has them.
     pub deaths: u8,
     /// What had come of its probes.
-    pub tally: Tally,
+    pub tally: ProbeCounts,
 }
 
 /// How far probes are behind.
@@ -142,6 +142,7 @@ pub(super) struct Record {
     pub(super) probe: ProbeId,
     pub(super) target: Arc<Target>,
     due: AtomicU64,
+    held_until: AtomicU64,
     /// An operator lets it up.
     pub(super) release: Notify,
     known: Mutex<Known>,
@@ -153,7 +154,7 @@ struct Known {
     since: u64,
     last: Option<Heard>,
     certificate_ends: Option<u64>,
-    tally: Tally,
+    tally: ProbeCounts,
     measured: Measured,
     late: Duration,
 }
@@ -167,11 +168,12 @@ impl Record {
         condition: Condition,
         restored: Option<Restored>,
     ) -> Self {
-        let (since, tally) = restored.map_or((0, Tally::default()), |restored| (restored.since, restored.tally));
+        let (since, tally) = restored.map_or((0, ProbeCounts::default()), |restored| (restored.since, restored.tally));
         let (measured, late) = (Measured::default(), Duration::ZERO);
         let known = Known { condition, since, last: None, certificate_ends: None, tally, measured, late };
         let due = AtomicU64::new(due.as_nanos());
-        Self { probe, target, due, release: Notify::new(), known: Mutex::new(known) }
+        let (held_until, release) = (AtomicU64::new(Moment::START.as_nanos()), Notify::new());
+        Self { probe, target, due, held_until, release, known: Mutex::new(known) }
     }
 
     /// When its task next does something, unless it is stuck.
@@ -181,6 +183,15 @@ impl Record {
 
     pub(super) fn set_due(&self, at: Moment) {
         self.due.store(at.as_nanos(), Ordering::Relaxed);
+    }
+
+    /// Until when its verdict of down is held; once it has recovered, that is over.
+    pub(super) fn held_until(&self) -> Moment {
+        Moment::from_nanos(self.held_until.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn hold(&self, until: Moment) {
+        self.held_until.store(until.as_nanos(), Ordering::Relaxed);
     }
 
     /// Where it stands.

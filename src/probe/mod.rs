@@ -6,6 +6,7 @@
 mod answered;
 mod asker;
 mod changes;
+mod dates;
 mod dns;
 mod exec;
 mod connection;
@@ -47,7 +48,7 @@ pub use exec::PROGRAMS_MAX;
 pub use failure::{Failure, SHOWN_MAX};
 pub use grpc::{GrpcProbe, SERVICE_OCTETS_MAX};
 pub use handshake::TlsProbe;
-pub use ledger::{Heard, Lag, Ledger, Report, Restored, Tally};
+pub use ledger::{Heard, Lag, Ledger, ProbeCounts, Report, Restored};
 pub use measured::{LATENCY_BOUNDS, Measured};
 pub use prober::{FIRST_ROUND_GAP, Prober};
 pub use push::Pushed;
@@ -152,7 +153,7 @@ pub enum Probe {
 
 /// Why this process may send no ICMP echo, over one family or both, if so.
 pub fn icmp_fault() -> Option<Failure> {
-    icmp::FAMILIES.into_iter().find_map(|address| icmp::permitted(address).err())
+    icmp::fault()
 }
 
 /// Why the program at `path` could not be run, if so: "does not exist".

@@ -138,6 +138,14 @@ impl Prober {
         }
     }
 
+    /// Tells `probe` that its verdict of down is held until then: should it find its endpoint well before, that never was
+    /// down.
+    pub fn hold(&self, probe: ProbeId, until: Moment) {
+        if let Some(watch) = self.watches.get(&probe) {
+            watch.record.hold(until);
+        }
+    }
+
     /// Whether `probe` finds its endpoint well, and only an operator lets it up.
     pub fn awaits_release(&self, probe: ProbeId) -> bool {
         self.watches.get(&probe).is_some_and(|watch| watch.record.state() == State::Awaiting)

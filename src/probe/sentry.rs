@@ -110,29 +110,32 @@ impl Sentry {
         let Monitor { timing, comeback, .. } = *self.target().monitor;
         let asker = Asker::new(self.target(), &self.shared.tls, self.letterbox.clone());
         let (mut gauge, mut next, mut told, mut certificate_told) = (Gauge::default(), first, None, None);
+        // Since when a probe is owed that could not be sent: tries are none, so that who watches sees it overdue.
+        let mut owed = None;
         loop {
-            self.record.set_due(next);
+            self.record.set_due(owed.unwrap_or(next));
             while self.is_released_before(next).await {
                 condition = self.release(condition, next, &gauge, &mut told);
             }
-            let (found, start, end) = self.ask(&asker, asker.patience(&timing)).await;
-            debug!("{}: {}", self.target(), Told(&found));
+            let (found, start, end) = self.ask(&asker, asker.patience(&timing), owed).await;
+            debug!("{}: {}", self.target(), FoundInWords(&found));
             if let Err(failure) = &found
                 && failure.is_ours()
             {
                 if self.shared.unsent.rise(end) {
                     warn!("probes cannot be sent, so verdicts stand still: {failure}");
                 }
+                owed = owed.or(Some(next));
                 next = end + timing.fast;
                 continue;
             }
             if self.shared.unsent.fall(end) {
                 info!("probes can be sent again");
             }
-            let late = start.since(next);
+            let late = start.since(owed.take().unwrap_or(next));
             self.shared.ledger.started_late(late);
             let finding = if found.is_ok() { Finding::Success } else { Finding::Failure };
-            let probed = Probed { finding, start, end };
+            let probed = Probed { finding, start, end, held: end < self.record.held_until() };
             let Some(mut step) = condition.step(&timing, &comeback, probed, self.random.next_u32()) else {
                 next = end;
                 continue;
@@ -143,6 +146,9 @@ impl Sentry {
             let report = found.as_ref().ok().and_then(|answered| answered.load);
             gauge = gauge.step(&timing, step.health.alive, report, end);
             step.health.load = gauge.load();
+            if step.turned == Some(Verdict::Up) {
+                self.record.hold(Moment::START);
+            }
             let turned = step.turned.map(|_| self.shared.clock.unix_ms(end));
             self.tell(&step, &found, condition.state(), &mut told);
             self.record.hear(Heard { found, start, end }, late, step.condition, turned);
@@ -173,13 +179,13 @@ impl Sentry {
         &self.record.target
     }
 
-    /// Probes once: what was found, from when to when.
-    async fn ask(&self, asker: &Asker, patience: Duration) -> (Found, Moment, Moment) {
+    /// Probes once: what was found, from when to when. Until then it is due, or since it is `owed`.
+    async fn ask(&self, asker: &Asker, patience: Duration, owed: Option<Moment>) -> (Found, Moment, Moment) {
         let _own_place = asker.place().await;
         // What sends nothing takes no place from others, for all of its lease.
         let _place = if asker.sends() { self.shared.place().await } else { None };
         let start = self.shared.clock.now();
-        self.record.set_due(start + patience);
+        self.record.set_due(owed.unwrap_or(start + patience));
         // On the heap, since it is large and most of the time there is none; in this task, which costs less than one
         // of its own.
         let found = match survive(Box::pin(time::timeout(patience, asker.ask()))).await {
@@ -194,12 +200,12 @@ impl Sentry {
         match step.turned {
             // A start is not news: there may be thousands.
             Some(Verdict::Up) if old == State::Unknown => debug!("{}: up", self.target()),
-            Some(_) => info!("{}: {old} → {}: {}", self.target(), step.condition.state(), Told(found)),
+            Some(_) => info!("{}: {old} → {}: {}", self.target(), step.condition.state(), FoundInWords(found)),
             // It is well and stays out all the same: that is news.
             None if old != step.condition.state()
                 && matches!(step.condition.state(), State::Held | State::Awaiting) =>
             {
-                let now = step.condition.told(&self.target().monitor.comeback, step.condition.record().judged);
+                let now = step.condition.in_words(&self.target().monitor.comeback, step.condition.record().judged);
                 info!("{}: {old} → {now}", self.target());
             }
             None => {}
@@ -230,9 +236,9 @@ async fn survive<F: Future>(mut probe: Pin<Box<F>>) -> Option<F::Output> {
 }
 
 /// A result as it stands in logs.
-struct Told<'a>(&'a Found);
+struct FoundInWords<'a>(&'a Found);
 
-impl fmt::Display for Told<'_> {
+impl fmt::Display for FoundInWords<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Ok(Answered { load: None, .. }) => f.write_str("answers as it should"),

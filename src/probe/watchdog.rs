@@ -10,7 +10,8 @@
 //! probes do not draw it in, since shorter TTLs bring more queries, and a machine that is late would be later.
 
 use std::io;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
@@ -34,33 +35,40 @@ const ASLEEP: Duration = Duration::from_secs(2);
 
 /// The watching thread; it ends with this.
 #[derive(Debug)]
-pub(super) struct Watchdog(Thread);
+pub(super) struct Watchdog {
+    thread: Thread,
+    stop: Arc<AtomicBool>,
+}
 
 impl Watchdog {
-    /// Watches `ledger` until this, or the ledger, is dropped.
+    /// Watches `ledger` until this is dropped.
     ///
     /// # Errors
     /// The system has no thread left.
     pub(super) fn start(ledger: &Arc<Ledger>, horizon: Arc<Horizon>, clock: Clock) -> io::Result<Self> {
-        let ledger = Arc::downgrade(ledger);
+        let (ledger, stop) = (Arc::clone(ledger), Arc::new(AtomicBool::new(false)));
+        let stopping = Arc::clone(&stop);
         let thread = thread::Builder::new().name("watchdog".to_owned());
-        let thread = thread.spawn(move || watch(&ledger, &horizon, clock))?;
-        Ok(Self(thread.thread().clone()))
+        let thread = thread.spawn(move || watch(&ledger, &horizon, clock, &stopping))?;
+        Ok(Self { thread: thread.thread().clone(), stop })
     }
 }
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        self.0.unpark();
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.unpark();
     }
 }
 
-fn watch(ledger: &Weak<Ledger>, horizon: &Horizon, clock: Clock) {
+fn watch(ledger: &Ledger, horizon: &Horizon, clock: Clock, stop: &AtomicBool) {
     let mut watch = Watch::default();
     let mut last = clock.now();
     loop {
         thread::park_timeout(LOOK_GAP);
-        let Some(ledger) = ledger.upgrade() else { return };
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
         let now = clock.now();
         let slept = now.since(last);
         last = now;
@@ -218,5 +226,9 @@ mod tests {
         }
         assert_eq!(ledger.lag().overdue, 0);
         drop(watchdog);
+        // It ends, whoever else reads the ledger.
+        while Arc::strong_count(&ledger) > 1 {
+            thread::yield_now();
+        }
     }
 }

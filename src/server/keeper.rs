@@ -278,6 +278,7 @@ impl Keeper {
             self.history.waves += u64::from(matches!(news, News::Began(_)));
             say(news);
         }
+        settled.held.iter().for_each(|&(probe, until)| self.prober.hold(probe, until));
         self.turned.extend(settled.turned.iter().map(|&probe| (probe, now)));
         let mut turned = settled.verdicts;
         self.later.extend(settled.loads);

@@ -75,7 +75,7 @@ enum Access {
     /// None is asked for, or this is for others to refuse.
     Ordinary,
     Granted(Transfer),
-    /// REFUSED, or NOTAUTH where the zone is another server's (RFC 5936 §2.2.1).
+    /// REFUSED, or NOTAUTH where the zone is another server's (RFC 5936 §2.2.1), or SERVFAIL while there is none at all.
     Denied(DomainRcode),
 }
 
@@ -110,11 +110,11 @@ impl Grants {
                 _ => Received::Ordinary,
             },
             Access::Granted(mut transfer) if carrier == Carrier::Datagram => {
-                Received::Reply(transfer.next().unwrap_or_default(), Verdict::Told)
+                Received::Reply(transfer.message(now).unwrap_or_default(), Verdict::Told)
             }
             Access::Granted(transfer) => Received::Transfer(Box::new(transfer)),
             Access::Denied(rcode) => {
-                let reply = refusal(plain, signer.as_deref_mut(), rcode).unwrap_or_default();
+                let reply = refusal(plain, signer.as_deref_mut(), rcode, now).unwrap_or_default();
                 Received::Reply(reply, Verdict::Denied)
             }
         }
@@ -138,7 +138,11 @@ impl Grants {
             _ => return Access::Ordinary,
         }
         let served = snapshot.zone_of(&qname, 0).filter(|served| served.zone.apex().as_wire() == qname.octets());
-        let Some(served) = served else { return Access::Denied(DomainRcode::NOTAUTH) };
+        let Some(served) = served else {
+            // As a query is answered until anything has been loaded: the secondary is to come again.
+            let rcode = if snapshot.is_ready() { DomainRcode::NOTAUTH } else { DomainRcode::SERVFAIL };
+            return Access::Denied(rcode);
+        };
         let signed_by = |key: &Name| signer.as_ref().is_some_and(|signer| signer.is(key));
         let peer = peer.to_canonical();
         let granted =

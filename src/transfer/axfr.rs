@@ -9,13 +9,13 @@ use domain::base::name::Name as DomainName;
 use domain::base::rdata::UnknownRecordData;
 use domain::base::{Message, MessageBuilder, Ttl};
 
-use super::signing::{Signer, refusal};
+use super::signing::{Signer, put_opt, refusal};
 use crate::wire::name::Name;
 use crate::wire::rtype::Rtype;
 use crate::zone::{Rrset, Zone};
 
-/// Octets of a message before its signature, at the most: 64 KiB less what the longest key name, the longest
-/// signature and the record around them take (255 + 64 + 61 octets, RFC 8945 §4.2), rounded down.
+/// Octets of a message's records, at the most: 64 KiB less an OPT record (11 octets) and what the longest key name, the
+/// longest signature and the record around them take (255 + 64 + 61 octets, RFC 8945 §4.2), rounded down.
 const MESSAGE_OCTETS_MAX: usize = 65_000;
 
 /// The messages of one transfer, made as they are asked for. Holds the zone as it was when the transfer began.
@@ -71,8 +71,9 @@ impl Transfer {
 
     /// Instead of the zone, that there is no room for it now: SERVFAIL, after which a secondary tries again. Nothing
     /// when it is empty.
-    pub fn give_up(mut self) -> Vec<u8> {
-        refusal(self.request.as_slice(), self.signer.as_deref_mut(), Rcode::SERVFAIL).unwrap_or_default()
+    /// `now` as in [`Self::message`].
+    pub fn give_up(mut self, now: u64) -> Vec<u8> {
+        refusal(self.request.as_slice(), self.signer.as_deref_mut(), Rcode::SERVFAIL, now).unwrap_or_default()
     }
 
     /// Puts the record at `next` into `section`; false when there is no room, and nothing was put in.
@@ -125,7 +126,23 @@ impl Transfer {
         push(section, self.zone.apex(), set, &rdata)
     }
 
-    fn message(&mut self) -> Option<Vec<u8>> {
+    /// The next message, each of which holds a record at least; `None` when there is none any more. It is signed at `now`,
+    /// in seconds since 1970: a client may take longer over a zone than a signature is good for.
+    pub fn message(&mut self, now: u64) -> Option<Vec<u8>> {
+        let before = self.next;
+        if matches!(before, Next::Nothing | Next::Broken) {
+            return None;
+        }
+        let message = self.compose(now);
+        if message.is_none() || self.next == before {
+            self.next = Next::Broken;
+            return None;
+        }
+        message
+    }
+
+    fn compose(&mut self, now: u64) -> Option<Vec<u8>> {
+        let is_first = matches!(self.next, Next::First(_));
         let mut builder = MessageBuilder::from_target(HashCompressor::new(Vec::new())).ok()?;
         builder.set_push_limit(MESSAGE_OCTETS_MAX);
         let mut section = builder.start_answer(&self.request, Rcode::NOERROR).ok()?;
@@ -133,8 +150,12 @@ impl Transfer {
         while !matches!(self.next, Next::Nothing | Next::Broken) && self.put(&mut section)? {}
         let mut section = section.additional();
         section.clear_push_limit();
+        // RFC 5936 §2.2.5: in the first at the least.
+        if is_first {
+            put_opt(&self.request, &mut section)?;
+        }
         if let Some(signer) = &mut self.signer {
-            signer.finish(&mut section)?;
+            signer.finish(&mut section, now)?;
         }
         Some(section.finish().into_target())
     }
@@ -147,24 +168,6 @@ fn push(section: &mut Section, owner: &Name, set: Rrset<'_>, rdata: &[u8]) -> Op
     let owner = DomainName::from_slice(owner.as_wire()).ok()?;
     let rdata = UnknownRecordData::from_octets(DomainRtype::from_int(set.rtype.0), rdata).ok()?;
     Some(section.push((owner, Class::IN, Ttl::from_secs(set.ttl), rdata)).is_ok())
-}
-
-impl Iterator for Transfer {
-    type Item = Vec<u8>;
-
-    /// The next message. Each holds a record at least.
-    fn next(&mut self) -> Option<Vec<u8>> {
-        let before = self.next;
-        if matches!(before, Next::Nothing | Next::Broken) {
-            return None;
-        }
-        let message = self.message();
-        if message.is_none() || self.next == before {
-            self.next = Next::Broken;
-            return None;
-        }
-        message
-    }
 }
 
 impl fmt::Debug for Transfer {

@@ -10,6 +10,7 @@ use domain::base::iana::Rcode;
 use domain::base::message_builder::{AdditionalBuilder, HashCompressor, OptBuilder, RecordSectionBuilder};
 use domain::base::rdata::UnknownRecordData;
 use domain::base::record::ParsedRecord;
+use domain::base::wire::Composer;
 use domain::base::{Message, MessageBuilder, Rtype};
 use domain::dep::octseq::Array;
 use domain::rdata::AllRecordData;
@@ -120,7 +121,7 @@ pub(super) fn open(keys: &Keys, request: &[u8], now: u64) -> Opened {
     match ServerSequence::request(&keys.0, &mut message, Time48::from_u64(now)) {
         // The reader saw a TSIG record that was not the last: RFC 8945 §5.1, as anything that is malformed.
         Ok(None) => Opened::Plain,
-        Ok(Some(sequence)) => Opened::Signed(unsigned(&message), Box::new(Signer { sequence, now })),
+        Ok(Some(sequence)) => Opened::Signed(unsigned(&message), Box::new(Signer(sequence))),
         Err(error) => {
             // The message still has its signature: the error's answer repeats some of it.
             let builder = MessageBuilder::new_vec();
@@ -192,49 +193,56 @@ fn push(
     }
 }
 
-/// `rcode` and nothing else to `request`, with an OPT record where it has one (RFC 6891 §6.1.1), signed by `signer`.
-pub(super) fn refusal(request: &[u8], signer: Option<&mut Signer>, rcode: Rcode) -> Option<Vec<u8>> {
+/// `rcode` and nothing else to `request`, with an OPT record where it has one, signed by `signer` at `now`.
+pub(super) fn refusal(request: &[u8], signer: Option<&mut Signer>, rcode: Rcode, now: u64) -> Option<Vec<u8>> {
     let request = Message::from_octets(request).ok()?;
     let mut section = MessageBuilder::new_vec().start_answer(&request, rcode).ok()?.additional();
-    if request.opt().is_some() {
-        let plain = |opt: &mut OptBuilder<'_, Vec<u8>>| {
-            opt.set_udp_payload_size(PAYLOAD);
-            Ok(())
-        };
-        section.opt(plain).ok()?;
-    }
+    put_opt(&request, &mut section)?;
     if let Some(signer) = signer {
-        signer.finish(&mut section)?;
+        signer.finish(&mut section, now)?;
     }
     Some(section.finish())
 }
 
-/// Signs the answers to one request, in order.
-pub struct Signer {
-    sequence: ServerSequence<tsig::Key>,
-    now: u64,
+/// Puts an OPT record into the response to `request`, where that has one (RFC 6891 §6.1.1).
+pub(super) fn put_opt<T: Composer>(
+    request: &Message<impl AsRef<[u8]>>,
+    section: &mut AdditionalBuilder<T>,
+) -> Option<()> {
+    if Message::from_octets(request.as_slice()).ok()?.opt().is_none() {
+        return Some(());
+    }
+    let plain = |opt: &mut OptBuilder<'_, T>| {
+        opt.set_udp_payload_size(PAYLOAD);
+        Ok(())
+    };
+    section.opt(plain).ok()
 }
+
+/// Signs the answers to one request, in order; each at a time of its own, in seconds since 1970, since whoever verifies
+/// them takes none that is more than five minutes old (RFC 8945 §5.2.3, §10).
+pub struct Signer(ServerSequence<tsig::Key>);
 
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Signer({})", self.sequence.key().name())
+        write!(f, "Signer({})", self.0.key().name())
     }
 }
 
 impl Signer {
     /// Whether the request was signed with the key of this name.
     pub fn is(&self, key: &Name) -> bool {
-        key_name(key).is_some_and(|name| self.sequence.key().name() == &name)
+        key_name(key).is_some_and(|name| self.0.key().name() == &name)
     }
 
     /// `response` with a signature, in `limit` octets at the most: where they do not suffice it is cut to its question,
     /// and says so (RFC 8945 §5.3). Empty should it not be a message, which an answer of ours always is.
-    pub fn sign(&mut self, response: &[u8], limit: usize) -> Vec<u8> {
+    pub fn sign(&mut self, response: &[u8], limit: usize, now: u64) -> Vec<u8> {
         let room = limit.saturating_sub(self.signature_octets_max());
         let whole = copy(response, Extent::Whole).filter(|copy| copy.as_slice().len() <= room);
         let section = whole.or_else(|| copy(response, Extent::Cut));
         let signed = section.and_then(|mut section| {
-            self.finish(&mut section)?;
+            self.finish(&mut section, now)?;
             Some(section.finish().into_target())
         });
         signed.unwrap_or_default()
@@ -242,11 +250,11 @@ impl Signer {
 
     /// Octets of the record that signs, at the most.
     fn signature_octets_max(&self) -> usize {
-        self.sequence.key().name().as_slice().len() + SIGNATURE_OCTETS_BESIDE_NAME
+        self.0.key().name().as_slice().len() + SIGNATURE_OCTETS_BESIDE_NAME
     }
 
     /// Signs a message that is whole but for its signature.
-    pub(super) fn finish<T: domain::base::wire::Composer>(&mut self, message: &mut AdditionalBuilder<T>) -> Option<()> {
-        self.sequence.answer(message, Time48::from_u64(self.now)).ok()
+    pub(super) fn finish<T: Composer>(&mut self, message: &mut AdditionalBuilder<T>, now: u64) -> Option<()> {
+        self.0.answer(message, Time48::from_u64(now)).ok()
     }
 }

@@ -63,12 +63,23 @@ impl Desk {
     }
 }
 
-/// What a request by a stream of messages comes to.
+/// What a request comes to.
 pub(super) enum Reply {
-    /// One message, or none.
-    Answer(Outcome),
+    /// One message.
+    Message,
+    /// Nothing: it is no query.
+    Silence,
     /// A zone, in as many messages as it takes.
     Transfer(Box<Transfer>),
+}
+
+impl Reply {
+    fn of(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Answered(_) => Self::Message,
+            Outcome::Dropped(_) => Self::Silence,
+        }
+    }
 }
 
 impl Asking {
@@ -77,34 +88,26 @@ impl Asking {
         self.peer
     }
 
-    /// Answers `request` and hands the response to `take`; not when there is none.
-    pub(super) fn answer(&self, request: &[u8], take: impl FnOnce(&[u8])) -> Outcome {
-        match self.reply(request, take) {
-            Reply::Answer(outcome) => outcome,
-            // Nothing is transferred but by streams of messages, which take what `reply` gives.
-            Reply::Transfer(_) => Outcome::Dropped(Reason::NoRoom),
-        }
-    }
-
-    /// As [`answer`](Self::answer), and a zone to whoever may have it.
+    /// Answers `request` and hands the message to `take`; not when there is none. Zones are for streams of messages alone,
+    /// and whoever speaks another way never gets one.
     pub(super) fn reply(&self, request: &[u8], take: impl FnOnce(&[u8])) -> Reply {
         let desk = &self.desk;
         let snapshot = desk.snapshots.load();
         let came = desk.secondaries.receive(&snapshot, (self.peer, &desk.tally), request, |request| {
             let mut response = Vec::new();
-            let outcome =
-                self.answer_from(&snapshot, Heard::Later, request, |octets| response.extend_from_slice(octets));
-            (response, outcome)
+            self.answer_from(&snapshot, Heard::Later, request, |octets| response.extend_from_slice(octets));
+            response
         });
         match came {
-            None => Reply::Answer(self.answer_from(&snapshot, Heard::Here, request, take)),
+            None => Reply::of(self.answer_from(&snapshot, Heard::Here, request, take)),
             Some(Came::Transfer(transfer)) => Reply::Transfer(transfer),
-            Some(Came::Reply(reply, outcome)) => {
-                if !reply.is_empty() {
-                    take(&reply);
-                }
+            Some(Came::Signed(reply) | Came::Reply(reply)) => {
                 self.note(request, &reply);
-                Reply::Answer(outcome)
+                if reply.is_empty() {
+                    return Reply::Silence;
+                }
+                take(&reply);
+                Reply::Message
             }
         }
     }

@@ -111,7 +111,7 @@ impl Doors {
         }
         let Some(certificates) = certificates else { return Ok(Self { streams, quic, later: None }) };
         let greeting = |protocols: &[&[u8]]| certificates.greeting(protocols).map_err(io::Error::other);
-        // RFC 7858 §3.1 came before its name in TLS (RFC 7858 §6, "dot"): who offers none is let in.
+        // RFC 7858 knows no name for it in TLS; "dot" came later (IANA, TLS ALPN protocol ids). Who offers none is let in.
         let (tls, https) = (Arc::new(greeting(&[b"dot"])?), Arc::new(greeting(&[b"h2", b"http/1.1"])?));
         for listener in sockets.tls {
             tokio::spawn(stream::attend(listener, Speech::Tls(Arc::clone(&tls)), hall.clone()));

@@ -20,9 +20,8 @@ use super::desk::{Asking, Reply};
 use super::hall::Hall;
 use super::secondaries::TRANSFER_SPAN;
 use super::tally::Event;
-use crate::answer::Outcome;
+use crate::system::unix_now;
 use crate::transfer::Transfer;
-use crate::wire::header::Rcode;
 
 /// Octets of answers that are gathered before they are sent. With one message of 65,535 on top, the most that one
 /// connection holds for its client.
@@ -42,6 +41,8 @@ enum End {
     Client,
     /// We stop.
     Closing,
+    /// The zone that was asked for has a record that no message holds.
+    Unsendable,
     /// For the reason that is counted.
     Counted(Event),
 }
@@ -131,24 +132,21 @@ impl Conversation<'_> {
                 let reply = self.asking.reply(message, |response| put(out, response));
                 self.inbox.pass();
                 self.queries_left = self.queries_left.saturating_sub(1);
-                let outcome = match reply {
-                    Reply::Answer(outcome) => outcome,
+                let end = match reply {
+                    // What is no query at all comes from somebody who does not speak this protocol, or means harm.
+                    Reply::Silence => Some(End::Counted(Event::Garbage)),
+                    Reply::Message => None,
                     // Boxed, so that those who only ask need no room for it.
                     Reply::Transfer(transfer) => match Box::pin(self.hand_over(stream, transfer)).await {
-                        Ok(outcome) => outcome,
+                        Ok(()) => None,
                         Err(end) => {
                             self.hall.count(Event::TransferBroken);
                             return end;
                         }
                     },
                 };
-                let end = match outcome {
-                    // What is no query at all comes from somebody who does not speak this protocol, or means harm.
-                    Outcome::Dropped(_) => Some(End::Counted(Event::Garbage)),
-                    Outcome::Answered(_) if self.queries_left == 0 => Some(End::Counted(Event::QueriesSpent)),
-                    Outcome::Answered(_) => None,
-                };
-                if let Some(end) = end {
+                let spent = || (self.queries_left == 0).then_some(End::Counted(Event::QueriesSpent));
+                if let Some(end) = end.or_else(spent) {
                     return self.flush(stream).await.err().unwrap_or(end);
                 }
                 if self.out.len() >= OUT_OCTETS
@@ -164,7 +162,7 @@ impl Conversation<'_> {
     }
 
     /// Sends a zone, a message at a time.
-    async fn hand_over<S>(&mut self, stream: &mut S, mut transfer: Box<Transfer>) -> Result<Outcome, End>
+    async fn hand_over<S>(&mut self, stream: &mut S, mut transfer: Box<Transfer>) -> Result<(), End>
     where
         S: AsyncWrite + Unpin,
     {
@@ -172,11 +170,11 @@ impl Conversation<'_> {
         self.flush(stream).await?;
         let Some(_place) = hall.desk.secondaries.place(hall.limits.send).await else {
             hall.count(Event::TransferPutOff);
-            put(&mut self.out, &transfer.give_up());
-            return Ok(Outcome::Answered(Rcode::ServFail));
+            put(&mut self.out, &transfer.give_up(unix_now()));
+            return Ok(());
         };
         let (mut deadline, mut messages) = (hall.within(TRANSFER_SPAN), 0_u64);
-        for message in transfer.by_ref() {
+        while let Some(message) = transfer.message(unix_now()) {
             put(&mut self.out, &message);
             messages += 1;
             tokio::select! {
@@ -191,11 +189,11 @@ impl Conversation<'_> {
         let (zone, client) = (transfer.zone(), self.asking.peer().address);
         if !transfer.is_complete() {
             tracing::error!("a record of {} is longer than a message: {client} cannot have the zone", zone.apex());
-            return Err(End::Closing);
+            return Err(End::Unsendable);
         }
         hall.count(Event::Transferred);
         tracing::info!("{client} has serial {} of {} now, in {messages} messages", zone.serial(), zone.apex());
-        Ok(Outcome::Answered(Rcode::NoError))
+        Ok(())
     }
 
     async fn flush<S: AsyncWrite + Unpin>(&mut self, stream: &mut S) -> Result<(), End> {

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use super::limits::Limits;
 use super::tally::{Event, Tally};
+use crate::answer::rate::ClientNetwork;
 
 /// Connections over the limit that may be open while those that were told to go are going.
 const LEAVING_MAX: usize = 64;
@@ -31,36 +32,14 @@ pub(super) struct Gate {
 struct Open {
     count: usize,
     /// Never more entries than connections.
-    clients: HashMap<Client, usize>,
-}
-
-/// What counts as one client: an IPv4 /24 or an IPv6 /56, which one party holds as a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Client {
-    V4([u8; 3]),
-    V6([u8; 7]),
-}
-
-impl Client {
-    fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => {
-                let [a, b, c, _] = address.octets();
-                Self::V4([a, b, c])
-            }
-            IpAddr::V6(address) => {
-                let [a, b, c, d, e, f, g, ..] = address.octets();
-                Self::V6([a, b, c, d, e, f, g])
-            }
-        }
-    }
+    clients: HashMap<ClientNetwork, usize>,
 }
 
 /// One connection's place. It is given back when dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     gate: Arc<Gate>,
-    client: Option<Client>,
+    client: Option<ClientNetwork>,
 }
 
 impl Gate {
@@ -74,12 +53,11 @@ impl Gate {
         }
     }
 
-    /// A place for one more connection; `None` when there is none and nobody who waits could make room.
+    /// A place for one more connection; `None` when there is none and nobody who waits could make room. Whoever then gives
+    /// the connection up counts that: it may try again.
     pub(super) fn enter(self: &Arc<Self>) -> Option<Place> {
         let mut open = self.open();
         if open.count >= self.connections_max.saturating_add(LEAVING_MAX) {
-            drop(open);
-            self.tally.count(Event::RefusedFull);
             return None;
         }
         open.count += 1;
@@ -109,7 +87,7 @@ impl Gate {
     /// are asked to prove their address first. So a forger takes no more than half of another's places.
     pub(super) fn is_crowded(&self, address: IpAddr) -> bool {
         let open = self.open();
-        let of_client = open.clients.get(&Client::of(address)).copied().unwrap_or(0);
+        let of_client = open.clients.get(&ClientNetwork::of(address)).copied().unwrap_or(0);
         open.count > self.connections_max / 2 || of_client > self.per_client_max / 2
     }
 
@@ -123,7 +101,7 @@ impl Place {
     /// Says whose connection it is; `false` when that client has as many as it may have.
     #[must_use]
     pub(super) fn take_for(&mut self, address: IpAddr) -> bool {
-        let client = Client::of(address);
+        let client = ClientNetwork::of(address);
         let mut open = self.gate.open();
         let count = open.clients.entry(client).or_default();
         if *count >= self.gate.per_client_max {
@@ -234,6 +212,6 @@ mod tests {
         let gate = gate(3, 1_000);
         let held: Vec<_> = std::iter::repeat_with(|| gate.enter()).take_while(Option::is_some).collect();
         assert_eq!(held.len(), 3 + LEAVING_MAX);
-        assert_eq!(gate.tally.of(Event::RefusedFull), 1);
+        assert_eq!(gate.tally.of(Event::Accepted), held.len() as u64);
     }
 }

@@ -4,6 +4,7 @@ use bytes::{Buf as _, Bytes};
 use h3::error::Code;
 use h3::server::{RequestResolver, builder};
 use http::StatusCode;
+use quinn::VarInt;
 use tokio::time::timeout;
 
 use super::desk::Asking;
@@ -14,13 +15,25 @@ use super::tally::Event;
 
 type Connection = h3_quinn::Connection;
 
+/// H3_EXCESSIVE_LOAD (RFC 9114 §8.1), as QUIC has it.
+const EXCESSIVE_LOAD: VarInt = VarInt::from_u32(0x107);
+
 /// Answers requests until one side has had enough.
 pub(super) async fn converse(connection: quinn::Connection, hall: &Hall, asking: Asking) {
-    let built = builder().max_field_section_size(HEAD_OCTETS_MAX.into()).build(Connection::new(connection)).await;
-    let Ok(mut connection) = built else { return hall.count(Event::Garbage) };
+    let mut settings = builder();
+    let building = settings.max_field_section_size(HEAD_OCTETS_MAX.into()).build(Connection::new(connection.clone()));
+    // It opens streams of ours and sends our settings by one of them: how many, and how much, the client grants.
+    let mut conversation = match timeout(hall.limits.receive, building).await {
+        Ok(Ok(conversation)) => conversation,
+        Ok(Err(_)) => return hall.count(Event::Garbage),
+        Err(_) => {
+            hall.count(Event::SlowToSend);
+            return connection.close(EXCESSIVE_LOAD, b"no room was granted for the settings");
+        }
+    };
     let mut requests = Requests::new(hall);
     requests
-        .attend(&mut connection, |resolver| {
+        .attend(&mut conversation, |resolver| {
             let (hall, asking) = (hall.clone(), asking.clone());
             async move {
                 // Each way that an exchange breaks off is counted where it does, or is the client's own wish.
@@ -28,7 +41,10 @@ pub(super) async fn converse(connection: quinn::Connection, hall: &Hall, asking:
             }
         })
         .await;
-    let _ = connection.shutdown(0).await;
+    // Whoever grants no room to be told so is not waited for.
+    if timeout(hall.limits.send, conversation.shutdown(0)).await.is_err() {
+        hall.count(Event::SlowToRead);
+    }
     requests.finish().await;
 }
 

@@ -19,13 +19,14 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
-use super::desk::Asking;
+use super::desk::{Asking, Reply};
+use super::forgettable::{Forgettable, Wish};
 use super::hall::Hall;
 use super::tally::Event;
-use crate::answer::Outcome;
 use crate::moment::Moment;
 use crate::wire::response::freshness;
 
@@ -84,11 +85,11 @@ impl<'r> Head<'r> {
 /// Answers a query that came by HTTP.
 pub(super) fn respond(query: Result<Vec<u8>, StatusCode>, asking: &Asking, hall: &Hall) -> Response<Bytes> {
     let mut octets = Bytes::new();
-    let outcome = query.map(|query| asking.answer(&query, |response| octets = Bytes::copy_from_slice(response)));
-    let status = match outcome {
-        Ok(Outcome::Answered(_)) => StatusCode::OK,
+    let reply = query.map(|query| asking.reply(&query, |response| octets = Bytes::copy_from_slice(response)));
+    let status = match reply {
+        Ok(Reply::Message) => StatusCode::OK,
         // What gets no answer by UDP is no query (§4.2.1 leaves errors of DNS to DNS, and this is none).
-        Ok(Outcome::Dropped(_)) => StatusCode::BAD_REQUEST,
+        Ok(Reply::Silence | Reply::Transfer(_)) => StatusCode::BAD_REQUEST,
         Err(status) => status,
     };
     if status != StatusCode::OK {
@@ -120,11 +121,21 @@ pub(super) fn respond(query: Result<Vec<u8>, StatusCode>, asking: &Asking, hall:
     response
 }
 
-/// When a connection last did something, and how often.
+/// When a connection last asked something, and how often.
 #[derive(Debug, Default)]
 struct Pulse {
     requests: AtomicU64,
     last_ns: AtomicU64,
+    /// It has just asked.
+    asked: Notify,
+}
+
+impl Pulse {
+    fn beat(&self, now: Moment) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.last_ns.store(now.as_nanos(), Ordering::Relaxed);
+        self.asked.notify_one();
+    }
 }
 
 /// Speaks HTTP/2 or HTTP/1.1, as TLS agreed, until one side has had enough.
@@ -138,12 +149,12 @@ pub(super) async fn converse(stream: TlsStream<TcpStream>, hall: &Hall, asking: 
             let (hall, pulse, asking) = (hall.clone(), Arc::clone(&pulse), asking.clone());
             async move {
                 let query = query_of(request, &hall).await;
-                pulse.requests.fetch_add(1, Ordering::Relaxed);
-                pulse.last_ns.store(hall.clock.now().as_nanos(), Ordering::Relaxed);
+                pulse.beat(hall.clock.now());
                 Ok::<_, Infallible>(respond(query, &asking, &hall).map(Full::new))
             }
         })
     };
+    let (stream, wish) = Forgettable::new(stream);
     let (stream, limits) = (TokioIo::new(stream), &hall.limits);
     if is_h2 {
         let mut builder = http2::Builder::new(TokioExecutor::new());
@@ -158,7 +169,7 @@ pub(super) async fn converse(stream: TlsStream<TcpStream>, hall: &Hall, asking: 
             .keep_alive_interval(limits.send)
             .keep_alive_timeout(limits.send);
         let connection = std::pin::pin!(builder.serve_connection(stream, service));
-        drive(connection, |connection| connection.graceful_shutdown(), &pulse, hall).await;
+        drive(connection, |connection| connection.graceful_shutdown(), (&pulse, &wish), hall).await;
     } else {
         let mut builder = http1::Builder::new();
         builder
@@ -166,7 +177,7 @@ pub(super) async fn converse(stream: TlsStream<TcpStream>, hall: &Hall, asking: 
             .header_read_timeout(limits.idle.max(limits.receive))
             .max_buf_size(HEAD_OCTETS_MAX as usize);
         let connection = std::pin::pin!(builder.serve_connection(stream, service));
-        drive(connection, |connection| connection.graceful_shutdown(), &pulse, hall).await;
+        drive(connection, |connection| connection.graceful_shutdown(), (&pulse, &wish), hall).await;
     }
 }
 
@@ -174,26 +185,32 @@ pub(super) async fn converse(stream: TlsStream<TcpStream>, hall: &Hall, asking: 
 async fn drive<C>(
     mut connection: std::pin::Pin<&mut C>,
     finish: impl FnOnce(std::pin::Pin<&mut C>),
-    pulse: &Pulse,
+    (pulse, wish): (&Pulse, &Wish),
     hall: &Hall,
 ) where
     C: Future<Output = hyper::Result<()>>,
 {
     let mut idle = hall.within(hall.limits.idle);
     let end = loop {
+        // Each turn waits at the gate anew, behind all who have asked nothing since.
         tokio::select! {
+            // First the connection, then what it has asked.
+            biased;
             over = connection.as_mut() => {
-                if over.is_err_and(|error| error.is_parse() || error.is_parse_too_large()) {
+                if over.is_err_and(|error| error.is_parse()) {
                     hall.count(Event::Garbage);
                 }
                 return;
             }
+            () = pulse.asked.notified() => {
+                if pulse.requests.load(Ordering::Relaxed) >= hall.limits.queries_per_connection {
+                    break Some(Event::QueriesSpent);
+                }
+                continue;
+            }
             () = &mut idle => {}
             () = hall.gate.pressed() => break Some(Event::MadeRoom),
             () = hall.closing() => break None,
-        }
-        if pulse.requests.load(Ordering::Relaxed) >= hall.limits.queries_per_connection {
-            break Some(Event::QueriesSpent);
         }
         let due = Moment::from_nanos(pulse.last_ns.load(Ordering::Relaxed)) + hall.limits.idle;
         let left = due.since(hall.clock.now());
@@ -204,7 +221,10 @@ async fn drive<C>(
     };
     end.into_iter().for_each(|event| hall.count(event));
     finish(connection.as_mut());
-    let _ = timeout(hall.limits.send, connection).await;
+    if timeout(hall.limits.send, connection).await.is_err() {
+        hall.count(Event::SlowToRead);
+        wish.forget();
+    }
 }
 
 async fn query_of(request: Request<Incoming>, hall: &Hall) -> Result<Vec<u8>, StatusCode> {

@@ -15,15 +15,17 @@ use quinn::{
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::time::timeout;
 
-use super::desk::Asking;
+use super::desk::{Asking, Reply};
 use super::gate::Place;
 use super::hall::Hall;
 use super::http3;
 use super::limits::Limits;
-use super::requests::{End, Requests, Source};
+use super::requests::{Requests, Source, Stopped};
 use super::tally::Event;
-use crate::answer::{Outcome, Peer, Transport};
+use crate::answer::{Peer, Transport};
 use crate::observe::Ends;
+use crate::wire::qname::Qname;
+use crate::wire::query::Query;
 
 /// What TLS calls DNS over QUIC (RFC 9250 §7.1).
 pub(super) const DOQ: &[u8] = b"doq";
@@ -37,7 +39,8 @@ const QUERY_OCTETS_MAX: usize = 2 + u16::MAX as usize;
 /// Octets that one connection may have on their way in, over all of its streams, or out.
 const WINDOW_OCTETS: u32 = 256 << 10;
 
-/// One-way streams that a client may open: HTTP/3 needs three (RFC 9114 §6.2), DNS none.
+/// One-way streams that a client may open: HTTP/3 needs three (RFC 9114 §6.2). DNS has none, which is found once one is
+/// opened: which of the two is spoken is known only then.
 const UNI_STREAMS: u32 = 8;
 
 /// Handshakes that may wait to be looked at; quinn's own default is 65,536.
@@ -106,7 +109,10 @@ pub(super) async fn attend(endpoint: Endpoint, hall: Hall) {
         }
         match hall.gate.enter() {
             Some(place) => drop(tokio::spawn(receive(incoming, here, place, hall.clone()))),
-            None => incoming.refuse(),
+            None => {
+                hall.count(Event::RefusedFull);
+                incoming.refuse();
+            }
         }
     }
     // Nobody new; those who are here are told to go, and leave with what they wait for.
@@ -143,26 +149,42 @@ async fn receive(incoming: Incoming, here: SocketAddr, mut place: Place, hall: H
 /// One query on each stream that the client opens (RFC 9250 §4.2), until one side has had enough.
 async fn converse(connection: &Connection, hall: &Hall, asking: &Asking) {
     let mut requests = Requests::new(hall);
-    let end = requests
-        .attend(&mut connection.clone(), |(send, receive)| {
+    let stopped = requests
+        .attend(&mut Streams { connection, hall }, |(send, receive)| {
             let (whole, hall, asking) = (connection.clone(), hall.clone(), asking.clone());
             async move { exchange(&whole, send, receive, &hall, &asking).await }
         })
         .await;
-    let code = match end {
-        End::Gone => return,
-        End::Limit(Event::MadeRoom) => EXCESSIVE_LOAD,
-        End::Limit(_) | End::Closing => NO_ERROR,
+    let code = match stopped {
+        Stopped::Gone => return,
+        Stopped::Limit(Event::MadeRoom) => EXCESSIVE_LOAD,
+        Stopped::Limit(_) | Stopped::Closing => NO_ERROR,
     };
     requests.finish().await;
     connection.close(code, b"");
 }
 
-impl Source for Connection {
+/// The streams that a client opens.
+struct Streams<'c> {
+    connection: &'c Connection,
+    hall: &'c Hall,
+}
+
+impl Source for Streams<'_> {
     type Request = (SendStream, RecvStream);
 
     async fn next(&mut self) -> Option<Self::Request> {
-        self.accept_bi().await.ok()
+        tokio::select! {
+            both_ways = self.connection.accept_bi() => both_ways.ok(),
+            one_way = self.connection.accept_uni() => {
+                // §4.3.3: there are none in this protocol.
+                if one_way.is_ok() {
+                    self.hall.count(Event::Garbage);
+                    self.connection.close(PROTOCOL_ERROR, b"a stream of one way");
+                }
+                None
+            }
+        }
     }
 }
 
@@ -188,16 +210,16 @@ async fn exchange(
         }
     };
     let mut out = Vec::new();
-    let outcome = message_of(&octets).map(|query| {
-        asking.answer(query, |response| {
+    let reply = message_of(&octets).map(|query| {
+        asking.reply(query, |response| {
             out.extend_from_slice(&(response.len() as u16).to_be_bytes());
             out.extend_from_slice(response);
         })
     });
-    if !matches!(outcome, Some(Outcome::Answered(_))) {
+    if !matches!(reply, Some(Reply::Message)) {
         // §4.3.3: what is no query is answered by the end of the connection.
         hall.count(Event::Garbage);
-        return connection.close(PROTOCOL_ERROR, b"not one query with the message id 0");
+        return connection.close(PROTOCOL_ERROR, b"not one query with the message id 0, or one that asks to be kept");
     }
     let sending = async {
         send.write_all(&out).await.ok()?;
@@ -211,11 +233,17 @@ async fn exchange(
     }
 }
 
-/// The one message of a stream, behind its length, its id 0 (§4.2, §4.2.1).
+/// The one message of a stream, behind its length, its id 0 (§4.2, §4.2.1), without the option that is for connections
+/// over TCP alone (§5.5.2).
 fn message_of(octets: &[u8]) -> Option<&[u8]> {
     let (length, message) = octets.split_first_chunk::<2>()?;
     let sound = message.len() == usize::from(u16::from_be_bytes(*length)) && message.starts_with(&[0, 0]);
-    sound.then_some(message)
+    (sound && !wants_keepalive(message)).then_some(message)
+}
+
+fn wants_keepalive(message: &[u8]) -> bool {
+    let query = Query::read(message, &mut Qname::default()).ok();
+    query.and_then(|query| query.edns).is_some_and(|edns| edns.wants_keepalive)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub(super) struct Requests<'h> {
 
 /// Why no more requests are taken from a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum Stopped {
     /// The source is at an end.
     Gone,
     /// The server is closing.
@@ -37,7 +37,7 @@ impl<'h> Requests<'h> {
     }
 
     /// Takes requests in from `source` until there is an end; `exchange` sees to each of them.
-    pub(super) async fn attend<S: Source, E>(&mut self, source: &mut S, exchange: impl Fn(S::Request) -> E) -> End
+    pub(super) async fn attend<S: Source, E>(&mut self, source: &mut S, exchange: impl Fn(S::Request) -> E) -> Stopped
     where
         E: Future<Output = ()> + Send + 'static,
     {
@@ -48,7 +48,7 @@ impl<'h> Requests<'h> {
         let limit = loop {
             tokio::select! {
                 request = source.next() => {
-                    let Some(request) = request else { return End::Gone };
+                    let Some(request) = request else { return Stopped::Gone };
                     under_way.spawn(exchange(request));
                     left -= 1;
                     if left == 0 {
@@ -59,11 +59,11 @@ impl<'h> Requests<'h> {
                 _ = under_way.join_next(), if !under_way.is_empty() => idle = hall.within(limits.idle),
                 () = &mut idle, if under_way.is_empty() => break Event::Idle,
                 () = hall.gate.pressed() => break Event::MadeRoom,
-                () = hall.closing() => return End::Closing,
+                () = hall.closing() => return Stopped::Closing,
             }
         };
         hall.count(limit);
-        End::Limit(limit)
+        Stopped::Limit(limit)
     }
 
     /// Waits for what is under way, each of which ends by a limit of its own.

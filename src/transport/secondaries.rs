@@ -9,12 +9,11 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::tally::{Event, Tally};
-use crate::answer::{Outcome, Peer, Transport};
+use crate::answer::{Peer, Transport};
 use crate::snapshot::Snapshot;
 use crate::system::unix_now;
 use crate::transfer::{Carrier, Grants, Received, Transfer, Verdict};
 use crate::wire::edns::{PAYLOAD, PAYLOAD_LEAST};
-use crate::wire::header::Rcode;
 use crate::wire::qname::Qname;
 use crate::wire::query::Query;
 
@@ -41,8 +40,10 @@ impl Default for Secondaries {
 
 /// What becomes of a request that `answer` does not see, or not as it came.
 pub(super) enum Came {
-    /// What to send, if it is not empty.
-    Reply(Vec<u8>, Outcome),
+    /// The answer and its signature, to be sent if it is not empty.
+    Signed(Vec<u8>),
+    /// What to send in the place of an answer, if it is not empty; no limit on responses has seen it.
+    Reply(Vec<u8>),
     /// The zone; only ever by a stream.
     Transfer(Box<Transfer>),
 }
@@ -61,7 +62,7 @@ impl Secondaries {
         snapshot: &Snapshot,
         (peer, tally): (Peer, &Tally),
         request: &[u8],
-        answer: impl FnOnce(&[u8]) -> (Vec<u8>, Outcome),
+        answer: impl FnOnce(&[u8]) -> Vec<u8>,
     ) -> Option<Came> {
         self.grants.concern(request).then(|| self.take_in(snapshot, (peer, tally), request, answer)).flatten()
     }
@@ -72,7 +73,7 @@ impl Secondaries {
         snapshot: &Snapshot,
         (peer, tally): (Peer, &Tally),
         request: &[u8],
-        answer: impl FnOnce(&[u8]) -> (Vec<u8>, Outcome),
+        answer: impl FnOnce(&[u8]) -> Vec<u8>,
     ) -> Option<Came> {
         let (carrier, limit) = match peer.transport {
             Transport::Udp => (Carrier::Datagram, datagram_octets_max(request)),
@@ -85,10 +86,10 @@ impl Secondaries {
             Received::Transfer(transfer) => Some(Came::Transfer(transfer)),
             Received::Signed(unsigned, mut signer) => {
                 tally.count(Event::Signed);
-                let (response, outcome) = answer(&unsigned);
+                let response = answer(&unsigned);
                 // What is not answered is not signed either.
-                let signed = if response.is_empty() { response } else { signer.sign(&response, limit) };
-                Some(Came::Reply(signed, outcome))
+                let signed = if response.is_empty() { response } else { signer.sign(&response, limit, now) };
+                Some(Came::Signed(signed))
             }
             Received::Reply(reply, verdict) => {
                 tally.count(match verdict {
@@ -97,9 +98,8 @@ impl Secondaries {
                     Verdict::Told => Event::SerialTold,
                 });
                 tracing::debug!("{}: {verdict:?}", peer.address);
-                let rcode = if verdict == Verdict::Told { Rcode::NoError } else { Rcode::Refused };
                 // Nobody is told more than a datagram holds.
-                (reply.len() <= limit).then_some(Came::Reply(reply, Outcome::Answered(rcode)))
+                (reply.len() <= limit).then_some(Came::Reply(reply))
             }
         }
     }

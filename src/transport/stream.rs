@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::forgettable::forget;
 use super::framed::{Parting, converse};
 use super::gate::Place;
 use super::hall::Hall;
@@ -99,7 +100,10 @@ pub(super) async fn attend(listener: TcpListener, speech: Speech, hall: Hall) {
                     None => {
                         // Those that were told to go need a moment.
                         sleep(LEAVING_PAUSE).await;
-                        let Some(place) = hall.gate.enter() else { continue };
+                        let Some(place) = hall.gate.enter() else {
+                            hall.count(Event::RefusedFull);
+                            continue;
+                        };
                         place
                     }
                 };
@@ -197,9 +201,4 @@ async fn client_of(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<I
     // Not an octet more: what follows is the client's.
     stream.read_exact(rest.get_mut(..length - proxy::FIXED_OCTETS).unwrap_or_default()).await?;
     Ok(proxy::read(&octets).map_err(malformed)?.source)
-}
-
-/// Has the system throw away what waits for a client that does not read, rather than keep it for minutes.
-fn forget(stream: &TcpStream) {
-    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }

@@ -16,9 +16,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::proxy::{self, FrontEnds};
 use super::secondaries::{Came, Secondaries};
-use super::socket::{Batch, dont_fragment, want_destination};
+use super::socket::{Batch, Destination, dont_fragment, want_destination};
 use super::tally::{Event, Tally};
 use crate::answer::{Peer, Response, Transport, Worker, answer};
+use crate::moment::Moment;
 use crate::observe::{Ends, Tap};
 use crate::snapshot::Snapshot;
 use crate::system::Clock;
@@ -112,8 +113,8 @@ pub fn serve(
     (stop, pulse): (&AtomicBool, &Pulse),
 ) {
     let server = socket.local_addr().unwrap_or(NOWHERE);
-    let Around { clock, fronts, secondaries, tally } = around;
-    let fronts = (!fronts.is_empty()).then_some(&**fronts);
+    let Around { clock, tally, .. } = around;
+    let fronts = (!around.fronts.is_empty()).then_some(&*around.fronts);
     let mut snapshots = Cache::new(snapshots);
     let mut batch = Batch::new();
     let mut last = 0;
@@ -139,45 +140,9 @@ pub fn serve(
                 continue;
             }
         };
-        let now = clock.now();
-        let sent = batch.exchange(socket, count, |peer, destination, request, octets| {
-            let (mut address, mut client_port, mut request) = (peer.ip(), Some(peer.port()), request);
-            if let Some(fronts) = fronts {
-                match behind(fronts, address, request) {
-                    Some((client, query)) => {
-                        client_port = client_port.filter(|_| client == address);
-                        (address, request) = (client, query);
-                    }
-                    None => {
-                        tally.count(Event::ProxyMalformed);
-                        return 0;
-                    }
-                }
-            }
-            let peer = Peer { address, transport: Transport::Udp };
-            let came = secondaries.receive(snapshot, (peer, tally), request, |unsigned| {
-                let mut response = Response::new(&mut *octets);
-                let outcome = answer(snapshot, &mut worker, peer, now, unsigned, &mut response);
-                (response.octets().to_vec(), outcome)
-            });
-            let ends = || {
-                let asked = destination.ip().unwrap_or_else(|| server.ip());
-                Ends { client_port, server: SocketAddr::new(asked, server.port()) }
-            };
-            if let Some(came) = came {
-                let length = put(came, octets);
-                if tap.is_due() {
-                    tap.note((peer, ends()), now, request, octets.get(..length).unwrap_or_default());
-                }
-                return length;
-            }
-            let mut response = Response::new(octets);
-            if tap.is_due() {
-                tap.answer(snapshot, &mut worker, (peer, ends()), now, request, &mut response);
-            } else {
-                answer(snapshot, &mut worker, peer, now, request, &mut response);
-            }
-            response.octets().len()
+        let mut turn = Turn { snapshot, now: clock.now(), worker: &mut worker, tap: &mut tap, fronts, around, server };
+        let sent = batch.exchange(socket, count, |from, destination, request, octets| {
+            turn.answer(from, destination, request, octets)
         });
         if sent.cut > 0 {
             tally.add(Event::Fragmenting, sent.cut);
@@ -188,12 +153,78 @@ pub fn serve(
     }
 }
 
+/// What a worker answers one batch with.
+struct Turn<'t> {
+    snapshot: &'t Snapshot,
+    now: Moment,
+    worker: &'t mut Worker,
+    tap: &'t mut Tap,
+    /// Where there are any.
+    fronts: Option<&'t FrontEnds>,
+    around: &'t Around,
+    /// Where the socket is bound.
+    server: SocketAddr,
+}
+
+impl Turn<'_> {
+    /// Answers what came from `from` to `destination` into `octets`: how many of them are to be sent.
+    #[inline]
+    fn answer(&mut self, from: SocketAddr, destination: Destination<'_>, request: &[u8], octets: &mut [u8]) -> usize {
+        let Self { snapshot, now, worker, tap, fronts, around, server } = self;
+        let (snapshot, now, Around { secondaries, tally, .. }) = (*snapshot, *now, *around);
+        let (mut address, mut client_port, mut request) = (from.ip(), Some(from.port()), request);
+        if let Some(fronts) = fronts {
+            match behind(fronts, address, request) {
+                Some((client, query)) => {
+                    client_port = client_port.filter(|_| client == address);
+                    (address, request) = (client, query);
+                }
+                None => {
+                    tally.count(Event::ProxyMalformed);
+                    return 0;
+                }
+            }
+        }
+        let peer = Peer { address, transport: Transport::Udp };
+        let came = secondaries.receive(snapshot, (peer, tally), request, |unsigned| {
+            let mut response = Response::new(&mut *octets);
+            answer(snapshot, worker, peer, now, unsigned, &mut response);
+            response.octets().to_vec()
+        });
+        let ends = || {
+            let asked = destination.ip().unwrap_or_else(|| server.ip());
+            Ends { client_port, server: SocketAddr::new(asked, server.port()) }
+        };
+        if let Some(came) = came {
+            let reply = match came {
+                Came::Signed(reply) => reply,
+                Came::Reply(mut reply) => {
+                    worker.withhold(peer, now, &mut reply);
+                    reply
+                }
+                // By datagrams nothing is transferred.
+                Came::Transfer(_) => Vec::new(),
+            };
+            let length = put(&reply, octets);
+            if tap.is_due() {
+                tap.note((peer, ends()), now, request, octets.get(..length).unwrap_or_default());
+            }
+            return length;
+        }
+        let mut response = Response::new(octets);
+        if tap.is_due() {
+            tap.answer(snapshot, worker, (peer, ends()), now, request, &mut response);
+        } else {
+            answer(snapshot, worker, peer, now, request, &mut response);
+        }
+        response.octets().len()
+    }
+}
+
 /// Puts a reply into `octets`, and says how long it is.
-fn put(came: Came, octets: &mut [u8]) -> usize {
-    // By datagrams nothing is transferred.
-    let Came::Reply(reply, _) = came else { return 0 };
+fn put(reply: &[u8], octets: &mut [u8]) -> usize {
     let Some(target) = octets.get_mut(..reply.len()) else { return 0 };
-    target.copy_from_slice(&reply);
+    target.copy_from_slice(reply);
     reply.len()
 }
 

@@ -16,10 +16,10 @@ pub struct Edns<'a> {
     pub version: u8,
     /// DNSSEC OK (RFC 3225); echoed. Every other flag is ignored (RFC 6891 §6.1.4).
     pub dnssec_ok: bool,
-    /// Whether any option is there that is named below.
-    pub has_options: bool,
     /// The data of the client subnet option, as it came; the first, if there are several.
     pub ecs: Option<&'a [u8]>,
+    /// Whether any option is there that is named below.
+    pub has_others: bool,
     /// The data of the cookie option, as it came; the first, if there are several (RFC 7873 §5.2).
     pub cookie: Option<&'a [u8]>,
     /// Whether the server's identifier is asked for.
@@ -53,14 +53,17 @@ impl<'a> Edns<'a> {
         let mut walk = options(rdata);
         for (code, data) in &mut walk {
             match code {
-                ECS if edns.ecs.is_none() => edns.ecs = Some(data),
+                ECS => {
+                    edns.ecs = edns.ecs.or(Some(data));
+                    continue;
+                }
                 COOKIE if edns.cookie.is_none() => edns.cookie = Some(data),
                 NSID => edns.wants_nsid = true,
                 KEEPALIVE => edns.wants_keepalive = true,
                 PADDING => edns.pads = true,
                 _ => continue,
             }
-            edns.has_options = true;
+            edns.has_others = true;
         }
         walk.is_done().then_some(edns)
     }

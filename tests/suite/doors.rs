@@ -408,6 +408,31 @@ fn who_never_reads_holds_little() {
     house.await_event(Event::SlowToRead, 1);
 }
 
+/// By HTTPS as well, and the system forgets what waits for it, rather than send that for minutes more.
+#[test]
+fn who_never_reads_by_https_is_reset() {
+    // Idle for long enough that the requests are there before, on a machine that is held up.
+    let limits = Limits { idle: Duration::from_secs(3), send: Duration::from_millis(500), ..patient() };
+    let house = House::open(limits);
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(4_096).expect("a size");
+    socket.connect_timeout(&house.at(HTTPS).into(), PATIENCE).expect("a connection");
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time");
+    let mut stream = encrypt(stream, house.trusted(), &["http/1.1"]);
+    let query = request("large.example.com. TXT");
+    let head = format!(
+        "POST /dns-query HTTP/1.1\r\nhost: {HOST}\r\ncontent-type: application/dns-message\r\ncontent-length: {}\r\n\r\n",
+        query.len()
+    );
+    // 60 KB each: more than both systems hold.
+    let asked = [head.as_bytes(), &query].concat().repeat(40);
+    stream.write_all(&asked).expect("sent");
+    house.await_event(Event::SlowToRead, 1);
+    let rest = io::copy(stream.get_mut(), &mut io::sink());
+    assert_eq!(rest.expect_err("no end in order").kind(), io::ErrorKind::ConnectionReset);
+}
+
 #[test]
 fn garbage_ends_a_connection_after_the_answers_before_it() {
     let house = House::open(patient());
@@ -467,6 +492,18 @@ fn a_client_has_so_many_connections() {
         stream.write_all(&framed(2, "www.example.com. A")).ok()?;
         next(&mut stream).ok()
     });
+}
+
+#[test]
+fn who_finds_no_place_is_refused_once() {
+    // Whoever owes a header waits for it elsewhere than at the gate, so that nobody can be told to make room: there is
+    // one place, and 64 more for those who come while others leave.
+    let house = House::open_behind(Limits { connections: 1, ..patient() }, &["127.0.0.0/8"]);
+    let _held: Vec<_> = (0..65).map(|_| connect(house.at(PLAIN))).collect();
+    for _ in 0..10 {
+        assert!(has_ended(&mut connect(house.at(PLAIN))));
+    }
+    assert_eq!((house.tally.of(Event::Accepted), house.tally.of(Event::RefusedFull)), (65, 10));
 }
 
 /// Connections from as many networks as there are numbers, so that no client's own limit is met.
@@ -692,4 +729,46 @@ fn https_is_spoken_by_its_rules() {
     refused(ask("POST /dns-query", media, &vec![0; 70_000]), 413);
     refused(ask("POST /dns-query", media, &[1, 2, 3]), 400);
     house.await_event(Event::HttpRefused, 7);
+}
+
+/// Asks once over a connection that stays, in HTTP/1.1, and takes the answer.
+fn asks_over(stream: &mut impl Wire) -> io::Result<()> {
+    write!(stream, "GET /dns-query?dns=AAABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB HTTP/1.1\r\nhost: {HOST}\r\n\r\n")?;
+    let (mut head, mut octet) = (Vec::new(), [0; 1]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut octet)?;
+        head.extend(octet);
+    }
+    let head = String::from_utf8_lossy(&head).to_lowercase();
+    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.parse().ok());
+    stream.read_exact(&mut vec![0; length.expect("a length")])
+}
+
+#[test]
+fn who_has_just_asked_by_https_is_not_the_first_to_go() {
+    let house = House::open(Limits { connections: 2, ..patient() });
+    let mut streams = [(), ()].map(|()| {
+        let mut stream = encrypt(connect(house.at(HTTPS)), house.trusted(), &["http/1.1"]);
+        asks_over(&mut stream).expect("an answer");
+        stream
+    });
+    let [older, younger] = &mut streams;
+    asks_over(older).expect("an answer");
+    let _third = connect(house.at(PLAIN));
+    assert!(has_ended(younger), "it has asked nothing for longer");
+    asks_over(older).expect("an answer");
+    assert_eq!(house.tally.of(Event::MadeRoom), 1);
+}
+
+#[test]
+fn a_connection_by_https_has_so_many_queries() {
+    // Found at once, long before anybody is idle.
+    let idle = Duration::from_secs(3_600);
+    let house = House::open(Limits { queries_per_connection: 3, idle, ..patient() });
+    let mut stream = encrypt(connect(house.at(HTTPS)), house.trusted(), &["http/1.1"]);
+    for _ in 0..3 {
+        asks_over(&mut stream).expect("an answer");
+    }
+    house.await_event(Event::QueriesSpent, 1);
+    assert!(has_ended(&mut stream));
 }

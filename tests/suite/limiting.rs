@@ -1,13 +1,22 @@
 //! What a forged source gets by UDP: so much and no more, nothing big, and whoever shows where it is gets everything.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bellwether::answer::rate::RateLimits;
-use bellwether::answer::{Counters, Outcome, Reason, Transport, Worker};
+use bellwether::answer::{Counters, Outcome, Peer, Reason, Transport, Worker};
+use bellwether::geo::Network;
 use bellwether::health::Board;
-use bellwether::snapshot::{Identity, RowLimits};
+use bellwether::moment::Moment;
+use bellwether::observe::Tap;
+use bellwether::snapshot::{Identity, RowLimits, Snapshot};
+use bellwether::system::Clock;
+use bellwether::transfer::{Grant, Grants};
+use bellwether::transport::secondaries::Secondaries;
+use bellwether::transport::udp;
 use bellwether::wire::cookie::{Secret, Secrets};
 use bellwether::wire::header::Rcode;
 use bellwether::wire::rtype::Rtype;
@@ -15,6 +24,7 @@ use bellwether::wire::rtype::Rtype;
 use crate::answers::{lines, request};
 use crate::counting::count;
 use crate::served::{Desk, Words, query, query_with_ecs, served, subnet};
+use crate::support::{self, PATIENCE};
 
 /// One name that is balanced, one of each other kind, a text of 600 octets, and a second zone.
 fn desk(limits: &RateLimits) -> (Desk, Arc<Counters>) {
@@ -268,4 +278,93 @@ fn limits_allocate_nothing() {
     assert_eq!(count(), before);
     let (outcome, _) = desk.ask(Transport::Udp, &query("web.example.com.", Rtype::A.0, None));
     assert!(matches!(outcome, Outcome::Dropped(Reason::RateLimited) | Outcome::Answered(Rcode::NoError)));
+}
+
+/// What `answer` did not make is counted, too: among the errors of its network.
+#[test]
+fn replies_that_others_made_are_errors_by_their_count() {
+    let reply = [&[1, 2, 0x80, 5, 0, 1, 0, 0, 0, 0, 0, 1][..], &[7; 40]].concat();
+    let check = |slip: u8, source: &str, transport: Transport, expected: [usize; 3]| {
+        let (mut desk, counters) = desk(&RateLimits { slip, ..ten() });
+        let peer = Peer { address: address(source), transport };
+        let sent: Vec<Vec<u8>> = std::iter::repeat_with(|| {
+            let mut sent = reply.clone();
+            desk.worker.withhold(peer, Moment::START, &mut sent);
+            sent
+        })
+        .take(20)
+        .collect();
+        let whole = sent.iter().filter(|sent| **sent == reply).count();
+        let cut = sent.iter().filter(|sent| sent[..] == [1, 2, 0x82, 5, 0, 0, 0, 0, 0, 0, 0, 0]).count();
+        let nothing = sent.iter().filter(|sent| sent.is_empty()).count();
+        assert_eq!([whole, cut, nothing], expected, "slip {slip}, {source} by {transport:?}");
+        assert_eq!(counted(&counters, "dropped-rate-limited"), nothing as u64);
+    };
+    check(0, "192.0.2.1", Transport::Udp, [10, 0, 10]);
+    check(1, "192.0.2.1", Transport::Udp, [10, 10, 0]);
+    check(0, "192.0.2.1", Transport::Tcp, [20, 0, 0]);
+    check(0, "127.0.0.1", Transport::Udp, [20, 0, 0]);
+    // With the errors that `answer` makes.
+    let (mut desk, _) = desk(&ten());
+    assert_eq!(answered(&mut desk, Transport::Udp, |_| request("www.example.net. A")), 10);
+    let mut sent = reply.clone();
+    desk.worker.withhold(Peer { address: desk.source, transport: Transport::Udp }, Moment::START, &mut sent);
+    assert!(sent.is_empty());
+}
+
+/// Stops a worker whatever becomes of its test.
+struct Stopping<'s>(&'s AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Requests at once, which all fit into what a worker's socket holds.
+const REQUESTS: u64 = 100;
+
+/// By a socket: nobody gets more of a server that has secondaries, by asking as they do.
+#[test]
+fn requests_for_zones_have_no_way_past_the_limit() {
+    let own = support::address::own_ip();
+    let socket = udp::bind(SocketAddr::new(own.into(), 5300)).expect("an address of its own");
+    let counters = Arc::new(Counters::default());
+    let limits = RateLimits { exempt: [].into(), ..ten() };
+    let worker = Worker::new(Arc::clone(&counters), 1).limited(&limits, 1, 2);
+    let network = Network::parse("192.0.2.0/24").expect("a network");
+    let grants = Grants { grants: [Grant { network, key: None }].into(), ..Grants::default() };
+    let around = udp::Around {
+        clock: Clock::new(),
+        fronts: Arc::default(),
+        secondaries: Arc::new(Secondaries::new(grants)),
+        tally: Arc::default(),
+    };
+    let zone = "$TTL 300\n@ IN SOA ns h 1 2 3 4 60\n@ NS ns\nns A 192.0.2.53\n";
+    let words = Words { apex: "example.com", zone, ..Words::default() };
+    let snapshot = Snapshot::new(1, vec![served(words, &Board::new())]);
+    let (stop, pulse) = (AtomicBool::new(false), udp::Pulse::default());
+    std::thread::scope(|scope| {
+        let _stopping = Stopping(&stop);
+        let snapshots = Arc::new(ArcSwap::from_pointee(snapshot));
+        scope.spawn(|| udp::serve(&socket, snapshots, (worker, Tap::default()), &around, (&stop, &pulse)));
+        let client = UdpSocket::bind((own, 0)).expect("a socket");
+        client.set_read_timeout(Some(PATIENCE)).expect("a time");
+        client.connect((own, 5300)).expect("an address");
+        // Few enough to wait for the worker all at once; one thread answers them in order.
+        for _ in 0..REQUESTS {
+            client.send(&request("example.com. IXFR edns")).expect("sent");
+        }
+        client.send(&request("ns.example.com. A")).expect("sent");
+        let mut octets = [0; 1_500];
+        let codes = std::iter::from_fn(|| {
+            client.recv(&mut octets).expect("an answer");
+            let code = octets[3] & 0x0f;
+            (code != 0).then_some(code)
+        });
+        let replies = codes.inspect(|&code| assert_eq!(code, 5, "REFUSED")).count() as u64;
+        // A machine that needs seconds for it grants more.
+        assert!((10..REQUESTS).contains(&replies), "{replies} replies");
+        assert_eq!(counted(&counters, "dropped-rate-limited"), REQUESTS - replies);
+    });
 }

@@ -9,6 +9,7 @@ use bellwether::health::{Board, Health, ProbeId};
 use bellwether::moment::Moment;
 use bellwether::observe::{Depth, Ends, Heard, Outlet, Share, Tap, Volume, reason, tap};
 use bellwether::snapshot::Snapshot;
+use bellwether::ttl::Horizon;
 use bellwether::wire::rtype::Rtype;
 
 use crate::counting::count;
@@ -248,6 +249,19 @@ fn the_reason_is_that_of_the_answer() {
              ttl=12 ttl-why=forming"
         ),
     );
+    // Probes are late, and on time again.
+    let horizon = Arc::new(Horizon::default());
+    horizon.set(Moment::START);
+    overheard.desk.snapshot = overheard.desk.snapshot.clone().within(Arc::clone(&horizon));
+    degraded(
+        &mut overheard,
+        "kept",
+        &format!(
+            "name=kept.example.com pool=vir policy=round-robin why=turn:2/2 endpoint=198.51.100.2 {resolver} scope=0 \
+             ttl=5 ttl-why=stale"
+        ),
+    );
+    horizon.set(Moment::NEVER);
     overheard.desk.turn(&mut board, &[(3, Health::DOWN), (4, Health::DOWN)]);
     assert_eq!(board.get(ProbeId(4)).map(|health| health.alive), Some(false));
     degraded(

@@ -10,7 +10,7 @@ use bytes::{Buf as _, Bytes};
 use hickory_proto::op::Message;
 use http::{Request, Response};
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, VarInt};
+use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, TransportConfig, VarInt};
 use tokio::time::timeout;
 
 use crate::answers::request;
@@ -19,11 +19,23 @@ use crate::support::PATIENCE;
 
 /// A connection that speaks `protocol`, and its endpoint, which must live as long.
 async fn connect(house: &House, port: u16, protocol: &str) -> Result<(Endpoint, Connection), ConnectionError> {
+    connect_granting(house, port, protocol, TransportConfig::default()).await
+}
+
+/// As [`connect`], with what `transport` grants to the server.
+async fn connect_granting(
+    house: &House,
+    port: u16,
+    protocol: &str,
+    transport: TransportConfig,
+) -> Result<(Endpoint, Connection), ConnectionError> {
     let mut tls = house.trusted();
     tls.alpn_protocols = vec![protocol.as_bytes().to_vec()];
     let crypto = QuicClientConfig::try_from(tls).expect("TLS 1.3");
     let endpoint = Endpoint::client(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)).expect("a socket");
-    let connecting = endpoint.connect_with(ClientConfig::new(Arc::new(crypto)), house.at(port), "ns1.example.com");
+    let mut config = ClientConfig::new(Arc::new(crypto));
+    config.transport_config(Arc::new(transport));
+    let connecting = endpoint.connect_with(config, house.at(port), "ns1.example.com");
     let connection = timeout(PATIENCE, connecting.expect("a connection")).await.expect("a handshake")?;
     Ok((endpoint, connection))
 }
@@ -87,14 +99,24 @@ async fn what_is_no_query_ends_the_connection() {
     let mut response = good.clone();
     response[4] |= 0x80;
     let twice = [&good[..], &good].concat();
-    let cases = [&with_id[..], &response, &twice, &good[..20], &[], &[0], &vec![0; 66_000]];
+    // The OPT record is the last, and its last two octets say how much follows: an option of code 11 without data.
+    let mut kept = framed("www.example.com. A edns");
+    let at = kept.len() - 2;
+    kept[at..].copy_from_slice(&[0, 4]);
+    kept.extend([0, 11, 0, 0]);
+    kept[1] += 4;
+    let cases = [&with_id[..], &response, &twice, &kept, &good[..20], &[], &[0], &vec![0; 66_000]];
     for bad in cases {
         let (_endpoint, connection) = connect(&house, TLS, "doq").await.expect("a connection");
         assert_eq!(exchange(&connection, bad).await, None, "{} octets", bad.len());
         // DOQ_PROTOCOL_ERROR (RFC 9250 §8.4).
         assert_eq!(closed_with(&connection).await, Some(VarInt::from_u32(2)), "{} octets", bad.len());
     }
-    assert_eq!(house.tally.of(Event::Garbage), cases.len() as u64);
+    let (_endpoint, connection) = connect(&house, TLS, "doq").await.expect("a connection");
+    let mut one_way = connection.open_uni().await.expect("a stream");
+    one_way.write_all(&good).await.expect("sent");
+    assert_eq!(closed_with(&connection).await, Some(VarInt::from_u32(2)), "a stream of one way");
+    assert_eq!(house.tally.of(Event::Garbage), cases.len() as u64 + 1);
     house.leave().await;
 }
 
@@ -158,5 +180,29 @@ async fn https_goes_by_http_3() {
     }
     assert_eq!(ask(&house, get("/"), Bytes::new()).await.0.status(), 404);
     assert_eq!(ask(&house, get("/dns-query?dns=AAAB"), Bytes::new()).await.0.status(), 400);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn who_grants_no_room_for_http_3_is_let_go() {
+    // Long enough for a handshake, and for a PING to come in time, on a machine that is held up.
+    let short = Duration::from_secs(2);
+    let house = House::open(Limits { idle: short, receive: short, send: short, ..patient() });
+    // As many streams and as many octets of each, from too few for the settings to too few for the end: each client
+    // says that it is there, so that QUIC itself never ends it.
+    let grants = [(0, 1_000), (1, 1_000), (3, 0)].into_iter().chain((4..64).step_by(3).map(|octets| (3, octets)));
+    let mut clients = Vec::new();
+    for (streams, octets) in grants {
+        let mut transport = TransportConfig::default();
+        transport
+            .max_concurrent_uni_streams(VarInt::from_u32(streams))
+            .stream_receive_window(VarInt::from_u32(octets))
+            .keep_alive_interval(Some(Duration::from_millis(50)));
+        clients.push(connect_granting(&house, HTTPS, "h3", transport).await.expect("a connection"));
+    }
+    for (_endpoint, connection) in &clients {
+        assert!(closed_with(connection).await.is_some(), "the server ends it");
+    }
+    assert!(house.tally.of(Event::SlowToSend) >= 3);
     house.leave().await;
 }

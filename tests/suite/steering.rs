@@ -21,6 +21,7 @@ $TTL 300
 ns1   A   192.0.2.53
 mixed TXT \"text\"
 mixed MX  10 ns1
+mixed HTTPS 1 . alpn=h2
 ",
     // Probes are numbered as the endpoints stand here: 0 to 3 are the first pool's.
     pools: "
@@ -30,7 +31,7 @@ shares weighted   192.0.2.1*4 192.0.2.2*3 192.0.2.3*2 192.0.2.4*1
 ",
     names: "
 @      mixed  1    5 30 serve-all
-mixed  mixed  each 5 30 serve-all
+mixed  mixed  each 5 30 serve-all hints
 two    mixed  2    5 30 serve-all
 six    six    1    5 30 serve-all
 shares shares 1    5 30 serve-all
@@ -110,27 +111,30 @@ fn when_all_are_down_the_name_says_what() {
     check(&mut desk, "none.example.com. A", &["NoError aa", "an none.example.com. 30 A 192.0.2.10"]);
 }
 
-/// DESIGN's promise in one answer: the TTL is the time left until the soonest change, within the range.
+/// Neither with addresses nor with the hints of a service record.
 #[test]
 fn nothing_is_promised_beyond_the_horizon() {
     let mut desk = Desk::new(vec![served(WORDS, &Board::new())]);
     let horizon = Arc::new(Horizon::default());
     desk.snapshot = desk.snapshot.clone().within(Arc::clone(&horizon));
     desk.now = Moment::START + Duration::from_secs(100);
-    let mut check = |at: Moment, name: &str, expected: u32| {
+    let mut check = |at: Moment, name: &str, rtype: &str, expected: u32| {
         horizon.set(at);
-        let request = request(&format!("{name}.example.com. A"));
+        let request = request(&format!("{name}.example.com. {rtype}"));
         let (_, response) = desk.ask(Transport::Udp, &request);
         let lines = lines(&request, response);
-        assert!(lines[1].contains(&format!(" {expected} A ")), "{at:?}: {lines:?}");
+        assert!(lines[1].contains(&format!(" {expected} {rtype} ")), "{at:?}: {lines:?}");
     };
-    check(Moment::NEVER, "mixed", 30);
-    check(Moment::START, "mixed", 5);
-    check(Moment::START + Duration::from_secs(112), "mixed", 12);
-    check(Moment::START, "ns1", 300);
-    check(Moment::NEVER, "mixed", 30);
+    for rtype in ["A", "AAAA", "HTTPS"] {
+        check(Moment::NEVER, "mixed", rtype, 30);
+        check(Moment::START, "mixed", rtype, 5);
+        check(Moment::START + Duration::from_secs(112), "mixed", rtype, 12);
+        check(Moment::NEVER, "mixed", rtype, 30);
+    }
+    check(Moment::START, "ns1", "A", 300);
 }
 
+/// DESIGN's promise in one answer: the TTL is the time left until the soonest change, within the range.
 #[test]
 fn the_ttl_runs_down_to_the_soonest_flip() {
     let second = Duration::from_secs(1);

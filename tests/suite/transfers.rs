@@ -2,6 +2,7 @@
 //! answers read by hickory-proto and by the client's side of `domain`'s TSIG.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::net::{IpAddr, UdpSocket};
 
 use bellwether::answer::Transport;
@@ -128,7 +129,7 @@ fn ask_by(
     match grants.receive(snapshot, (peer, carrier), octets, NOW) {
         Received::Ordinary => Err("ordinary"),
         Received::Signed(..) => Err("signed"),
-        Received::Transfer(transfer) => Ok(transfer.collect()),
+        Received::Transfer(mut transfer) => Ok(iter::from_fn(|| transfer.message(NOW)).collect()),
         Received::Reply(reply, Verdict::Told) => Ok(vec![reply]),
         Received::Reply(reply, verdict) => {
             let reply = Message::from_vec(&reply).expect("a message");
@@ -137,6 +138,7 @@ fn ask_by(
                 (Verdict::BadSignature, ResponseCode::NotAuth) => "bad signature",
                 (Verdict::Denied, ResponseCode::NotAuth) => "not ours",
                 (Verdict::Denied, ResponseCode::Refused) => "refused",
+                (Verdict::Denied, ResponseCode::ServFail) => "not ready",
                 other => panic!("{other:?}"),
             })
         }
@@ -202,6 +204,9 @@ fn who_may_have_it() {
     check(&[("192.0.2.0/24", true)], "192.0.2.1", "example.org", Err("refused"));
     let soa = request("example.org", Rtype::SOA, None).finish();
     assert_eq!(ask(&snapshot(), &grants(&[]), "192.0.2.1", &soa), Err("no concern"));
+    let axfr = request("example.org", Rtype::AXFR, None).finish();
+    let nothing_yet = Snapshot::new(0, Vec::new());
+    assert_eq!(ask(&nothing_yet, &grants(&[("192.0.2.0/24", false)]), "192.0.2.1", &axfr), Err("not ready"));
 }
 
 #[test]
@@ -218,6 +223,47 @@ fn a_signed_transfer_verifies_message_by_message() {
         sequence.answer(&mut message, Time48::from_u64(NOW + 1)).expect("a good signature");
     }
     sequence.done().expect("the last is signed");
+}
+
+/// A zone that is taken for longer than a signature is good for: each message is signed when it is sent.
+#[test]
+fn a_transfer_may_take_longer_than_a_signature_is_good_for() {
+    let (snapshot, grants) = (large(), grants(&[("0.0.0.0/0", true)]));
+    let mut message = request("example.org", Rtype::AXFR, None);
+    let mut sequence = ClientSequence::request(clients_key(SECRET), &mut message, Time48::from_u64(NOW)).expect("room");
+    let peer = "192.0.2.1".parse().expect("an address");
+    let received = grants.receive(&snapshot, (peer, Carrier::Stream), &message.finish(), NOW);
+    let Received::Transfer(mut transfer) = received else { panic!("no transfer") };
+    let mut now = NOW;
+    while let Some(message) = transfer.message(now) {
+        let mut message = DomainMessage::from_octets(message).expect("a message");
+        sequence.answer(&mut message, Time48::from_u64(now)).expect("a good signature");
+        now += 301;
+    }
+    sequence.done().expect("the last is signed");
+    assert!(now > NOW + 1_200 && transfer.is_complete());
+}
+
+#[test]
+fn a_transfer_has_an_opt_record_where_its_request_has() {
+    let all = grants(&[("0.0.0.0/0", false)]);
+    let check = |carrier: Carrier, qtype: Rtype, has_opt: bool| {
+        let mut message = request("example.org", qtype, None);
+        if has_opt {
+            message.opt(|_| Ok(())).expect("room");
+        }
+        let messages = ask_by(carrier, &large(), &all, "192.0.2.1", &message.finish()).expect("granted");
+        let opts = messages.iter().map(|octets| DomainMessage::from_octets(&octets[..]).expect("a message"));
+        let payloads: Vec<_> = opts.map(|message| message.opt().map(|opt| opt.udp_payload_size())).collect();
+        // RFC 5936 §2.2.5: in the first message, and in others it need not be.
+        assert_eq!(payloads[0], has_opt.then_some(1_232), "{carrier:?} {qtype}");
+        assert!(payloads[1..].iter().all(Option::is_none) && messages.iter().all(|message| message.len() <= 65_535));
+    };
+    for has_opt in [true, false] {
+        check(Carrier::Stream, Rtype::AXFR, has_opt);
+        check(Carrier::Stream, Rtype::IXFR, has_opt);
+        check(Carrier::Datagram, Rtype::IXFR, has_opt);
+    }
 }
 
 #[test]
@@ -263,7 +309,7 @@ fn an_ordinary_answer_is_signed_too() {
     assert!(!is_signed(&plain));
     let mut desk = Desk::new(vec![zone()]);
     let (_, response) = desk.ask(Transport::Udp, &plain);
-    let signed = signer.sign(response, 512);
+    let signed = signer.sign(response, 512, NOW);
     assert!(signed.len() <= 512);
     let mut signed = DomainMessage::from_octets(signed).expect("a message");
     client.answer(&mut signed, Time48::from_u64(NOW)).expect("a good signature");
@@ -290,7 +336,7 @@ fn a_signed_answer_without_room_is_cut() {
     let mut desk = Desk::new(vec![served]);
     let (_, response) = desk.ask(Transport::Udp, &plain);
     assert!(response.len() > 1_100, "{}", response.len());
-    let signed = signer.sign(response, 1_232);
+    let signed = signer.sign(response, 1_232, NOW);
     let mut signed = DomainMessage::from_octets(signed).expect("a message");
     client.answer(&mut signed, Time48::from_u64(NOW)).expect("a good signature");
     assert_eq!((signed.header_counts().ancount(), signed.header().tc()), (0, true));

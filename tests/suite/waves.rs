@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::IpAddr;
+use std::thread;
+use std::time::Duration;
 
 use hickory_proto::rr::RecordType;
 
@@ -44,4 +46,29 @@ fn a_wave_is_held_said_aloud_and_over() {
     await_some("that nothing is left", || given(&client).is_empty().then_some(()));
     all.iter().for_each(|endpoint| endpoint.turn(true));
     await_some("all of them", || (given(&client) == ips(&all)).then_some(()));
+}
+
+/// Our own way to them failed: they come back as they were, though nothing that had died comes back without an operator.
+#[test]
+fn who_recovers_within_the_hold_waits_for_nobody() {
+    let endpoints: Vec<Endpoint> = (0..6).map(|_| Endpoint::start(true)).collect();
+    let all: Vec<&Endpoint> = endpoints.iter().collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("bellwether.toml");
+    fs::write(&config, "[health]\nwave-hold = \"2m\"").expect("a server file");
+    let timing = format!("{TIMING}\nfailback = \"manual\"");
+    let text = policy(&timing, ips(&all), &NAMES.replace("30s", "5m"));
+    let mut server = Launch::new().file("example.com.toml", &text).config_file(&config).start();
+    let client = server.client();
+    assert_eq!(given(&client), ips(&all));
+
+    all.iter().for_each(|endpoint| endpoint.turn(false));
+    server.process.await_line(0, "that many failed", |line| line.contains("IPv4 endpoints failed at once"));
+    await_some("six deaths", || (server.process.log().matches("→ down").count() == 6).then_some(()));
+    // Real time: a death is in the log just before it is entered, and nothing outside tells when that is.
+    thread::sleep(Duration::from_secs(1));
+    all.iter().for_each(|endpoint| endpoint.turn(true));
+    await_some("six returns", || (server.process.log().matches("→ up").count() == 6).then_some(()));
+    assert!(!server.process.log().contains("awaits its release"), "{}", server.process.log());
+    assert_eq!(given(&client), ips(&all));
 }

@@ -20,7 +20,7 @@ const PLAIN: Comeback =
 
 /// A condition that has been in `state` all the time.
 fn of(state: State) -> Condition {
-    Condition(Record { state, ..Record::default() })
+    Condition { record: Record { state, ..Record::default() }, lived: None }
 }
 
 /// The step after a result that is not too old.
@@ -33,7 +33,7 @@ fn step(
     random: u32,
 ) -> Step {
     let finding = if success { Finding::Success } else { Finding::Failure };
-    condition.step(timing, comeback, Probed { finding, start, end }, random).expect("a result that counts")
+    condition.step(timing, comeback, Probed { finding, start, end, held: false }, random).expect("a result that counts")
 }
 
 /// Results as letters, `+` and `-`, one probe a second that takes 100 ms; states as they read in logs.
@@ -52,7 +52,7 @@ fn told(timing: &Timing, comeback: &Comeback, results: &str) -> Vec<String> {
             Some(Verdict::Down) => " ↓",
             None => "",
         };
-        seen.push(format!("{}{turned}", step.condition.told(comeback, end)));
+        seen.push(format!("{}{turned}", step.condition.in_words(comeback, end)));
         condition = step.condition;
     }
     seen
@@ -229,7 +229,8 @@ fn only_what_awaits_its_release_is_released() {
     for state in [State::Unknown, State::Up, State::Down, State::Held, State::Recovering { successes: 1 }] {
         assert_eq!(of(state).release(at(5)), None, "{state}");
     }
-    let awaiting = Condition(Record { state: State::Awaiting, since: at(1), judged: at(3), deaths: 1 });
+    let record = Record { state: State::Awaiting, since: at(1), judged: at(3), deaths: 1 };
+    let awaiting = Condition { record, lived: None };
     assert_eq!(awaiting.health(&timing, &comeback, at(9), at(4)), Health::DOWN);
     let released = awaiting.release(at(5)).expect("it waits");
     assert_eq!(released.record(), Record { state: State::Up, since: at(5), judged: at(3), deaths: 1 });
@@ -241,7 +242,8 @@ fn only_what_awaits_its_release_is_released() {
 #[test]
 fn a_held_one_is_probed_at_its_holds_end() {
     let comeback = Comeback { hold_down: HoldDown { first: MS(60_000), ..HoldDown::default() }, ..PLAIN };
-    let down = Condition(Record { state: State::Recovering { successes: 1 }, since: at(0), judged: at(0), deaths: 2 });
+    let record = Record { state: State::Recovering { successes: 1 }, since: at(0), judged: at(0), deaths: 2 };
+    let down = Condition { record, lived: None };
     let check = |start: u64, state: State, next: u64, flip: u64| {
         let step = step(down, &Timing::default(), &comeback, true, (at(start), at(start)), 0);
         assert_eq!((step.condition.state(), step.next), (state, at(next)), "{start}");
@@ -312,4 +314,63 @@ fn states_are_read_back_from_their_words() {
         assert_eq!(State::of(state.word(), state.count()), Some(state));
     }
     assert_eq!(State::of("sideways", 1), None);
+}
+
+#[test]
+fn who_recovers_while_its_verdict_is_held_never_was_down() {
+    let hold_down = HoldDown { first: MS(50_000), most: MS(100_000), window: MS(600_000) };
+    let comeback = Comeback { hold_down, slow_start: MS(19_000), failback: Failback::Manual };
+    let timing = Timing { fall: 2, rise: 2, ..Timing::default() };
+    // It has died twice before, and is half-way through its slow start when the wave comes at 20 s.
+    let before = Record { state: State::Up, since: at(10_000), judged: at(19_000), deaths: 2 };
+    let check = |held: bool, results: &str, expected: (State, Option<Verdict>, u64, u8, u16)| {
+        let mut condition = Condition { record: before, lived: None };
+        let mut last = None;
+        for (start, result) in (20_000..).step_by(1_000).zip(results.chars()) {
+            let finding = if result == '+' { Finding::Success } else { Finding::Failure };
+            let probed = Probed { finding, start: at(start), end: at(start), held };
+            let step = condition.step(&timing, &comeback, probed, 0).expect("a result that counts");
+            condition = step.condition;
+            last = Some(step);
+        }
+        let Step { turned, health, .. } = last.expect("a step");
+        let Record { state, since, deaths, .. } = condition.record();
+        assert_eq!((state, turned, since, deaths, health.share.get()), {
+            let (state, turned, since, deaths, share) = expected;
+            (state, turned, at(since), deaths, share)
+        });
+    };
+    let recovering = State::Recovering { successes: 1 };
+    check(true, "--", (State::Down, Some(Verdict::Down), 21_000, 3, 1_000));
+    check(true, "--+", (recovering, None, 21_000, 3, 1_000));
+    // At 23 s, 13 of its 19 steps.
+    check(true, "--++", (State::Up, Some(Verdict::Up), 10_000, 2, 700));
+    check(false, "--++", (State::Held, None, 21_000, 3, 1_000));
+    // Another death of that life counts on as the first would have.
+    check(true, "--++--", (State::Down, Some(Verdict::Down), 25_000, 3, 1_000));
+}
+
+#[test]
+fn a_hold_that_begins_late_lets_up_what_waits() {
+    let comeback = Comeback { failback: Failback::Manual, ..PLAIN };
+    let timing = Timing { fall: 1, rise: 1, ..Timing::default() };
+    let mut condition = of(State::Up);
+    let mut seen = Vec::new();
+    for (start, finding, held) in [
+        (1, Finding::Failure, false),
+        (2, Finding::Success, false),
+        (3, Finding::Success, true),
+        (4, Finding::Failure, false),
+        (5, Finding::Success, false),
+    ] {
+        let probed = Probed { finding, start: at(start), end: at(start), held };
+        condition = condition.step(&timing, &comeback, probed, 0).expect("a result that counts").condition;
+        seen.push(condition.state());
+    }
+    assert_eq!(seen, [State::Down, State::Awaiting, State::Up, State::Down, State::Awaiting]);
+    let first = of(State::Unknown);
+    let probed = |finding, ms| Probed { finding, start: at(ms), end: at(ms), held: true };
+    let down = first.step(&timing, &comeback, probed(Finding::Failure, 1), 0).expect("a result that counts");
+    let well = down.condition.step(&timing, &comeback, probed(Finding::Success, 2), 0).expect("a result that counts");
+    assert_eq!(well.condition.state(), State::Awaiting, "it never lived");
 }

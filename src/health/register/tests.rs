@@ -294,6 +294,20 @@ fn monitors_of_one_endpoint_count_once_and_families_apart() {
 }
 
 #[test]
+fn who_probes_is_told_what_is_held_and_until_when() {
+    let mut run = Run::new(5, 4, WaveSettings::default());
+    "0s 1s 2s 0d"
+        .split(' ')
+        .for_each(|said| run.say(1_000, said[..1].parse().expect("a number"), said.as_bytes()[1].into()));
+    run.register.enter(ProbeId(1), Health::DOWN, None, at(2_000));
+    // As long as the promise allows, from each death on.
+    assert_eq!(run.register.settle(at(2_000), &mut run.board).held, [(ProbeId(1), at(6_000))]);
+    assert_eq!(run.register.settle(at(3_000), &mut run.board).held, []);
+    run.register.enter(ProbeId(0), Health::UP, None, at(3_000));
+    assert_eq!(run.register.settle(at(3_000), &mut run.board).held, [], "it is well again");
+}
+
+#[test]
 fn load_alone_is_told_apart() {
     let mut run = Run::new(2, 42, WaveSettings::default());
     let load = Some(super::super::Load { utilization: PerMille::new(100), trust: PerMille::new(50) });

@@ -132,7 +132,7 @@ impl Encoder {
     /// Puts the frames of one query behind `frames`: none, one or two.
     pub fn encode(&self, heard: &Heard<'_>, frames: &mut Frames) {
         if self.queries {
-            let query_message = kept(heard.request);
+            let query_message = field(heard.request);
             frames.push(&self.dnstap(None, Event { query_message, ..self.event(heard, AUTH_QUERY) }));
         }
         if self.responses && heard.head.response_octets > 0 {
@@ -142,7 +142,7 @@ impl Encoder {
                 query_zone: heard.head.zone.as_ref().map(|zone| zone.apex().as_wire().to_vec()),
                 response_time_sec: event.query_time_sec,
                 response_time_nsec: event.query_time_nsec,
-                response_message: kept(heard.response),
+                response_message: field(heard.response),
                 ..event
             };
             frames.push(&self.dnstap(extra, event));
@@ -179,7 +179,8 @@ impl Encoder {
     }
 }
 
-fn kept(octets: &[u8]) -> Option<Vec<u8>> {
+/// The octets of a message, if it was kept.
+fn field(octets: &[u8]) -> Option<Vec<u8>> {
     (!octets.is_empty()).then(|| octets.to_vec())
 }
 

@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -309,15 +309,25 @@ fn has_reader(stream: &UnixStream) -> bool {
 }
 
 /// Begins a file. One that is there already is moved aside.
+///
+/// # Errors
+/// As `open(2)`; what is there is no file: to open a FIFO waits for its reader, and a folder is not ours to move.
 fn create(path: &Path) -> io::Result<Open> {
+    let no_file = || io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
     match fs::metadata(path) {
+        Ok(old) if !old.is_file() => return Err(no_file()),
         Ok(old) if old.len() > Control::Start.frame().len() as u64 => fs::rename(path, aside(path, &old)?)?,
         _ => {}
     }
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
-    let start = Control::Start.frame();
+    // Without waiting, should something else have taken its place by now; to a file that means nothing.
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let opened = file.metadata()?;
+    if !opened.is_file() {
+        return Err(no_file());
+    }
+    let (start, inode) = (Control::Start.frame(), opened.ino());
     file.write_all(&start)?;
-    let inode = file.metadata()?.ino();
     Ok(Open::File { file, octets: start.len() as u64, inode })
 }
 
@@ -350,5 +360,31 @@ fn end(open: Open) -> io::Result<()> {
             stream.write_all(&Control::Stop.frame())?;
             await_control(&mut stream, Control::Finish)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_left_alone_and_holds_nobody_up() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [fifo, inner] = ["fifo", "inner"].map(|name| folder.path().join(name));
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status().expect("coreutils");
+        assert!(made.success());
+        fs::create_dir(&inner).expect("a folder");
+        for path in [&fifo, &inner] {
+            let stats = Arc::<Stats>::default();
+            let writer = Writer::start(Target::File(path.clone()), Arc::clone(&stats), Clock::new()).expect("a thread");
+            let (done, finished) = std::sync::mpsc::channel();
+            thread::spawn(move || {
+                writer.finish();
+                let _ = done.send(());
+            });
+            finished.recv_timeout(Duration::from_secs(60)).expect("an end, though nobody reads");
+            assert!(!stats.is_open());
+        }
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2, "nothing was moved");
     }
 }

@@ -8,7 +8,7 @@ use tokio::time;
 use super::*;
 use crate::health::{Comeback, Failback, HoldDown, Load, PerMille, STEP_PER_INTERVAL, Timing};
 use crate::probe::endpoint::{Endpoint, Reply, loopback};
-use crate::probe::{Failure, HttpProbe, Probe, Tally, TcpProbe};
+use crate::probe::{ExecProbe, Failure, HttpProbe, Probe, ProbeCounts, TcpProbe};
 
 /// Real time, so nothing here is judged by when it comes, only by what comes after what. The interval is long
 /// for a probe's sake: within it, even a machine that is held up for a second answers in time.
@@ -80,19 +80,25 @@ async fn a_death_and_a_return_are_found() {
 struct Watcher {
     endpoint: Endpoint,
     changes: Changes,
-    /// What was told last, and after how many probes.
-    last: (Option<Load>, usize),
+    ledger: Arc<Ledger>,
+    /// What was told last.
+    last: Option<Load>,
+    /// Probes that were over when each of the last two changes was read, the older first.
+    probes: [u64; 2],
 }
 
 impl Watcher {
-    /// The next load that is told, within what it may have moved by in as many probes.
+    /// The next load that is told, within what it may have moved by in as many probes: those since the last change but one
+    /// was read, since the last one was told after that. One that timed out moves it as well.
     async fn next(&mut self) -> Option<Load> {
         let change = next(&mut self.changes).await;
-        assert!(change.health.alive || self.last.0.is_none(), "{change:?}");
-        let probes = self.endpoint.seen().len();
-        let (load, most) = (change.health.load, STEP_PER_INTERVAL as usize * (probes - self.last.1) + 1);
+        assert!(change.health.alive || self.last.is_none(), "{change:?}");
+        let probes: u64 = self.ledger.reports().iter().map(|report| report.tally.probes).sum();
+        let [before, last] = self.probes;
+        self.probes = [last, probes];
+        let (load, most) = (change.health.load, STEP_PER_INTERVAL as usize * (probes - before) as usize + 1);
         let moved = |a: PerMille, b: PerMille| usize::from(a.get().abs_diff(b.get()));
-        match (self.last.0, load) {
+        match (self.last, load) {
             (Some(old), Some(new)) => {
                 assert!(moved(old.utilization, new.utilization) <= most, "{old:?} → {new:?} in {most}");
                 assert!(moved(old.trust, new.trust) <= most, "{old:?} → {new:?} in {most}");
@@ -101,7 +107,7 @@ impl Watcher {
             (None, Some(new)) => assert_eq!(new.trust.get(), STEP_PER_INTERVAL),
             (None, None) => {}
         }
-        self.last = (load, probes);
+        self.last = load;
         load
     }
 
@@ -124,7 +130,7 @@ async fn the_load_moves_within_bounds_and_goes_when_reports_stop() {
     let endpoint = Endpoint::plain(loopback(28), reporting("cpu_utilization=0.2")).await;
     let (mut prober, changes) = start();
     prober.watch(http(endpoint.address, timing), None);
-    let mut watcher = Watcher { endpoint, changes, last: (None, 0) };
+    let mut watcher = Watcher { endpoint, changes, ledger: prober.ledger(), last: None, probes: [0; 2] };
     let steady = watcher.until(|load| load.is_some_and(|load| load.trust.get() >= 150)).await;
     assert!(steady.iter().flatten().all(|load| load.utilization.get() == 200), "{steady:?}");
 
@@ -225,7 +231,7 @@ async fn a_restored_verdict_is_told_at_once_and_promises_nothing() {
     let silent = Endpoint::plain(loopback(29), Reply::Hang(String::new())).await;
     let (mut prober, mut changes) = start();
     let timing = Timing { interval: Duration::from_secs(3_600), timeout: Duration::from_secs(3_600), ..TIMING };
-    let tally = Tally { probes: 7, failures: 3, turns: 2 };
+    let tally = ProbeCounts { probes: 7, failures: 3, turns: 2 };
     let mut check = |state: State, timing: Timing, alive: bool| {
         let restored = Restored { state, since: 1_000, deaths: 0, tally };
         let probe = prober.watch(http(silent.address, timing), Some(restored));
@@ -260,7 +266,7 @@ async fn a_hold_and_a_slow_start_go_on_over_a_restart() {
     let now = prober.shared.clock.now();
     // What happened a minute before this process: its clock knows of it.
     let since = prober.shared.clock.unix_ms(now) - 60_000;
-    let restored = |state| Some(Restored { state, since, deaths: 2, tally: Tally::default() });
+    let restored = |state| Some(Restored { state, since, deaths: 2, tally: ProbeCounts::default() });
     let probe = prober.watch(waiting(&endpoint, comeback), restored(State::Down));
     assert!(!next(&mut changes).await.health.alive, "as it was");
     let held = next(&mut changes).await;
@@ -282,7 +288,7 @@ async fn what_awaits_its_release_is_let_up() {
     let endpoint = Endpoint::plain(loopback(34), ok()).await;
     let (mut prober, mut changes) = start();
     let comeback = Comeback { failback: Failback::Manual, hold_down: HoldDown::OFF, ..Comeback::default() };
-    let restored = Restored { state: State::Down, since: 1_000, deaths: 1, tally: Tally::default() };
+    let restored = Restored { state: State::Down, since: 1_000, deaths: 1, tally: ProbeCounts::default() };
     let probe = prober.watch(waiting(&endpoint, comeback), Some(restored));
     prober.release(probe);
     while !prober.awaits_release(probe) {
@@ -298,10 +304,30 @@ async fn what_awaits_its_release_is_let_up() {
 }
 
 #[tokio::test]
+async fn who_recovers_while_its_verdict_is_held_waits_for_nothing() {
+    let endpoint = Endpoint::plain(loopback(61), ok()).await;
+    let (mut prober, mut changes) = start();
+    let minute = Duration::from_secs(60);
+    let comeback = Comeback { failback: Failback::Manual, slow_start: 20 * minute, ..Comeback::default() };
+    let (address, target) = (endpoint.address, waiting(&endpoint, comeback));
+    let probe = prober.watch(target, None);
+    assert_eq!(next(&mut changes).await.health, Health::UP);
+    drop(endpoint);
+    while next(&mut changes).await.turned != Some(Verdict::Down) {}
+    prober.hold(probe, prober.shared.clock.now() + 60 * minute);
+    let _endpoint = Endpoint::plain(address, ok()).await;
+    let up = next(&mut changes).await;
+    assert_eq!((up.health, up.ramp, up.turned), (Health::UP, None, Some(Verdict::Up)));
+    let report = prober.ledger().reports().into_iter().find(|report| report.probe == probe).expect("known");
+    assert_eq!((report.condition.state(), report.condition.record().deaths), (State::Up, 0));
+    assert_eq!(report.tally.turns, 2, "what its probes found is counted all the same");
+}
+
+#[tokio::test]
 async fn a_restored_verdict_turns_by_results_alone() {
     let (up, down) = (Endpoint::plain(loopback(30), ok()).await, Endpoint::plain(loopback(31), ok()).await);
     let (mut prober, mut changes) = start();
-    let restored = |state| Some(Restored { state, since: 1_000, deaths: 0, tally: Tally::default() });
+    let restored = |state| Some(Restored { state, since: 1_000, deaths: 0, tally: ProbeCounts::default() });
     let up = prober.watch(http(up.address, TIMING), restored(State::Up));
     let down = prober.watch(http(down.address, TIMING), restored(State::Down));
     let mut healths: HashMap<ProbeId, Vec<(bool, Option<Verdict>)>> = HashMap::new();
@@ -318,6 +344,33 @@ async fn a_restored_verdict_turns_by_results_alone() {
     assert_eq!((of(down).tally.turns, of(down).condition.state()), (1, State::Up));
     assert_eq!((of(up).tally.turns, of(up).tally.failures, of(up).since), (0, 0, 1_000));
     assert!(of(down).since > 1_000, "the verdict turned now");
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_overdue_and_makes_verdicts_stale() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("program");
+    let command = vec![program.to_str().expect("a path").to_owned()];
+    let probe = Probe::Exec(ExecProbe { command, environment: Vec::new(), exit: vec![0], port: None });
+    let monitor = Arc::new(Monitor { probe, timing: TIMING, comeback: Comeback::default() });
+    let (mut prober, mut changes) = start();
+    prober.watch(Target { address: loopback(62).ip(), monitor }, None);
+    let ledger = prober.ledger();
+    // Real time: the watchdog is a thread with a clock of its own, and looks once a second.
+    let stale = async |wanted: bool| {
+        let look = async {
+            while ledger.lag().stale != wanted {
+                time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        time::timeout(Duration::from_secs(60), look).await.expect("the watchdog to see it");
+    };
+    stale(true).await;
+    assert!(changes.try_recv().is_none(), "nothing was learnt");
+    // One that is there already: whoever writes a program may find another thread's child holding it open.
+    std::os::unix::fs::symlink("/bin/true", &program).expect("a program");
+    assert_eq!(next(&mut changes).await.health, Health::UP);
+    stale(false).await;
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use super::super::overrides::Kept as Forced;
 use crate::config::KeptSerial;
 use crate::health::State;
 use crate::policy::{Family, LastGood};
-use crate::probe::{Restored, Tally, Target};
+use crate::probe::{ProbeCounts, Restored, Target};
 
 /// Grows with every change that an older program would misread.
 const VERSION: u32 = 1;
@@ -173,7 +173,7 @@ pub(super) fn parse(octets: &[u8]) -> Result<Kept, Fault> {
             VerdictText::Held => State::Held,
             VerdictText::Awaiting => State::Awaiting,
         };
-        (Key(key), Restored { state, since, deaths, tally: Tally { probes, failures, turns } })
+        (Key(key), Restored { state, since, deaths, tally: ProbeCounts { probes, failures, turns } })
     });
     let last_good = text.last_good.into_iter().map(|LastGoodText { zone, pool, family, members }| {
         let family = match family {
@@ -213,7 +213,7 @@ pub(super) fn render(kept: &Kept, detail: Detail) -> io::Result<Vec<u8>> {
             state if state.is_alive() => VerdictText::Up,
             _ => VerdictText::Down,
         };
-        let Tally { probes, failures, turns } = tally;
+        let ProbeCounts { probes, failures, turns } = tally;
         let forming = if detail == Detail::Forming { state.count() } else { 0 };
         (key.0.clone(), ProbeText { verdict, since, deaths, probes, failures, turns, forming })
     });
@@ -272,7 +272,7 @@ mod tests {
     }
 
     fn kept() -> Kept {
-        let tally = Tally { probes: 10, failures: 3, turns: 1 };
+        let tally = ProbeCounts { probes: 10, failures: 3, turns: 1 };
         let restored = |state| Restored { state, since: 1_700_000_000_000, deaths: 3, tally };
         let key = |port| Key::of(&target(port, Timing::default()));
         let last = LastGood { family: Family::V6, pool: "web".into(), members: vec!["a".into(), "b".into()] };
@@ -312,7 +312,7 @@ mod tests {
         let mut states = [State::Suspect { failures: 2 }, State::Recovering { successes: 1 }].into_iter();
         forming.probes.retain(|_, probe| matches!(probe.state, State::Up | State::Down));
         forming.probes.values_mut().for_each(|probe| probe.state = states.next().expect("two"));
-        let unknown = Restored { state: State::Unknown, since: 0, deaths: 0, tally: Tally::default() };
+        let unknown = Restored { state: State::Unknown, since: 0, deaths: 0, tally: ProbeCounts::default() };
         forming.probes.insert(Key::of(&target(3, Timing::default())), unknown);
         let check = |detail, expected: [State; 2]| {
             let read = parse(&render(&forming, detail).expect("text")).expect("whole");

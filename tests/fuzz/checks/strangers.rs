@@ -1,6 +1,7 @@
 //! What must not be believed without proof: cookies, the headers of front ends, signatures.
 
 use std::cell::OnceCell;
+use std::iter;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bellwether::geo::Network;
@@ -257,9 +258,9 @@ pub fn transfer(octets: &[u8]) {
                 match grants.receive(&primary.snapshot, (peer, carrier), octets, NOW) {
                     Received::Ordinary => assert!(carrier != Carrier::Stream || !matches!(qtype, 251 | 252)),
                     Received::Signed(..) => panic!("a signature that nobody made"),
-                    Received::Transfer(messages) => {
+                    Received::Transfer(mut transfer) => {
                         assert!(granted && carrier == Carrier::Stream && matches!(qtype, 251 | 252));
-                        check_zone(&messages.collect::<Vec<_>>(), qtype);
+                        check_zone(&iter::from_fn(|| transfer.message(NOW)).collect::<Vec<_>>(), qtype);
                     }
                     Received::Reply(reply, verdict) => check_reply(&reply, verdict, granted),
                 }
@@ -306,10 +307,10 @@ fn signed(primary: &Primary, octets: &[u8], query: &Query<'_>, bit: usize) {
             let mut response = plain[..12 + query.question.len()].to_vec();
             assert_eq!(response[12..], *query.question, "the same question");
             response[2] |= 0x80;
-            vec![signer.sign(&response, usize::from(u16::MAX))]
+            vec![signer.sign(&response, usize::from(u16::MAX), NOW + 1)]
         }
-        Received::Transfer(messages) => {
-            let messages: Vec<Vec<u8>> = messages.collect();
+        Received::Transfer(mut transfer) => {
+            let messages: Vec<Vec<u8>> = iter::from_fn(|| transfer.message(NOW + 1)).collect();
             check_zone(&messages, query.qtype.0);
             messages
         }

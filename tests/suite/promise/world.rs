@@ -102,7 +102,8 @@ impl<'l> World<'l> {
             let hangs = !success && self.random.below(2) == 0;
             let end = if hangs { start + patience(timing) + late(self) } else { start + took };
             let finding = if success { Finding::Success } else { Finding::Failure };
-            let step = condition.step(timing, comeback, Probed { finding, start, end }, self.random.next_u32());
+            let step =
+                condition.step(timing, comeback, Probed { finding, start, end, held: false }, self.random.next_u32());
             let step = step.expect("one probe after another");
             heard = heard.max(end + late(self) + self.mutant.delay(condition.state(), step.turned, comeback));
             if told.last().is_none_or(|(_, health)| *health != step.health) {

@@ -206,7 +206,7 @@ proptest! {
         for (gap, success) in results {
             now = now + MS(gap + 1_000);
             condition = step(condition, &timing, &Comeback::default(), success, (now, now), 0).condition;
-            let probed = |start: Moment| Probed { finding, start, end: start + MS(took) };
+            let probed = |start: Moment| Probed { finding, start, end: start + MS(took), held: false };
             prop_assert_eq!(condition.step(&timing, &Comeback::default(), probed(now - MS(early)), 0), None);
             prop_assert!(condition.step(&timing, &Comeback::default(), probed(now), 0).is_some());
         }
@@ -224,7 +224,7 @@ proptest! {
         let mut now = at(0);
         for mut condition in [
             Condition::restored(Record { state, since, judged, deaths }, &timing, now),
-            Condition(Record { state, since: now, judged: now, deaths: u8::MAX }),
+            Condition { record: Record { state, since: now, judged: now, deaths: u8::MAX }, lived: None },
         ] {
             for &(gap, success) in &results {
                 now = now + MS(gap);
