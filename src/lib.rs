@@ -1,6 +1,6 @@
 //! Bellwether: an authoritative DNS server that balances load across the globe.
 //!
-//! The map, in reading order. Upper rooms may use lower ones; a test holds who knows whom.
+//! The map, in reading order. Rooms use only those below them; a test holds that, and who knows whom.
 //!
 //! Two planes. The *control plane* (`cli`, `server`, `admin`, `explain`, `preview`, `config`, `import`, `probe`) runs on
 //! tokio and may allocate, wait and fail. The *data plane* (`transport` → `answer` → `zone`, `policy`) runs one thread a
@@ -22,24 +22,24 @@
 
 pub mod cli;
 pub mod server;
-pub mod admin;
 pub mod explain;
+pub mod admin;
+pub mod import;
+pub mod config;
+pub mod preview;
 pub mod transport;
 pub mod transfer;
 pub mod observe;
-pub mod preview;
 pub mod answer;
 pub mod snapshot;
 pub mod zone;
 pub mod policy;
 pub mod geo;
-pub mod ttl;
-pub mod config;
-pub mod import;
 pub mod probe;
+pub mod ttl;
 pub mod health;
 pub mod wire;
 pub mod diagnostic;
+pub mod system;
 pub mod moment;
 pub mod random;
-pub mod system;

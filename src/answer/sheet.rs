@@ -19,16 +19,7 @@ use crate::wire::header::Rcode;
 use crate::wire::rtype::Rtype;
 
 /// Codes that answers have; the last is BADVERS, which is 16 on the wire.
-const RCODES: [Rcode; 8] = [
-    Rcode::NoError,
-    Rcode::FormErr,
-    Rcode::ServFail,
-    Rcode::NxDomain,
-    Rcode::NotImp,
-    Rcode::Refused,
-    Rcode::YxDomain,
-    Rcode::BadVers,
-];
+const RCODES: [Rcode; Rcode::ALL.len()] = Rcode::ALL;
 
 /// Types that are counted by themselves; the first place is for all others.
 const TYPES: [Option<Rtype>; 16] = [

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::faults::{Faults, shown};
 use super::table::{Item, Keys};
 use super::text_file::read_text;
+use super::words::path;
 use crate::diagnostic::{Diagnostic, Place};
 use crate::snapshot::{Identity, NSID_OCTETS_MAX, TEXT_OCTETS_MAX};
 use crate::wire::cookie::{SECRETS_MAX, Secret, Secrets};
@@ -33,15 +34,7 @@ pub(super) fn read(item: Item<'_>, folder: &Path, faults: &mut Faults<'_>) -> Op
     let nsid = said("nsid", NSID_OCTETS_MAX, Hex::IsRead);
     let cookie_secrets = match table.get("cookie-secrets") {
         None => None,
-        Some(item) => {
-            let file = item.string("cookie-secrets", faults)?;
-            if file.is_empty() || file.contains('\0') {
-                let message = format!("`cookie-secrets` must be the path of a file, found \"{}\"", shown(file));
-                faults.error(item.span, message);
-                return None;
-            }
-            Some(folder.join(file))
-        }
+        Some(item) => Some(folder.join(path(item, "cookie-secrets", "a file", faults)?)),
     };
     let id: Option<Box<[u8]>> = id?;
     let nsid = nsid?.or_else(|| id.clone().filter(|id| id.len() <= NSID_OCTETS_MAX));

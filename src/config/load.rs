@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::fs;
 use std::net::IpAddr;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,7 +11,7 @@ use super::names::Hints;
 use super::serials::{Serials, is_ahead};
 use super::slack::slacks;
 use super::stamp::Source;
-use super::text_file::{read_named_text, read_text};
+use super::text_file::{is_open_to_all, read_named_text, read_text};
 use super::{Apex, Atlas, Balanced, Policies, Settings, ZoneFiles, ZoneTable, read_policies, read_server_file};
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::health::ProbeId;
@@ -118,28 +117,15 @@ fn load_zone(
         sources = outcome.files;
         beside.extend(sources.iter().skip(1).cloned());
     }
-    let policies = match &files.policy {
-        Some(file) => {
-            let (policies, found) = load_policies(file, files, atlas, targets);
-            faults.extend(found);
-            policies
-        }
-        None => Some(Policies::default()),
-    };
+    let (policies, found) = load_policies(files, atlas, targets);
+    faults.extend(found);
     let Some(policies) = policies else { return (None, faults) };
     beside.extend_from_slice(&policies.files);
     let policy_file = files.policy.as_deref().unwrap_or(folder);
-    let apex = match top(files, policy_file, policies.apex.as_ref()) {
-        Ok((top, fault)) => {
-            faults.extend(fault);
-            top
-        }
-        Err(fault) => {
-            faults.push(fault);
-            return (None, faults);
-        }
-    };
-    match apex {
+    let (top, fault) = top(files, policy_file, policies.apex.as_ref());
+    faults.extend(fault);
+    let Some(top) = top else { return (None, faults) };
+    match top {
         Top::Table(apex) => {
             let serial = apex.serial.unwrap_or_else(|| serials.give(before, &files.apex, None, saved));
             add_apex(&mut builder, files, apex, serial);
@@ -160,13 +146,7 @@ fn load_zone(
     for Soa { owner, ttl, rdata, origin } in soas {
         builder.add(&owner, Rtype::SOA, ttl, &rdata, origin);
     }
-    for (index, name) in (0..).zip(&policies.names) {
-        let origin = Origin { file: POLICY_FILE, line: index };
-        builder.balance(&name.owner, index, name.beside, origin);
-        if name.hints == Hints::Pool {
-            builder.hint(&name.owner, origin);
-        }
-    }
+    balance(&mut builder, &policies.names);
     let (zone, mut found) = builder.finish();
     // That something is not there says nothing of a file that could not be read to the end.
     found.retain(|fault| whole || fault.at.is_some());
@@ -183,6 +163,17 @@ fn load_zone(
     (loaded, faults)
 }
 
+/// Says which names are balanced.
+fn balance(builder: &mut Builder, names: &[Balanced]) {
+    for (index, name) in (0..).zip(names) {
+        let origin = Origin { file: POLICY_FILE, line: index };
+        builder.balance(&name.owner, index, name.beside, origin);
+        if name.hints == Hints::Pool {
+            builder.hint(&name.owner, origin);
+        }
+    }
+}
+
 /// Who says what stands at a zone's apex.
 enum Top<'a> {
     /// `[zone]`.
@@ -193,36 +184,33 @@ enum Top<'a> {
     MasterMoving,
 }
 
-/// Who says what stands at the apex of the zone in `files`, by what its policy file has as `[zone]`; beside a fault that
-/// does not keep the rest from being read.
-///
-/// # Errors
-/// When nobody does.
+/// Who says what stands at the apex of the zone in `files`, by what its policy file has as `[zone]`, if anybody does; and
+/// what is wrong with that.
 fn top<'a>(
     files: &ZoneFiles,
     policy_file: &Path,
     table: Option<&'a ZoneTable>,
-) -> Result<(Top<'a>, Option<Diagnostic>), Diagnostic> {
+) -> (Option<Top<'a>>, Option<Diagnostic>) {
     let help = "say who serves the zone: [zone] with nameservers and contact";
     match (&files.master, table) {
-        (None, Some(ZoneTable::Apex(apex))) => Ok((Top::Table(apex), None)),
+        (None, Some(ZoneTable::Apex(apex))) => (Some(Top::Table(apex)), None),
         (None, Some(ZoneTable::AutoSerial(place))) => {
             let message =
                 format!("[zone] has only a `serial`, and there is no master file {}zone beside it", files.apex);
-            Err(Diagnostic::error(place.clone(), message).help(help))
+            (None, Some(Diagnostic::error(place.clone(), message).help(help)))
         }
         (None, None) => {
             let message =
                 format!("there is neither a [zone] table here nor a master file {}zone beside it", files.apex);
-            Err(Diagnostic::error(Place::of_file(policy_file), message).help(help))
+            (None, Some(Diagnostic::error(Place::of_file(policy_file), message).help(help)))
         }
         (Some(master), Some(ZoneTable::Apex(apex))) => {
             let message = format!("[zone] is said here, but the master file {} already says it", master.display());
             let help = "take the [zone] table out; only `serial = \"auto\"` may stand in it";
-            Ok((Top::Master, Some(Diagnostic::error(apex.place.clone(), message).help(help))))
+            (Some(Top::Master), Some(Diagnostic::error(apex.place.clone(), message).help(help)))
         }
-        (Some(_), Some(ZoneTable::AutoSerial(_))) => Ok((Top::MasterMoving, None)),
-        (Some(_), None) => Ok((Top::Master, None)),
+        (Some(_), Some(ZoneTable::AutoSerial(_))) => (Some(Top::MasterMoving), None),
+        (Some(_), None) => (Some(Top::Master), None),
     }
 }
 
@@ -251,16 +239,9 @@ pub fn load_server_file(file: &Path) -> (Option<Settings>, Vec<Diagnostic>) {
     }
 }
 
-fn is_open_to_all(file: &Path) -> bool {
-    fs::metadata(file).is_ok_and(|of| of.mode() & 0o007 != 0)
-}
-
-fn load_policies(
-    file: &Path,
-    files: &ZoneFiles,
-    atlas: &Atlas,
-    targets: &mut Targets,
-) -> (Option<Policies>, Vec<Diagnostic>) {
+/// What the policy file says; nothing where there is none.
+fn load_policies(files: &ZoneFiles, atlas: &Atlas, targets: &mut Targets) -> (Option<Policies>, Vec<Diagnostic>) {
+    let Some(file) = &files.policy else { return (Some(Policies::default()), Vec::new()) };
     match read_named_text(file) {
         Ok(text) => read_policies(file, &text, &files.apex, atlas, &mut |target| targets.register(target)),
         Err(message) => (None, vec![Diagnostic::error(Place::of_file(file), message)]),

@@ -2,58 +2,60 @@
 //!
 //! | file | what for |
 //! |---|---|
-//! | `faults` | collects what is wrong, bounded |
-//! | `table` | walks TOML whose values know their places: unknown keys, types, ranges |
-//! | `duration`, `words` | what operators write: times, names, addresses |
-//! | `apex`, `monitors`, `pools`, `nesting`, `aliases`, `names` | the tables of a policy file, in the order in which they build on each other |
-//! | `names_apart` | the names of a long file, block by block |
-//! | `policy_file`, `server_file`, `zones_folder` | the three things that are read |
-//! | `doors` | the server file's tables for connections: TLS, front ends, limits |
-//! | `transfer_table` | `[transfer]` of the server file |
-//! | `latency_file` | the latency table, line by line |
-//! | `dns` | what the server says of itself, and the file of cookie secrets |
-//! | `atlas` | what is known of clients: databases of places and the latency table |
-//! | `serials` | serials that move by themselves |
-//! | `slack` | how long the names of an endpoint could bear to wait for its verdict |
-//! | `stamp` | whether a file is still what it was when it was read |
-//! | `load` | one zone: its master file and its policy file put together, checked as a zone |
 //! | `shelf` | a whole zones folder: what is new in it read, on all cores, the rest kept as it is |
 //! | `parallel` | does many small things on all cores |
+//! | `load` | one zone: its master file and its policy file put together, checked as a zone |
+//! | `zones_folder`, `policy_file`, `server_file` | the three things that are read |
+//! | `names_apart` | the names of a long policy file, block by block |
+//! | `names`, `aliases`, `nesting`, `pools`, `judges`, `claims`, `monitors`, `apex` | the tables of a policy file and what their entries say, each building on those behind it |
+//! | `budgets` | what the budgets of names make of the times of monitors |
+//! | `slack` | how long the names of an endpoint could bear to wait for its verdict |
+//! | `doors`, `rates` | the server file's tables for connections: TLS, front ends, limits; and for what is sent by UDP |
+//! | `transfer_table` | `[transfer]` of the server file |
+//! | `dns` | what the server says of itself, and the file of cookie secrets |
+//! | `atlas`, `latency_file` | what is known of clients: databases of places and the latency table, line by line |
+//! | `serials` | serials that move by themselves |
+//! | `stamp` | whether a file is still what it was when it was read |
+//! | `text_file` | the text of a file, as far as it may be long, and who may see it |
+//! | `words`, `duration` | what operators write: names, addresses, paths, times |
+//! | `table` | walks TOML whose values know their places: unknown keys, types, ranges |
+//! | `faults` | collects what is wrong, bounded |
 //!
 //! The text goes in and meaning comes out, with every fault listed; only `load`, `atlas`, `dns`, `stamp`,
-//! `text_file` and `zones_folder` touch the file system; of what reads text, only `monitors` has files of certificates read.
-//! Knows neither sockets nor octets of messages.
+//! `text_file` and `zones_folder` touch the file system; of what reads text, only `monitors` has files of certificates read
+//! and asks whether this process may send echoes. Opens no other socket, and knows no
+//! octets of messages.
 
-mod aliases;
-mod apex;
-mod atlas;
-mod claims;
-mod dns;
-mod doors;
-mod duration;
-mod faults;
-mod latency_file;
-mod load;
-mod monitors;
-mod names;
-mod names_apart;
-mod nesting;
-mod parallel;
-mod policy_file;
-mod budgets;
-mod judges;
-mod pools;
-mod rates;
-mod serials;
-mod server_file;
 mod shelf;
-mod slack;
-mod stamp;
-mod table;
-mod text_file;
-mod transfer_table;
-mod words;
+mod parallel;
+mod load;
 mod zones_folder;
+mod policy_file;
+mod names_apart;
+mod names;
+mod aliases;
+mod nesting;
+mod pools;
+mod judges;
+mod claims;
+mod monitors;
+mod apex;
+mod budgets;
+mod slack;
+mod server_file;
+mod doors;
+mod rates;
+mod transfer_table;
+mod dns;
+mod atlas;
+mod latency_file;
+mod serials;
+mod stamp;
+mod text_file;
+mod words;
+mod duration;
+mod table;
+mod faults;
 
 #[cfg(test)]
 mod tests;
@@ -67,10 +69,9 @@ pub use load::{LoadedZone, ZoneRead, load_server_file};
 pub use names::{Balanced, Hints};
 pub use policy_file::{Policies, read_policies};
 pub use serials::{KeptSerial, Serials};
-pub use server_file::{
-    Admin, AdminTls, CONTROL_OCTETS_MAX, Process, RunAs, Settings, StateFile, WORKERS_MAX, read_server_file,
-};
+pub use server_file::{Admin, AdminTls, Process, RunAs, Settings, StateFile, WORKERS_MAX, read_server_file};
 pub use shelf::{Loaded, Part, Reading, Shelf, load, read_after};
+pub use text_file::is_open_to_all;
 pub use transfer_table::{Secondary, Transfers};
 pub use zones_folder::{ZoneFiles, list_zones};
 

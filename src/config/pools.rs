@@ -13,7 +13,7 @@ use super::faults::{Faults, Span, shown, suggestion};
 use super::judges::{depends, judges};
 use super::monitors::Entry;
 use super::table::{Item, Keys, Table};
-use super::words::check_label;
+use super::words::{check_label, percent};
 use crate::geo::TOLERANCE_MS;
 use crate::policy::{HASH_BITS, MEMBERS_MAX, MinAlive, PolicyName, TOLERANCE_MAX};
 pub(super) use draft::{Draft, DraftGiven, DraftMember, DraftTarget};
@@ -180,8 +180,7 @@ fn min_alive(item: Item<'_>, members: Option<usize>, faults: &mut Faults<'_>) ->
         Some(share) => (share.trim_end(), MinAlive::PercentOfWeight),
         None => (text, MinAlive::Percent),
     };
-    let percent = share.strip_suffix('%').filter(|digits| digits.bytes().all(|octet| octet.is_ascii_digit()));
-    let percent = percent.and_then(|digits| digits.parse().ok()).filter(|percent| (1..=100).contains(percent));
+    let percent = percent(share).filter(|percent| (1..=100).contains(percent));
     if percent.is_none() {
         faults
             .error(

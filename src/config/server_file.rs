@@ -25,7 +25,7 @@ use crate::observe::dnstap::Settings as Dnstap;
 use crate::preview::Guard;
 
 pub use admin::{Admin, AdminTls};
-pub use process::{CONTROL_OCTETS_MAX, Process, RunAs};
+pub use process::{Process, RunAs};
 pub use state::StateFile;
 
 /// What to serve, and where: as the server file says, unless flags of the command line win over it.

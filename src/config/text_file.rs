@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::FILE_OCTETS_MAX;
@@ -34,4 +35,9 @@ pub(super) fn read_named_text(file: &Path) -> Result<String, String> {
         return Err("is not a file".to_owned());
     }
     read_text(file)
+}
+
+/// Whether every user of this machine may do something to `file`: read it, for one.
+pub fn is_open_to_all(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|of| of.mode() & 0o007 != 0)
 }

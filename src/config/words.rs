@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::faults::{Faults, Span, shown, suggestion};
 use super::table::Item;
@@ -260,6 +260,27 @@ pub(super) fn path(item: Item<'_>, example: &str, of: &str, faults: &mut Faults<
         return None;
     }
     Some(text.into())
+}
+
+/// `sun_path` has room for 108 octets, the last of which is zero (`unix(7)`).
+pub(super) const SOCKET_OCTETS_MAX: usize = 107;
+
+/// The path of a Unix socket, relative to `folder`.
+pub(super) fn socket_path(item: Item<'_>, example: &str, folder: &Path, faults: &mut Faults<'_>) -> Option<PathBuf> {
+    let socket = folder.join(path(item, example, "a Unix socket", faults)?);
+    let octets = socket.as_os_str().len();
+    if octets > SOCKET_OCTETS_MAX {
+        let message = format!("the path of a socket holds {SOCKET_OCTETS_MAX} octets at the most, found {octets}");
+        faults.error(item.span, message).help(format!("one such as {example} is short enough"));
+        return None;
+    }
+    Some(socket)
+}
+
+/// The number of `"50%"`: whole, and in digits alone.
+pub(super) fn percent(text: &str) -> Option<u8> {
+    let digits = text.strip_suffix('%').filter(|digits| digits.bytes().all(|octet| octet.is_ascii_digit()));
+    digits?.parse().ok()
 }
 
 /// A list of networks, so many of them.

@@ -1,15 +1,12 @@
 //! The admin API's side of the start: its token, its certificates, and the task that it is.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
 use super::{Audience, StartError, doors};
 use crate::admin::{self, Access, Desk, Entrance, Token};
-use crate::config::{Admin, AdminTls};
+use crate::config::{Admin, AdminTls, is_open_to_all};
 use crate::transport::tls::{Certificates, Clients};
 
 /// The admin API, not yet open.
@@ -48,8 +45,7 @@ impl Front {
             .as_ref()
             .map(|file| Token::read(file).map_err(|error| StartError::Token { file: file.clone(), error }));
         let token = token.transpose()?;
-        let is_open = |file: &&PathBuf| fs::metadata(file).is_ok_and(|of| of.mode() & 0o007 != 0);
-        if let Some(file) = token_file.as_ref().filter(is_open) {
+        if let Some(file) = token_file.as_ref().filter(|file| is_open_to_all(file)) {
             tracing::warn!("the token file {} is open to every user of this machine", file.display());
         }
         let papers = tls.as_ref().map(|tls| Papers::read(tls, audience)).transpose()?;

@@ -117,6 +117,18 @@ pub enum Rcode {
 }
 
 impl Rcode {
+    /// All of them, by number.
+    pub const ALL: [Self; 8] = [
+        Self::NoError,
+        Self::FormErr,
+        Self::ServFail,
+        Self::NxDomain,
+        Self::NotImp,
+        Self::Refused,
+        Self::YxDomain,
+        Self::BadVers,
+    ];
+
     /// What it is called.
     pub fn mnemonic(self) -> &'static str {
         mnemonic(self as u16).unwrap_or_default()
@@ -129,19 +141,8 @@ mod tests {
 
     #[test]
     fn every_code_has_a_name() {
-        let codes = [
-            (Rcode::NoError, "NOERROR"),
-            (Rcode::FormErr, "FORMERR"),
-            (Rcode::ServFail, "SERVFAIL"),
-            (Rcode::NxDomain, "NXDOMAIN"),
-            (Rcode::NotImp, "NOTIMP"),
-            (Rcode::Refused, "REFUSED"),
-            (Rcode::YxDomain, "YXDOMAIN"),
-            (Rcode::BadVers, "BADVERS"),
-        ];
-        for (code, name) in codes {
-            assert_eq!(code.mnemonic(), name);
-        }
+        let names = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "BADVERS"];
+        assert_eq!(Rcode::ALL.map(Rcode::mnemonic), names);
         assert_eq!(mnemonic(11), None);
     }
 }

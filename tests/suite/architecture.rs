@@ -153,6 +153,19 @@ fn the_house_is_as_its_map_says() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+/// The rooms stand in an order of which each uses only what comes after it.
+#[test]
+fn rooms_use_only_those_below_them() {
+    let map = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).expect("the map");
+    let rooms: Vec<&str> = map.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    assert!(rooms.len() > 20, "{rooms:?}");
+    for (at, room) in rooms.iter().enumerate() {
+        let (_, used) = MAY_USE.iter().find(|(from, _)| from == room).expect("a row");
+        let above: Vec<_> = used.iter().filter(|&used| rooms[..at].contains(used)).collect();
+        assert!(above.is_empty(), "{room} uses {above:?}, which stand above it");
+    }
+}
+
 fn read_folder(src: &Path, folder: &Path, texts: &mut Vec<(String, String)>) {
     let mut paths: Vec<_> = std::fs::read_dir(folder)
         .expect("a folder of sources")

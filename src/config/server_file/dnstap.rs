@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::dns::Dns;
 use super::super::faults::{Faults, shown};
 use super::super::table::{Item, Keys};
-use super::path;
+use super::super::words::{path, socket_path};
 use crate::observe::Share;
 use crate::observe::dnstap::{Settings, Target};
 
@@ -17,9 +17,6 @@ const SAMPLE_LEAST: u32 = 1_000_000;
 /// Octets of `identity` and of `version`, which are in every frame.
 const TEXT_OCTETS_MAX: usize = 255;
 
-/// Octets of a Unix socket's path, `sun_path` without its end (`unix(7)`).
-const SOCKET_OCTETS_MAX: usize = 107;
-
 /// The words of `messages`.
 const QUERY: &str = "auth-query";
 const RESPONSE: &str = "auth-response";
@@ -28,17 +25,7 @@ const RESPONSE: &str = "auth-response";
 pub(super) fn read(item: Item<'_>, folder: &Path, dns: Option<&Dns>, faults: &mut Faults<'_>) -> Option<Settings> {
     let table = item.table("[dnstap]", &DNSTAP, r#"{ socket = "/run/dnstap.sock" }"#, faults)?;
     let target = match (table.get("socket"), table.get("file")) {
-        (Some(socket), None) => {
-            let socket = folder.join(path(socket, "/run/dnstap.sock", "a Unix socket", faults)?);
-            let octets = socket.as_os_str().len();
-            if octets > SOCKET_OCTETS_MAX {
-                let message =
-                    format!("the path of a Unix socket has {SOCKET_OCTETS_MAX} octets at the most, this one {octets}");
-                faults.error(table.get("socket")?.span, message);
-                return None;
-            }
-            Some(Target::Socket(socket))
-        }
+        (Some(item), None) => Some(Target::Socket(socket_path(item, "/run/dnstap.sock", folder, faults)?)),
         (None, Some(file)) => Some(Target::File(folder.join(path(file, "queries.fstrm", "a file", faults)?))),
         (Some(_), Some(file)) => {
             faults
@@ -175,7 +162,7 @@ mod tests {
         check("[dnstap]\nsokket = 'a'", "2:1: error: unknown key `sokket` in [dnstap] (did you mean `socket`?)");
         check("[dnstap]\nsocket = 'a'\nfile = 'b'", "3:1: error: [dnstap] has both");
         check("[dnstap]\nsocket = ''", "2:10: error: `socket` must be the path of a Unix socket");
-        check(&format!("[dnstap]\nsocket = '/{}'", "a".repeat(107)), "107 octets at the most, this one 108");
+        check(&format!("[dnstap]\nsocket = '/{}'", "a".repeat(107)), "107 octets at the most, found 108");
         for sample in ["'1/0'", "'2/1'", "'0%'", "'101%'", "'1/1000001'", "'x'", "'-1/-1'", "'NaN%'", "'1/'"] {
             check(&format!("[dnstap]\nfile = 'b'\nsample = {sample}"), "3:10: error: `sample` must be \"1/1\"");
         }

@@ -2,6 +2,7 @@
 
 use super::super::faults::{Faults, shown};
 use super::super::table::{Item, Keys};
+use super::super::words::percent;
 use crate::health::{PerMille, WaveSettings};
 
 const HEALTH: Keys = Keys::only(&["wave-share", "wave-hold"]);
@@ -25,10 +26,9 @@ fn share(item: Item<'_>, faults: &mut Faults<'_>) -> Option<Option<PerMille>> {
     if text == "off" {
         return Some(None);
     }
-    let digits = text.strip_suffix('%').filter(|digits| digits.bytes().all(|octet| octet.is_ascii_digit()));
-    match digits.and_then(|digits| digits.parse::<u16>().ok()) {
+    match percent(text) {
         Some(0) => Some(None),
-        Some(percent @ 1..=99) => Some(Some(PerMille::new(percent * 10))),
+        Some(percent @ 1..=99) => Some(Some(PerMille::new(u16::from(percent) * 10))),
         _ => {
             faults
                 .error(

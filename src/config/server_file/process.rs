@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::super::faults::Faults;
 use super::super::table::{Item, Keys};
-use super::path;
+use super::super::words::socket_path;
 
 /// How the process is reached, as whom it runs, how it ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,15 +32,13 @@ pub struct RunAs {
 /// A route is withdrawn within seconds; what takes longer than ten minutes would be killed by its service manager.
 const STOP_DELAY: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(600);
 
-/// `sun_path` has room for 108 octets, the last of which is zero (`unix(7)`).
-pub const CONTROL_OCTETS_MAX: usize = 107;
-
 const SERVER: Keys = Keys::only(&["control", "user", "group", "stop-delay"]);
 
 /// Reads the table; `folder` is the server file's.
 pub(super) fn read(item: Item<'_>, folder: &Path, faults: &mut Faults<'_>) -> Option<Process> {
     let table = item.table("[server]", &SERVER, r#"{ control = "/run/bellwether/control.sock" }"#, faults)?;
-    let control = table.get("control").and_then(|item| control(item, folder, faults));
+    let control =
+        table.get("control").and_then(|item| socket_path(item, "/run/bellwether/control.sock", folder, faults));
     let user = table.get("user").and_then(|item| name(item, "a user", faults));
     let group = table.get("group").and_then(|item| {
         if table.get("user").is_none() {
@@ -50,17 +48,6 @@ pub(super) fn read(item: Item<'_>, folder: &Path, faults: &mut Faults<'_>) -> Op
     });
     let stop_delay = table.get("stop-delay").map_or(Some(Duration::ZERO), |item| item.duration(STOP_DELAY, faults))?;
     Some(Process { control, user: user.map(|user| RunAs { user, group }), stop_delay })
-}
-
-fn control(item: Item<'_>, folder: &Path, faults: &mut Faults<'_>) -> Option<PathBuf> {
-    let control = folder.join(path(item, "/run/bellwether/control.sock", "a socket", faults)?);
-    let octets = control.as_os_str().len();
-    if octets > CONTROL_OCTETS_MAX {
-        let message = format!("the path of a socket holds {CONTROL_OCTETS_MAX} octets at the most, found {octets}");
-        faults.error(item.span, message).help("/run/bellwether/control.sock is the usual place");
-        return None;
-    }
-    Some(control)
 }
 
 fn name(item: Item<'_>, what: &str, faults: &mut Faults<'_>) -> Option<String> {

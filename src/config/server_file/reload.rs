@@ -2,6 +2,7 @@
 
 use super::super::faults::{Faults, shown};
 use super::super::table::{Item, Keys};
+use super::super::words::percent;
 use crate::preview::{Guard, KeepAlive};
 
 const RELOAD: Keys = Keys::only(&["keep-alive", "max-moved"]);
@@ -22,8 +23,7 @@ fn max_moved(item: Item<'_>, faults: &mut Faults<'_>) -> Option<Option<u8>> {
     if text == "off" {
         return Some(None);
     }
-    let digits = text.strip_suffix('%').filter(|digits| digits.bytes().all(|octet| octet.is_ascii_digit()));
-    match digits.and_then(|digits| digits.parse::<u8>().ok()) {
+    match percent(text) {
         Some(percent @ 1..=99) => Some(Some(percent)),
         _ => {
             faults

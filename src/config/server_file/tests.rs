@@ -1,6 +1,7 @@
 //! The server file as a whole; what its tables say is tested beside them.
 
 use super::*;
+use crate::config::words::SOCKET_OCTETS_MAX;
 
 /// What the server file `text` says, and its faults in words.
 pub(in crate::config) fn read(text: &str) -> (Option<Settings>, Vec<String>) {
@@ -129,14 +130,14 @@ fn faults_are_listed() {
     check(
         "[server]\ncontrol = ''\nstop-delay = '11m'\nusr = 1",
         &[
-            "2:11 must be the path of a socket",
+            "2:11 must be the path of a Unix socket",
             "3:14 `stop-delay` must be",
             "4:1 unknown key `usr` in [server] (did you mean `user`?)",
         ],
     );
     check("[server]\ngroup = 'dns'", &["2:9 a group without a user (give `user` too"]);
     check("[server]\nuser = 'a:b'", &["2:8 must be the name of a user"]);
-    let long = format!("[server]\ncontrol = '/{}'", "c".repeat(CONTROL_OCTETS_MAX));
+    let long = format!("[server]\ncontrol = '/{}'", "c".repeat(SOCKET_OCTETS_MAX));
     check(&long, &["2:11 the path of a socket holds 107 octets at the most, found 108"]);
     check("listen = []", &["1:10 must list 1 to 1024 addresses with ports, found 0"]);
     check("workers = 1025", &["1:11 must be 0 to 1024, found 1025"]);

@@ -275,9 +275,9 @@ impl Scanner<'_> {
             let rest = &rest[blank..];
             let comment = if rest.starts_with("//") || rest.starts_with('#') {
                 rest.find('\n').unwrap_or(rest.len())
-            } else if rest.starts_with("/*") {
+            } else if let Some(inside) = rest.strip_prefix("/*") {
                 // `/*/` only opens.
-                let end = rest[2..].find("*/").ok_or_else(|| self.unclosed(self.at + blank, "a comment"))?;
+                let end = inside.find("*/").ok_or_else(|| self.unclosed(self.at + blank, "a comment"))?;
                 2 + end + 2
             } else {
                 0
