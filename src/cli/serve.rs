@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::sync::Arc;
 
 use super::terminal::{self, complain, note, plural};
-use super::{DONE, FAILED, ServeArguments};
+use super::{DONE, FAILED, MISUSED, ServeArguments, log};
 use crate::config::Settings;
 use crate::diagnostic::Diagnostic;
 use crate::server::handover::{self, Again};
@@ -21,8 +21,15 @@ pub(super) fn run(arguments: &ServeArguments) -> u8 {
             }
         };
     }
+    if let Err(message) = log::start("info") {
+        complain(format_args!("error: {message}"));
+        return MISUSED;
+    }
+    if let Some(twice) = arguments.listen.iter().enumerate().find(|(at, one)| arguments.listen[..*at].contains(one)) {
+        complain(format_args!("error: --listen {} stands twice", twice.1));
+        return MISUSED;
+    }
     let Some(server) = arguments.files.server() else { return FAILED };
-    terminal::start_log("info");
     // Before there is any other thread, since it changes the environment.
     let given = match Given::from_service_manager() {
         Ok(given) => given,

@@ -45,6 +45,11 @@ pub enum StartError {
         /// The first of those, in one line.
         first: String,
     },
+    /// Another server keeps its state in the file.
+    State {
+        /// Which file.
+        file: PathBuf,
+    },
     /// The token of the admin API cannot be had.
     Token {
         /// The file that holds it.
@@ -99,6 +104,7 @@ impl fmt::Display for StartError {
                 }
             }
             Self::Given(what) => f.write_str(what),
+            Self::Replace { path, reason } if path.as_os_str().is_empty() => write!(f, "cannot take over: {reason}"),
             Self::Replace { path, reason } => write!(f, "cannot take over by {}: {reason}", path.display()),
             Self::Control { path, error } => {
                 write!(f, "cannot open the control socket {}: ", path.display())?;
@@ -113,6 +119,12 @@ impl fmt::Display for StartError {
             Self::Privilege(error) => write!(f, "{error}"),
             Self::Faults { errors: 1, .. } => f.write_str("the files have 1 error"),
             Self::Faults { errors, .. } => write!(f, "the files have {errors} errors"),
+            Self::State { file } => write!(
+                f,
+                "another server keeps its state in {}; give each a `file` of its own in [state], or take over from that \
+                 one (`bellwether replace`)",
+                file.display()
+            ),
             Self::Token { file, error } => write!(f, "the token file {}: {error}", file.display()),
             Self::System { what, error } => write!(f, "cannot {what}: {error}"),
         }

@@ -16,6 +16,7 @@ mod steering;
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ use super::earlier::Earlier;
 use super::metrics::{History, Meters};
 use super::observer::Handle;
 use super::overrides::Overrides;
-use super::state::{Recalled, State};
+use super::state::{KeptBy, Lock, Recalled, State};
 use super::status::Catalog;
 use super::{Audience, Ready, Settings, StartError};
 use crate::admin::Command;
@@ -56,6 +57,8 @@ pub(super) struct Keeper {
     needs_restart: Vec<String>,
     /// Whether the settings name other files than when [`Keeper::has_renamed_files`] was last asked.
     renamed_files: bool,
+    /// Files at fault of which what they said before is still in use, in words.
+    stale: Vec<String>,
     atlas: Atlas,
     /// The secret that the server draws for itself.
     own: Secret,
@@ -145,6 +148,7 @@ impl Keeper {
             settings,
             needs_restart: Vec::new(),
             renamed_files: false,
+            stale: Vec::new(),
             atlas,
             own,
             identity,
@@ -178,14 +182,20 @@ impl Keeper {
             observer: None,
             credentials: Arc::default(),
         };
-        let mut recalled = Recalled::default();
-        let serials = serials.unwrap_or_else(|| {
-            recalled = state.as_ref().map(Recalled::read).unwrap_or_default();
-            recalled.take_serials()
-        });
+        let (mut recalled, mut lock) = (Recalled::default(), None);
+        let serials = match (serials, &state) {
+            // What is taken over from another process is that one's to keep until then.
+            (Some(serials), _) => serials,
+            (None, Some(state)) => {
+                lock = alone(&state.file)?;
+                recalled = Recalled::read(state);
+                recalled.take_serials()
+            }
+            (None, None) => Vec::new(),
+        };
         keeper.holdings = Arc::new(Holdings::after(serials));
         let read = keeper.read_first()?;
-        keeper.recall(state, (recalled, recalling.await?));
+        keeper.recall(state.map(|state| (state, lock)), (recalled, recalling.await?));
         keeper.adopt_first(read);
         while keeper.pending.is_some() {
             keeper.attend().await;
@@ -373,6 +383,18 @@ impl Keeper {
         let beside = self.beside();
         if let Some(state) = self.state.take() {
             state.finish(self.prober.ledger(), self.snapshots.load_full(), beside, self.clock.now()).await;
+        }
+    }
+}
+
+/// The lock on the `file` of the state; none where none can be had, which writing it will tell.
+fn alone(file: &Path) -> Result<Option<Lock>, StartError> {
+    match Lock::take(file) {
+        Ok(KeptBy::Here(lock)) => Ok(Some(lock)),
+        Ok(KeptBy::Elsewhere) => Err(StartError::State { file: file.to_owned() }),
+        Err(error) => {
+            tracing::debug!(%error, "no lock on {}", file.display());
+            Ok(None)
         }
     }
 }

@@ -350,7 +350,8 @@ fn finish_log(observer: Option<Observer>) {
             .filter(|(_, count)| *count > 0)
             .map(|(name, count)| format!("{name} {count}"))
             .collect();
-        tracing::info!("dnstap: {}", said.join(", "));
+        let said = if said.is_empty() { "no frames".to_owned() } else { said.join(", ") };
+        tracing::info!("dnstap: {said}");
     }
 }
 

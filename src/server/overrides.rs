@@ -151,9 +151,12 @@ impl Overrides {
         match select {
             Selection::Only(mut target) => {
                 target.zone = plain_zone(&target.zone);
-                let known = self.0.contains_key(&target)
-                    || served(snapshot, &target.zone).is_some_and(|at| find(&at.steering.pools, &target).is_some());
-                if known { Ok(vec![target]) } else { Err(unknown(snapshot, &target.to_string(), &target.zone)) }
+                let found = served(snapshot, &target.zone).and_then(|at| called(&at.steering.pools, &target));
+                match found {
+                    Some(found) => Ok(vec![found]),
+                    None if self.0.contains_key(&target) => Ok(vec![target]),
+                    None => Err(unknown(snapshot, &target.to_string(), &target.zone)),
+                }
             }
             Selection::Patterns => {
                 check_patterns(&request.select)?;
@@ -173,9 +176,7 @@ impl Overrides {
             snapshot.served().iter().filter(|served| is_like(&zone_text(served.zone.apex()), &zones)).collect();
         let forced: Vec<&api::Target> = self.0.keys().filter(|target| is_like(&target.zone, &zones)).collect();
         if served.is_empty() && forced.is_empty() {
-            let known: Vec<String> = snapshot.served().iter().map(|served| zone_text(served.zone.apex())).collect();
-            let help = suggest(&zones, &known);
-            return Err(Refusal::Unknown(format!("there is no zone {zones} ({help})")));
+            return Err(unknown_zone(snapshot, &zones));
         }
         let mut found: BTreeSet<api::Target> = BTreeSet::new();
         for pattern in &request.select {
@@ -287,6 +288,19 @@ pub(super) fn find(pools: &Pools, target: &api::Target) -> Option<policy::Target
     pool.endpoints().find(called).map(policy::Target::Endpoint)
 }
 
+/// `target` by its name, where there is such a thing among `pools`: an endpoint may be called by its address, too.
+pub(super) fn called(pools: &Pools, target: &api::Target) -> Option<api::Target> {
+    if find(pools, target).is_some() {
+        return Some(target.clone());
+    }
+    let address = target.endpoint.as_ref()?;
+    let pool = pools.pools.iter().find(|pool| *pool.name == *target.pool)?;
+    let endpoints = pool.endpoints().filter_map(|id| pools.endpoints.get(id.0 as usize));
+    let has_it = |known: &&policy::Endpoint| known.given.address().is_some_and(|known| known.to_string() == *address);
+    let known = endpoints.into_iter().find(has_it)?;
+    Some(api::Target { endpoint: Some(known.name.to_string()), ..target.clone() })
+}
+
 /// Hands to `enter` what the patterns match in a zone.
 fn targets(served: &Served, pool: &str, endpoint: Option<&str>, enter: &mut impl FnMut(api::Target, policy::Target)) {
     let zone = zone_text(served.zone.apex());
@@ -331,8 +345,16 @@ fn is_like(text: &str, pattern: &str) -> bool {
     pattern.iter().skip(of).all(|&rest| rest == '*')
 }
 
+fn unknown_zone(snapshot: &Snapshot, wanted: &str) -> Refusal {
+    let known: Vec<String> = snapshot.served().iter().map(|served| zone_text(served.zone.apex())).collect();
+    Refusal::Unknown(format!("there is no zone {wanted} ({})", suggest(wanted, &known)))
+}
+
 fn unknown(snapshot: &Snapshot, wanted: &str, zones: &str) -> Refusal {
     let mut known = Vec::new();
+    if !snapshot.served().iter().any(|served| is_like(&zone_text(served.zone.apex()), zones)) {
+        return unknown_zone(snapshot, zones);
+    }
     for served in snapshot.served().iter().filter(|served| is_like(&zone_text(served.zone.apex()), zones)) {
         let endpoint = if wanted.contains('/') { Some("*") } else { None };
         targets(served, "*", endpoint, &mut |target, _| known.push(target.to_string()));

@@ -44,7 +44,7 @@ impl Keeper {
                 let ZonesReport { total, read, unchanged, added, removed, .. } = report.zones;
                 let took = report.took;
                 tracing::info!(
-                    "in {took:.3} s: {read} zones read, {added} of them new; {unchanged} unchanged, {removed} removed"
+                    "in {took:.3} s: zones read: {read}, new of these: {added}, unchanged: {unchanged}, removed: {removed}"
                 );
                 Reload::Done { zones: total, names }
             }

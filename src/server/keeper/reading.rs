@@ -88,6 +88,8 @@ pub(super) struct Read {
     /// Why too much would move, in words; empty where it does not.
     pub(super) moving: Vec<String>,
     pub(super) faults: Vec<Diagnostic>,
+    /// Those of them that leave what a file said before in use, in words.
+    pub(super) stale: Vec<String>,
 }
 
 /// What a reading was for, and what came of it; nothing where it was broken off.
@@ -174,6 +176,7 @@ impl Task {
         }
         faults.extend(credentials.refresh());
         let valid = settings_faults.iter().all(|fault| fault.severity != Severity::Error);
+        let stale = faults.iter().map(|fault| format!("{}: {}", fault.place.file.display(), fault.message)).collect();
         faults.splice(..0, settings_faults);
         let (found, more) = config::read_after(&folder, &atlas, &base.shelf);
         faults.extend(more);
@@ -184,6 +187,6 @@ impl Task {
         let moving = moving
             .map(|(guard, found)| guard::moving(&guard, (&served, &base), found, atlas.places()))
             .unwrap_or_default();
-        Read { atlas, identity, base, settings, found, moving, faults }
+        Read { atlas, identity, base, settings, found, moving, faults, stale }
     }
 }

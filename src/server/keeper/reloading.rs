@@ -62,8 +62,9 @@ impl Keeper {
     /// Reads the files for the first time; it is waited for.
     pub(super) fn read_first(&mut self) -> Result<First, StartError> {
         let begun = self.clock.now();
-        let Read { atlas, identity, base, settings, found, moving, faults } =
+        let Read { atlas, identity, base, settings, found, moving, faults, stale } =
             self.task(Insistence::Forced).read(Scope::Zones);
+        self.stale = stale;
         let beside = Beside { atlas, identity, settings };
         self.audience.faults(&faults);
         match found {
@@ -138,7 +139,7 @@ impl Keeper {
     }
 
     pub(super) fn have_read(&mut self, HasRead { asked, begun, read }: HasRead) {
-        let Some(Read { atlas, identity, base, settings, found, moving, faults }) = read else {
+        let Some(Read { atlas, identity, base, settings, found, moving, faults, stale }) = read else {
             self.broken_off(asked, begun, "reading it was broken off by a fault of the server's own");
             self.read_on();
             return;
@@ -157,6 +158,7 @@ impl Keeper {
             self.read_on();
             return;
         }
+        self.stale = stale;
         self.audience.faults(&faults);
         let beside = Beside { atlas, identity, settings };
         match found {

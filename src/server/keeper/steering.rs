@@ -63,6 +63,7 @@ impl Keeper {
             overrides: self.overrides.clone(),
             told: self.told(self.overrides.iter()),
             last_reload: self.last_reload.clone(),
+            stale: self.stale.clone(),
             log: self.observer.as_ref().and_then(Handle::log),
             now: self.clock.now(),
             clock: self.clock,
@@ -104,10 +105,13 @@ impl Keeper {
         let pasts: Vec<Option<Moment>> = targets.iter().map(|target| self.out_until_now(&before, target)).collect();
         for target in &targets {
             let SteerRequest { who, reason, .. } = request.clone();
-            // Whoever says the same again need not say why again.
             let same = self.overrides.get(target).filter(|known| known.force == force);
             let since = same.map_or_else(|| self.time(self.clock.now()), |known| known.since);
-            let reason = reason.or_else(|| same.and_then(|known| known.reason.clone()));
+            let reason = match reason {
+                Some(reason) => Some(reason).filter(|reason| !reason.trim().is_empty()),
+                // Whoever says the same again need not say why again; why somebody else did is not theirs.
+                None => same.filter(|known| known.who == who).and_then(|known| known.reason.clone()),
+            };
             let (zone, told) = (&target.zone, reason.as_deref().unwrap_or("no reason given"));
             let forced = Override {
                 force,
