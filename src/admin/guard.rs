@@ -25,6 +25,10 @@ use super::{Access, Problem, Token};
 /// What anybody may see: it says no more than that the server is there, and those who ask it for that hold no token.
 const OPEN: [&str; 2] = ["/healthz", "/readyz"];
 
+/// Where nothing is changed, by whatever method.
+const READ_ONLY: [&str; 7] =
+    ["/healthz", "/readyz", "/metrics", "/v1/status", "/v1/top", "/v1/explain", "/v1/openapi.json"];
+
 pub(super) async fn check(
     State(access): State<Access>,
     Extension(visitor): Extension<Visitor>,
@@ -47,7 +51,8 @@ fn admit(access: &Access, visitor: Visitor, method: &Method, path: &str, headers
         return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail));
     }
     let writes = method == Method::PUT || method == Method::POST || method == Method::PATCH;
-    if writes && !is_json(headers) {
+    // What nothing can be written to takes none of these methods, whatever comes with them: that is said next.
+    if writes && !READ_ONLY.contains(&path) && !is_json(headers) {
         let detail = "what changes anything must be JSON, with `Content-Type: application/json`";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
@@ -56,7 +61,11 @@ fn admit(access: &Access, visitor: Visitor, method: &Method, path: &str, headers
 
 /// Whether this one may ask, by certificate or by token.
 fn prove(access: &Access, visitor: Visitor, headers: &HeaderMap) -> Result<(), Problem> {
-    const TOKEN: &str = "send the token of the server's token-file, as in `Authorization: Bearer TOKEN`";
+    const NO_TOKEN: &str =
+        "send the token of the server's token-file, by --token-file (curl: Authorization: Bearer TOKEN)";
+    const WRONG_TOKEN: &str =
+        "that is not the token of the server's token-file (--token-file; curl: Authorization: Bearer TOKEN)";
+    let wanted = if headers.contains_key(header::AUTHORIZATION) { WRONG_TOKEN } else { NO_TOKEN };
     const CERTIFICATE: &str = "show a certificate that was signed by one of the server's `clients` authorities, \
                                by --certificate and --key (curl: --cert and --key)";
     let is_known = visitor == Visitor::Certified;
@@ -65,10 +74,10 @@ fn prove(access: &Access, visitor: Visitor, headers: &HeaderMap) -> Result<(), P
         (None, Entrance::Certified(_)) if is_known => Ok(()),
         // Not 401, which would have to say by which header one could do better (RFC 9110 §15.5.2).
         (None, Entrance::Certified(_)) => Err(Problem::new(StatusCode::FORBIDDEN, CERTIFICATE)),
-        (Some(token), _) if is_known || bears(headers, token) => Ok(()),
-        (Some(_), Entrance::Plain | Entrance::Encrypted(_)) => Err(Problem::new(StatusCode::UNAUTHORIZED, TOKEN)),
+        (Some(token), _) if is_known || bears(headers, &token.load()) => Ok(()),
+        (Some(_), Entrance::Plain | Entrance::Encrypted(_)) => Err(Problem::new(StatusCode::UNAUTHORIZED, wanted)),
         (Some(_), Entrance::Certified(_)) => {
-            Err(Problem::new(StatusCode::UNAUTHORIZED, format!("{TOKEN}; or {CERTIFICATE}")))
+            Err(Problem::new(StatusCode::UNAUTHORIZED, format!("{wanted}; or {CERTIFICATE}")))
         }
     }
 }
@@ -102,13 +111,18 @@ mod tests {
 
     use rustls::ServerConfig;
 
+    use arc_swap::ArcSwap;
+
     use super::*;
+
+    fn held(text: &str) -> Arc<ArcSwap<Token>> {
+        Arc::new(ArcSwap::from_pointee(Token::new(text).expect("a token")))
+    }
 
     #[test]
     fn who_may_ask() {
         let check = |token: Option<&str>, method: Method, path: &str, headers: &[(&'static str, &str)], status: u16| {
-            let token = token.map(|text| Token::new(text).expect("a token"));
-            let access = Access { entrance: Entrance::Plain, token };
+            let access = Access { entrance: Entrance::Plain, token: token.map(held) };
             let mut map = HeaderMap::new();
             for (name, value) in headers {
                 map.append(*name, value.parse().expect("a value"));
@@ -134,6 +148,8 @@ mod tests {
             check(None, Method::POST, "/v1/steer", &[local, ("content-type", kind)], 415);
         }
         check(None, Method::POST, "/v1/steer", &[local], 415);
+        check(None, Method::POST, "/v1/reload", &[local], 415);
+        check(None, Method::POST, "/v1/status", &[local], 200);
         check(None, Method::POST, "/v1/steer", &[local, json], 200);
         check(None, Method::PUT, "/x", &[local, ("content-type", "Application/JSON; charset=utf-8")], 200);
         check(None, Method::DELETE, "/x", &[local], 200);
@@ -167,7 +183,7 @@ mod tests {
             if bears {
                 headers.insert(header::AUTHORIZATION, format!("Bearer {secret}").parse().expect("a value"));
             }
-            let access = Access { entrance, token: token.map(|text| Token::new(text).expect("a token")) };
+            let access = Access { entrance, token: token.map(held) };
             let got = admit(&access, who, &Method::GET, path, &headers).map_or_else(|p| p.status, |()| 200);
             assert_eq!(got, status, "{access:?} {who:?} {bears} {path}");
         };

@@ -33,6 +33,7 @@ mod token;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 
 pub use desk::{Command, Desk, Life, Phase, Picture, Refusal, Selection};
@@ -59,8 +60,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Access {
     /// What is spoken, and whether clients are known by certificates.
     pub entrance: Entrance,
-    /// By which one may ask too.
-    pub token: Option<Token>,
+    /// By which one may ask too; whoever keeps it may put another in its place.
+    pub token: Option<Arc<ArcSwap<Token>>>,
 }
 
 /// Answers on `listener` until it is dropped.

@@ -195,7 +195,10 @@ impl From<PathRejection> for Problem {
 
 impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, rejection.body_text())
+        // Beneath the framework's own words are those of the reader, which name the key.
+        let source = std::error::Error::source(&rejection).and_then(|error| error.source());
+        let why = source.map_or_else(|| rejection.body_text(), ToString::to_string);
+        Self::new(StatusCode::BAD_REQUEST, format!("the query is not as it should be: {why}"))
     }
 }
 

@@ -25,7 +25,16 @@ pub(super) fn run(arguments: &FileArguments) -> u8 {
     let shown = server.as_ref().and_then(shown_by_commands);
     terminal::print_faults(shown.as_slice());
     // A server file that cannot be read does not say where the zones are.
-    let Some(folder) = arguments.zones.clone().or_else(|| Some(server.as_ref()?.zones.clone())) else { return FAILED };
+    let Some(folder) = arguments.zones.clone().or_else(|| Some(server.as_ref()?.zones.clone())) else {
+        // One that is not there has said it all.
+        if file.is_file() {
+            note(format_args!(
+                "{}: nothing would be served; where the zones are it does not say (check --zones DIR reads them)",
+                file.display()
+            ));
+        }
+        return FAILED;
+    };
     let (loaded, faults) = config::load(&folder, &atlas);
     terminal::print_faults(&faults);
     let count = |severity| faults.iter().filter(|fault| fault.severity == severity).count();
@@ -126,7 +135,12 @@ fn timing(plan: &Plan) -> String {
 fn derived(name: &Balanced, pools: &Pools, intervals: &[Option<Duration>]) -> String {
     let Some((monitor, timing)) = &name.decisive else { return String::new() };
     let probes = probes(pools, name.root);
-    let rate = rate(probes.iter().filter_map(|probe| intervals.get(probe.0 as usize)?.as_ref()));
+    let asked: Vec<&Duration> = probes.iter().filter_map(|probe| intervals.get(probe.0 as usize)?.as_ref()).collect();
+    if asked.is_empty() {
+        // It has no other times.
+        return format!("; monitor {monitor}: lease {}", span(timing.timeout));
+    }
+    let rate = rate(asked);
     let (interval, fast, timeout) = (span(timing.interval), span(timing.fast), span(timing.timeout));
     format!("; monitor {monitor}: interval {interval}, fast {fast}, timeout {timeout}; {rate}")
 }

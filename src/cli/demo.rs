@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use super::terminal::{self, note, print};
-use super::{DONE, FAILED};
+use super::{DONE, FAILED, MISUSED, log};
 use crate::config::Settings;
 use crate::diagnostic::Diagnostic;
 use crate::moment::Moment;
@@ -51,7 +51,10 @@ const ACT: Duration = Duration::from_secs(3);
 const CHANGE_MAX: Duration = Duration::from_secs(20);
 
 pub(super) fn run() -> u8 {
-    terminal::start_log("warn");
+    if let Err(message) = log::start("warn") {
+        note(format_args!("error: {message}"));
+        return MISUSED;
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -10,12 +10,14 @@ mod manual;
 mod proof;
 mod reload;
 mod replace;
+mod screen;
 mod serve;
 mod status;
 mod steer;
 mod supposed;
 mod terminal;
 mod journal;
+mod log;
 mod top;
 
 use std::net::{SocketAddr, UdpSocket};
@@ -32,6 +34,8 @@ use crate::diagnostic::Diagnostic;
 const DONE: u8 = 0;
 /// The files have faults, or the system refused something.
 const FAILED: u8 = 1;
+/// What was asked for cannot be understood: as clap ends the process.
+const MISUSED: u8 = 2;
 
 /// Runs the command of the arguments of this process. Wrong usage ends the process with 2, as clap does.
 pub fn run() -> ExitCode {
@@ -89,7 +93,7 @@ enum Command {
     #[command(after_help = explain::HELP)]
     Explain(explain::ExplainArguments),
     /// Say what would change for clients if one zones folder took the place of another
-    #[command(after_help = diff::HELP)]
+    #[command(after_help = diff::HELP, mut_arg("server", |arg| arg.help(diff::SERVER_HELP)))]
     Diff(diff::DiffArguments),
     /// Show how a running server stands: names, pools, endpoints, and what is forced
     #[command(after_help = status::HELP)]
@@ -163,7 +167,7 @@ struct ServeArguments {
     )]
     listen: Vec<SocketAddr>,
     /// UDP threads for each address; 0 for one a core [default: 0]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=i64::from(config::WORKERS_MAX)))]
+    #[arg(long, value_name = "N", value_parser = workers)]
     workers: Option<u16>,
     /// The Unix socket by which another process takes over from this one [default: none]
     #[arg(long, value_name = "PATH")]
@@ -179,6 +183,12 @@ struct ServeArguments {
 
 fn socket(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "write an IP address with a port, such as 127.0.0.1:5300 or [::1]:5300")
+}
+
+fn workers(text: &str) -> Result<u16, String> {
+    let most = config::WORKERS_MAX;
+    let count = text.parse().ok().filter(|count| *count <= most);
+    count.ok_or_else(|| format!("write a whole number from 0 to {most}"))
 }
 
 /// The server file that is read when none is named and it is there.

@@ -47,10 +47,14 @@ pub(super) fn run(ReplaceArguments { config, control }: &ReplaceArguments) -> u8
         }
     };
     match runtime.block_on(handover::replace(&path)) {
-        Ok(process) => match print(format_args!("replaced: process {process} answers now\n")) {
-            Ok(()) => DONE,
-            Err(error) => terminal::unprinted(&error),
-        },
+        Ok((process, version)) => {
+            // A server that is older than this does not say it.
+            let version = if version.is_empty() { version } else { format!(" ({version})") };
+            match print(format_args!("replaced: process {process}{version} answers now\n")) {
+                Ok(()) => DONE,
+                Err(error) => terminal::unprinted(&error),
+            }
+        }
         Err(error) => {
             note(format_args!("error: not replaced, by {}: {error}", path.display()));
             FAILED

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::sync::Arc;
 
 use super::terminal::{self, complain, note, plural};
-use super::{DONE, FAILED, ServeArguments};
+use super::{DONE, FAILED, MISUSED, ServeArguments, log};
 use crate::config::Settings;
 use crate::diagnostic::Diagnostic;
 use crate::server::handover::{self, Again};
@@ -21,8 +21,15 @@ pub(super) fn run(arguments: &ServeArguments) -> u8 {
             }
         };
     }
+    if let Err(message) = log::start("info") {
+        complain(format_args!("error: {message}"));
+        return MISUSED;
+    }
+    if let Some(twice) = arguments.listen.iter().enumerate().find(|(at, one)| arguments.listen[..*at].contains(one)) {
+        complain(format_args!("error: --listen {} stands twice", twice.1));
+        return MISUSED;
+    }
     let Some(server) = arguments.files.server() else { return FAILED };
-    terminal::start_log("info");
     // Before there is any other thread, since it changes the environment.
     let given = match Given::from_service_manager() {
         Ok(given) => given,
@@ -46,7 +53,7 @@ pub(super) fn run(arguments: &ServeArguments) -> u8 {
     match ended {
         Ok(()) => DONE,
         // A lone fault has said it all.
-        Err(StartError::Faults { errors: 1 }) => FAILED,
+        Err(StartError::Faults { errors: 1, .. }) => FAILED,
         Err(error) => {
             complain(format_args!("error: {error}"));
             FAILED
@@ -57,7 +64,7 @@ pub(super) fn run(arguments: &ServeArguments) -> u8 {
 /// How to start this very program with these very arguments, to take over.
 fn again() -> Option<Again> {
     // Asked for now: after an upgrade the system would call it deleted.
-    let program = env::current_exe().ok()?;
+    let program = handover::program().ok()?;
     let flag = OsStr::new("--replace");
     let arguments = env::args_os().skip(1).filter(|argument| argument != flag).chain([flag.to_owned()]);
     Some(Again { program, arguments: arguments.collect() })
@@ -97,7 +104,7 @@ impl Audience for Terminal {
                 note(format_args!("reloaded: {}, {}", plural(*zones, "zone"), plural(*names, "balanced name")));
             }
             Reload::Refused { errors } => complain(format_args!(
-                "not reloaded: the zone files have {}; the last good state keeps serving",
+                "not reloaded: the files have {}; the last good state keeps serving",
                 plural(*errors, "error")
             )),
             Reload::Guarded { reasons } => {

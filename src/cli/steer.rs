@@ -108,10 +108,27 @@ fn steer(arguments: &SteerArguments, force: Option<Force>, wait: Wait) -> Result
     })
 }
 
+/// How often in a row, and how far apart, a server is asked that does not answer: one that is replaced has another process
+/// answer within milliseconds, one that is restarted within seconds.
+const TRIES: usize = 20;
+const TRY_AGAIN: Duration = Duration::from_millis(500);
+
+/// How everything stands, from a server that may be replaced or restarted meanwhile.
+async fn status(caller: &Caller) -> Result<Status, String> {
+    for _ in 1..TRIES {
+        if let Ok(status) = caller.get("/v1/status").await {
+            return Ok(status);
+        }
+        // Real time: it is another process that is waited for.
+        tokio::time::sleep(TRY_AGAIN).await;
+    }
+    caller.get("/v1/status").await
+}
+
 async fn until_safe(caller: &Caller, drained: &[OverrideStatus]) -> Result<(), String> {
     let mut told = false;
     loop {
-        let status: Status = caller.get("/v1/status").await?;
+        let status = status(caller).await?;
         let mut longest: f64 = 0.0;
         for wanted in drained {
             let known = status.overrides.iter().find(|known| known.target == wanted.target);

@@ -1,6 +1,8 @@
 //! Files under verdicts that nobody found: every endpoint up but those that somebody names.
 
+use std::fmt;
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use super::terminal;
@@ -25,10 +27,32 @@ pub(super) fn all_up(loaded: &Loaded) -> Board {
     board
 }
 
-/// What `POOL/ENDPOINT` names.
-pub(super) fn endpoint(wanted: &str) -> Result<(&str, &str), String> {
-    let example = || format!("--down {wanted}: write POOL/ENDPOINT, such as frankfurt/fra1");
-    wanted.split_once('/').ok_or_else(example)
+/// An endpoint as `--down` names it.
+#[derive(Clone, Debug)]
+pub(super) struct Named {
+    pool: String,
+    endpoint: String,
+}
+
+impl FromStr for Named {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (pool, endpoint) = text.split_once('/').ok_or("write POOL/ENDPOINT, such as frankfurt/fra1")?;
+        Ok(Self { pool: pool.to_owned(), endpoint: endpoint.to_owned() })
+    }
+}
+
+impl Named {
+    pub(super) fn parts(&self) -> (&str, &str) {
+        (&self.pool, &self.endpoint)
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.pool, self.endpoint)
+    }
 }
 
 /// Counts the endpoint as down, in `zone` or in all; `false` where there is no such endpoint.
@@ -61,9 +85,9 @@ pub(super) fn take_down(
 }
 
 /// That there is no such endpoint.
-pub(super) fn unknown(loaded: &[&Loaded], wanted: &str) -> String {
+pub(super) fn unknown(loaded: &[&Loaded], wanted: &Named) -> String {
     let pools: Vec<&Pools> = loaded.iter().flat_map(|loaded| &loaded.zones).map(|zone| &zone.pools).collect();
-    format!("--down {wanted}: there is no such endpoint ({})", near(&pools, wanted))
+    format!("--down {wanted}: there is no such endpoint ({})", near(&pools, &wanted.to_string()))
 }
 
 /// The endpoints called `endpoint`, or of that address, in the pool called `pool`.

@@ -4,8 +4,6 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
-
 use super::journal::{self, Gravity};
 use super::{DONE, FAILED};
 use crate::diagnostic::{Diagnostic, Severity};
@@ -58,29 +56,6 @@ pub(super) fn print_faults(faults: &[Diagnostic]) {
         let fault = fault.render(colour);
         let end = if fault.contains('\n') { "\n" } else { "" };
         note_as(gravity, &format!("{fault}{end}"));
-    }
-}
-
-/// Libraries that say more than an operator wants, however much is asked of us: h2, hyper, h3 and quinn log each frame
-/// at `debug` and warn of peers' faults; notify warns of a folder that was removed when both it and its parent tell so.
-const QUIET: &str =
-    "notify=error,h2=info,hyper=info,h3=error,h3_quinn=error,quinn=error,quinn_proto=error,quinn_udp=error";
-
-/// Logs to stderr, at `level` where BELLWETHER_LOG says nothing.
-pub(super) fn start_log(level: &str) {
-    let filter = std::env::var("BELLWETHER_LOG").unwrap_or_else(|_| level.to_owned());
-    let filter = EnvFilter::builder().parse_lossy(format!("{QUIET},{filter}"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        // It would be reported with a macro that panics when stderr is gone.
-        .log_internal_errors(false);
-    if journal::listens() {
-        log.event_format(journal::Lines::new()).init();
-    } else {
-        log.init();
     }
 }
 

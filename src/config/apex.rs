@@ -83,6 +83,8 @@ const NAMESERVER: Keys = Keys::only(&["name", "addresses"]);
 
 const NAMESERVERS_EXAMPLE: &str = r#"["ns1.example.com", "ns2.example.com"]"#;
 
+const CONTACT_EXAMPLE: &str = r#""hostmaster.example.com""#;
+
 /// Reads `[zone]` of the zone `apex`; `None` when it is faulty.
 pub(super) fn read(item: Item<'_>, apex: &Name, faults: &mut Faults<'_>) -> Option<ZoneTable> {
     let example = r#"{ nameservers = ["ns1.example.com"], contact = "hostmaster.example.com" }"#;
@@ -97,9 +99,17 @@ pub(super) fn read(item: Item<'_>, apex: &Name, faults: &mut Faults<'_>) -> Opti
         }
         return Some(ZoneTable::AutoSerial(faults.place(item.key_span)));
     }
+    let needed = ["nameservers", "contact"];
+    if needed.iter().all(|key| table.get(key).is_none()) && !table.is_meant(&needed) {
+        faults.error(item.key_span, "[zone] has neither `nameservers` nor `contact`").help(format!(
+            "beside a master file it holds serial = \"auto\" and nothing else; without one \
+             add nameservers = {NAMESERVERS_EXAMPLE} and contact = {CONTACT_EXAMPLE}"
+        ));
+        return None;
+    }
     let nameservers =
         table.require("nameservers", NAMESERVERS_EXAMPLE, faults).and_then(|item| nameservers(item, apex, faults));
-    let contact = table.require("contact", "\"hostmaster.example.com\"", faults).and_then(|item| contact(item, faults));
+    let contact = table.require("contact", CONTACT_EXAMPLE, faults).and_then(|item| contact(item, faults));
     let ttl = seconds(&table, "ttl", TTL_LEAST..=TTL_MOST, TTL, faults);
     let negative_ttl = seconds(&table, "negative-ttl", TTL_LEAST..=TTL_MOST, NEGATIVE_TTL, faults);
     let refresh = seconds(&table, "refresh", TIMER_RANGE, REFRESH, faults);

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::claims;
-use super::faults::{Faults, shown, suggestion};
+use super::faults::{Faults, Span, shown, suggestion};
 use super::judges::{depends, judges};
 use super::monitors::Entry;
 use super::table::{Item, Keys, Table};
@@ -75,10 +75,8 @@ fn pool<'a>(item: Item<'a>, monitors: &HashMap<&str, Entry>, faults: &mut Faults
             .error(item.key_span, format!("{what} has no members"))
             .help("give it endpoints = [\"192.0.2.10\"] or members = [{ pool = \"another\" }]");
     }
-    if members.iter().any(DraftMember::is_unjudged) && table.get("monitor").is_none() {
-        faults
-            .warning(item.key_span, format!("{what} has no monitor: its endpoints always count as alive"))
-            .help("give it monitor = \"NAME\", the name of a [monitors.NAME]");
+    if table.get("monitor").is_none() {
+        warn_of_unjudged(&what, item.key_span, &members, faults);
     }
     check_ports(&members, judges.as_ref(), faults);
     let place = table.get("place").and_then(|item| claims::place(item, faults));
@@ -114,6 +112,26 @@ fn pool<'a>(item: Item<'a>, monitors: &HashMap<&str, Entry>, faults: &mut Faults
         judges,
         depends,
     })
+}
+
+/// Warns of the endpoints of a pool without a monitor that have none of their own either.
+fn warn_of_unjudged(what: &str, at: Span, members: &[DraftMember<'_>], faults: &mut Faults<'_>) {
+    /// Endpoints that are named; the rest is counted.
+    const NAMED_MAX: usize = 4;
+    let unjudged: Vec<&str> = members.iter().filter(|member| member.is_unjudged()).map(DraftMember::name).collect();
+    let whole = !members.iter().any(DraftMember::is_judged);
+    let message = match &unjudged[..] {
+        [] => return,
+        _ if whole => format!("{what} has no monitor: its endpoints always count as alive"),
+        [one] => format!("{what} has no monitor, nor has its endpoint {one}: that always counts as alive"),
+        several => {
+            let (named, rest) = several.split_at(several.len().min(NAMED_MAX));
+            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            let named = named.join(", ");
+            format!("{what} has no monitor, nor have its endpoints {named}{more}: these always count as alive")
+        }
+    };
+    faults.warning(at, message).help("give it monitor = \"NAME\", the name of a [monitors.NAME]");
 }
 
 fn policy(item: Item<'_>, faults: &mut Faults<'_>) -> Option<PolicyName> {

@@ -5,6 +5,7 @@
 //! backup brings an old time. So a zone whose files were saved gets a serial that is greater than the one before, and a
 //! zone whose files were not keeps its own. Greater is meant as RFC 1982 §3.2 has it.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
@@ -12,6 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::system::{time_of_unix_nanos, unix_nanos, unix_seconds};
 use crate::wire::name::Name;
+
+/// Zones that are away of which serials are remembered: ten thousand come and go before one is forgotten, in 1 MB.
+const AWAY_MAX: usize = 10_000;
 
 /// The serials of the zones that were loaded before, of those that move by themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,6 +90,15 @@ impl Serials {
         }
     }
 
+    /// Keeps what `before` had of zones that are away: one that comes back must not go back. Of more than [`AWAY_MAX`] those
+    /// that were saved last.
+    pub(super) fn remember(&mut self, before: &Self) {
+        let mut away: Vec<_> = before.0.iter().filter(|(zone, _)| !self.0.contains_key(zone)).collect();
+        away.sort_unstable_by_key(|(_, given)| Reverse(given.saved.iter().max()));
+        let away = away.into_iter().take(AWAY_MAX).map(|(zone, given)| (zone.clone(), given.clone()));
+        self.0.extend(away);
+    }
+
     /// Keeps what `other` has too.
     pub(super) fn join(&mut self, other: Self) {
         self.0.extend(other.0);
@@ -142,6 +155,33 @@ mod tests {
         // 2106 and after: the time wraps around.
         let wrap = f64::from(u32::MAX);
         check(&[(None, &[wrap], u32::MAX), (None, &[wrap + 1.0], 0), (Some(u32::MAX), &[wrap + 6.0], 5)]);
+    }
+
+    #[test]
+    fn a_zone_that_comes_back_does_not_go_back() {
+        let [com, org] = ["example.com", "example.org"].map(|name| Name::from_host(name).expect("a name"));
+        let give = |before: &Serials, zone: &Name, saved: f64| {
+            let mut serials = Serials::default();
+            let serial = serials.give(before, zone, None, vec![at(saved)]);
+            serials.remember(before);
+            (serials, serial)
+        };
+        let (first, _) = give(&Serials::default(), &com, 100.1);
+        let (second, serial) = give(&first, &com, 100.2);
+        assert_eq!(serial, 101);
+        // Removed, and nothing but another zone is read.
+        let (away, _) = give(&second, &org, 200.0);
+        assert_eq!(give(&away, &com, 100.2).1, 101, "the very files");
+        assert_eq!(give(&away, &com, 100.0).1, 102, "others, from a backup");
+        // There is a limit, past which those go that were saved first.
+        let mut many = away;
+        for number in 0..AWAY_MAX as u32 {
+            let zone = Name::from_host(&format!("z{number}.example.net")).expect("a name");
+            many.give(&Serials::default(), &zone, None, vec![at(f64::from(300 + number))]);
+        }
+        let mut none = Serials::default();
+        none.remember(&many);
+        assert_eq!((none.0.len(), none.0.contains_key(&com)), (AWAY_MAX, false));
     }
 
     #[test]

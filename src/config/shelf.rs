@@ -134,6 +134,7 @@ pub(super) fn read_at(folder: &Path, atlas: &Atlas, before: &Shelf, now: u64) ->
             }
         }
     }
+    serials.remember(&before.serials);
     let kept = parts.iter().filter(|part| matches!(part, Part::Kept(_))).count();
     faults.extend(undelegated(&volumes, &parts, kept < before.volumes.len()));
     let valid = faults.iter().all(|fault| fault.severity != Severity::Error);

@@ -44,7 +44,7 @@ pub fn list_zones(folder: &Path) -> (Vec<ZoneFiles>, Vec<Diagnostic>) {
         Ok(entries) => entries,
         Err(error) => {
             let message = format!("the zones folder cannot be read: {error}");
-            let help = "name it with --zones, or with `zones` in the server file";
+            let help = "a folder of NAME.zone and NAME.toml; `zones` in the server file names it, and --zones where a command has that";
             return (Vec::new(), vec![Diagnostic::error(Place::of_file(folder), message).help(help)]);
         }
     };

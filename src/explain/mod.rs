@@ -67,7 +67,16 @@ pub fn name(text: &str) -> Result<Name, String> {
 /// # Errors
 /// What would be right.
 pub fn rtype(text: &str) -> Result<Rtype, String> {
-    text.to_ascii_uppercase().parse().map_err(|_| "write a record type, such as A, AAAA, MX or TYPE65".to_owned())
+    let example = "write a record type, such as A, AAAA, MX or TYPE65";
+    let rtype: Rtype = text.to_ascii_uppercase().parse().map_err(|_| example.to_owned())?;
+    match rtype.0 {
+        251 | 252 => {
+            Err(format!("{rtype} asks for a whole zone, which nobody balances: who may have it, [transfer] says"))
+        }
+        // OPT and NXNAME; TKEY, TSIG, MAILB and MAILA: refused before any zone is looked at.
+        41 | 128 | 249..=254 => Err(format!("no name has records of {rtype}: {example}")),
+        _ => Ok(rtype),
+    }
 }
 
 /// Puts `question` and says what came of it. Turns begin at their first step. Costs memory for every cursor of the
@@ -85,7 +94,7 @@ pub fn explain(question: &Question, scene: &Scene<'_>) -> Result<Explanation, St
     let address = resolver.or(client).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let peer = Peer { address, transport: Transport::Tcp };
     let outcome = answer(scene.snapshot, &mut worker, peer, scene.now, &request, &mut response);
-    let Outcome::Answered(_) = outcome else { return Err("the question was not answered".to_owned()) };
+    let Outcome::Answered(rcode) = outcome else { return Err("the question was not answered".to_owned()) };
     let message =
         Message::from_vec(response.octets()).map_err(|error| format!("the answer cannot be read: {error}"))?;
     let report = Report {
@@ -98,6 +107,7 @@ pub fn explain(question: &Question, scene: &Scene<'_>) -> Result<Explanation, St
         probe: scene.probe,
         hearing: worker.witness(),
         message: &message,
+        rcode,
     };
     Ok(report.explanation())
 }

@@ -13,6 +13,7 @@ use crate::geo::Place;
 use crate::health::{Board, ProbeId};
 use crate::policy::{Family, Force, How, Member, Policy, PolicyName, Pool, Pools, Target};
 use crate::snapshot::{Balanced, Served, Snapshot};
+use crate::wire::header::Rcode;
 use crate::wire::name::Name;
 use crate::wire::rtype::Rtype;
 
@@ -27,6 +28,7 @@ pub(super) struct Report<'a> {
     pub(super) probe: &'a dyn Fn(ProbeId) -> Option<String>,
     pub(super) hearing: &'a Hearing,
     pub(super) message: &'a Message,
+    pub(super) rcode: Rcode,
 }
 
 /// A name for which endpoints were chosen.
@@ -47,11 +49,12 @@ impl Report<'_> {
             words: self.finding(found),
         });
         // Where an alias that was balanced leads to does not change why it was given.
-        let ttl = self.choices().last().map(|choice| TtlGiven {
-            seconds: self.seconds(&choice),
+        let last = self.choices().last();
+        let ttl = last.and_then(|choice| Some((self.seconds(&choice)?, choice))).map(|(seconds, choice)| TtlGiven {
+            seconds,
             min: choice.name.ttl.min,
             max: choice.name.ttl.max,
-            reason: ttl_reason(self.seconds(&choice), choice.steered, choice.name),
+            reason: ttl_reason(seconds, choice.steered, choice.name),
         });
         Explanation {
             name: self.name.to_string(),
@@ -64,7 +67,7 @@ impl Report<'_> {
             pools: self.pools(),
             ttl,
             scope: self.scope(),
-            rcode: self.message.metadata.response_code.to_string(),
+            rcode: self.rcode.mnemonic().to_owned(),
             answers: self.message.answers.iter().map(record).collect(),
             authorities: self.message.authorities.iter().map(record).collect(),
         }
@@ -80,19 +83,22 @@ impl Report<'_> {
 
     fn pools(&self) -> Vec<PoolConsulted> {
         let consulted = self.choices().flat_map(|choice| {
-            let pools = &choice.served.steering.pools.pools;
-            choice.found.pools.iter().filter_map(move |consulted| {
-                let pool = pools.get(consulted.pool.0 as usize)?;
-                Some(PoolConsulted {
-                    name: pool.name.to_string(),
-                    policy: pool.policy.name().to_string(),
-                    how: how(consulted.how) + &self.missing(pool),
-                    hints: consulted.hints.map(|family| hint_word(family).to_owned()),
-                    members: self.members(&choice, consulted, pool),
-                })
-            })
+            let none = unasked(&choice);
+            let consulted = choice.found.pools.iter().chain(&none);
+            consulted.filter_map(|consulted| self.consulted(&choice, consulted)).collect::<Vec<_>>()
         });
         consulted.collect()
+    }
+
+    fn consulted(&self, choice: &Choice<'_>, consulted: &Consulted) -> Option<PoolConsulted> {
+        let pool = choice.served.steering.pools.pools.get(consulted.pool.0 as usize)?;
+        Some(PoolConsulted {
+            name: pool.name.to_string(),
+            policy: pool.policy.name().to_string(),
+            how: how(consulted.how) + &self.missing(pool),
+            hints: consulted.hints.map(|family| hint_word(family).to_owned()),
+            members: self.members(choice, consulted, pool),
+        })
     }
 
     /// The zone and the balanced name that a name came to.
@@ -110,7 +116,9 @@ impl Report<'_> {
             Finding::NoData => format!("has {name}, but no {} records of it", self.rtype),
             Finding::Delegated => format!("delegates {name} away"),
             Finding::Missing => format!("has no {name}"),
-            Finding::Balanced(_) => format!("balances {name} over the pool {}", self.root(found)),
+            Finding::Balanced(_) => {
+                format!("balances {name} over the pool {}{}", self.root(found), self.when_all_down(found))
+            }
             Finding::Hinted(_) => {
                 format!("has {name}; its address hints are the living addresses of the pool {}", self.root(found))
             }
@@ -124,12 +132,23 @@ impl Report<'_> {
         pool.map_or("", |pool| &*pool.name)
     }
 
-    /// The TTL that was given: that of a record with hints may be shorter than theirs.
-    fn seconds(&self, choice: &Choice<'_>) -> u32 {
+    /// What is said in place of what lives, where nothing does.
+    fn when_all_down(&self, found: &Found) -> String {
+        let dead = found.steered.filter(|steered| !steered.alive).and(self.balanced(found));
+        dead.map_or_else(String::new, |(_, name)| {
+            format!(", of which nothing lives: when-all-down says {}", name.when_all_down)
+        })
+    }
+
+    /// The TTL that was given: that of a record with hints, or of a denial, may be shorter than theirs. `None` where no
+    /// record was.
+    fn seconds(&self, choice: &Choice<'_>) -> Option<u32> {
         let ttl = choice.steered.ttl;
-        match choice.found.finding {
-            Finding::Hinted(_) => self.message.answers.last().map_or(ttl, |record| record.ttl),
-            _ => ttl,
+        match (choice.found.finding, self.message.answers.last().or(self.message.authorities.first())) {
+            (Finding::Hinted(_), record) => Some(record.map_or(ttl, |record| record.ttl)),
+            (_, None) => None,
+            (_, Some(_)) if !self.message.answers.is_empty() => Some(ttl),
+            (_, Some(denial)) => Some(denial.ttl.min(ttl)),
         }
     }
 
@@ -240,6 +259,29 @@ impl Report<'_> {
     }
 }
 
+/// The pools of a name that nobody was asked for, since nothing of them lives and the name says something else in their
+/// place: each once, from its own pool down.
+fn unasked(choice: &Choice<'_>) -> Vec<Consulted> {
+    let Choice { found, served, name, steered } = choice;
+    if steered.alive || !found.pools.is_empty() {
+        return Vec::new();
+    }
+    let mut dead: Vec<Consulted> = Vec::new();
+    let mut ahead = vec![name.root];
+    while let Some(id) = ahead.pop() {
+        let Some(pool) = served.steering.pools.pools.get(id.0 as usize) else { continue };
+        if dead.iter().any(|known| known.pool == id) {
+            continue;
+        }
+        dead.push(Consulted { pool: id, how: How::Dead, took: Vec::new(), hints: None });
+        ahead.extend(pool.members.iter().rev().filter_map(|member| match member.target {
+            Target::Pool(id) => Some(id),
+            Target::Endpoint(_) => None,
+        }));
+    }
+    dead
+}
+
 fn place_found(place: &Place) -> PlaceFound {
     PlaceFound {
         continent: place.continent.map(|continent| continent.code().to_owned()),
@@ -280,12 +322,12 @@ fn how(how: How) -> String {
         How::Turn { step, steps } => format!("step {} of a turn of {steps}", u64::from(step) + 1),
         How::Drawn => "by lot".to_owned(),
         How::Class { bits: 0, .. } => "by the client's place, which is the same for all here".to_owned(),
-        How::Class { bits, .. } => format!("by the client's place, as {bits} bits of its address tell it"),
+        How::Class { bits, .. } => format!("by the client's place, as the /{bits} of its address tells it"),
         How::Expected { bits } => {
-            format!("by lot among the fastest for this client, as {bits} bits of its address tell")
+            format!("by lot among the fastest for this client, as the /{bits} of its address tells")
         }
         How::Slot { slot, bits } => {
-            format!("by the ranking of slot {slot}, into which {bits} bits of the client's address fall")
+            format!("by the ranking of slot {slot}, into which the /{bits} of the client's address falls")
         }
     }
 }
@@ -311,7 +353,7 @@ fn hint_word(family: Family) -> &'static str {
 
 fn ttl_reason(seconds: u32, steered: Steered, name: &Balanced) -> String {
     let range = format!("its range is {} s to {} s", name.ttl.min, name.ttl.max);
-    if seconds < steered.ttl {
+    if seconds < steered.ttl && steered.alive {
         return format!("the record's own; for its hints {range}");
     }
     match steered.ttl_reason() {

@@ -315,3 +315,19 @@ pub enum WhenAllDown {
     /// REFUSED.
     Refused,
 }
+
+/// As the policy file says it; addresses with a space between.
+impl fmt::Display for WhenAllDown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ServeAll => f.write_str("serve-all"),
+            Self::LastGood => f.write_str("last-good"),
+            Self::Addresses(addresses) => {
+                f.write_str(&addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+            }
+            Self::NoData => f.write_str("nodata"),
+            Self::ServFail => f.write_str("servfail"),
+            Self::Refused => f.write_str("refused"),
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Zone;
-use crate::policy::{Answers, Ecs, MinAlive, Pool, WhenAllDown};
+use crate::policy::{Answers, Ecs, MinAlive, Pool};
 use crate::snapshot::Balanced;
 use crate::ttl::Plan;
 use crate::wire::name::Name;
@@ -66,7 +66,7 @@ fn of_name(zone: &Zone<'_>, plan: &Plan, name: &Balanced) -> Vec<(&'static str, 
         ("failover", failover),
         ("ttl", format!("{}s to {}s", name.ttl.min, name.ttl.max)),
         ("answers", answers(name.answers)),
-        ("when-all-down", when_all_down(&name.when_all_down)),
+        ("when-all-down", name.when_all_down.to_string()),
         ("ecs", (name.ecs == Ecs::Heeded).to_string()),
     ]
 }
@@ -85,16 +85,5 @@ fn answers(answers: Answers) -> String {
         Answers::EachMember => "each member's, up to 8".to_owned(),
         Answers::Best(count) => count.to_string(),
         Answers::Spread(count) => format!("{count}, spread"),
-    }
-}
-
-fn when_all_down(said: &WhenAllDown) -> String {
-    match said {
-        WhenAllDown::ServeAll => "serve-all".to_owned(),
-        WhenAllDown::LastGood => "last-good".to_owned(),
-        WhenAllDown::Addresses(addresses) => addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
-        WhenAllDown::NoData => "nodata".to_owned(),
-        WhenAllDown::ServFail => "servfail".to_owned(),
-        WhenAllDown::Refused => "refused".to_owned(),
     }
 }

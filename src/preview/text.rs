@@ -1,6 +1,6 @@
 //! Moves in words: who answered, who answers, how much.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::{Given, Move, Share, Shares};
@@ -33,6 +33,7 @@ impl Move {
                 continue;
             }
             let grain = grain(old, new);
+            let grain = if is_readdressed(old, new, grain) { Grain::Address } else { grain };
             lines.push(Line { family: Some(family), old: side(old, grain), new: side(new, grain) });
         }
         let lone = |family: Family| {
@@ -100,6 +101,8 @@ pub fn percent(part: f64) -> String {
 enum Grain {
     Pool,
     Endpoint,
+    /// Endpoints, with what they give.
+    Address,
 }
 
 /// Pools, where within each of them everything stays as it is or all of it is on one side; else endpoints.
@@ -122,6 +125,19 @@ fn grain(old: &Shares, new: &Shares) -> Grain {
     }
     let same_pools = before.keys().eq(after.keys());
     if same_pools && !any { Grain::Endpoint } else { Grain::Pool }
+}
+
+/// Whether both sides would name somebody alike who gives another thing than before: the name alone does not tell it.
+fn is_readdressed(old: &Shares, new: &Shares, grain: Grain) -> bool {
+    let given = |shares: &Shares| {
+        let mut given: BTreeMap<String, BTreeSet<Given>> = BTreeMap::new();
+        for share in shares.iter().filter(|share| !share.pool.is_empty()) {
+            given.entry(name(share, grain)).or_default().insert(share.given.clone());
+        }
+        given
+    };
+    let after = given(new);
+    given(old).iter().any(|(name, was)| after.get(name).is_some_and(|is| is.is_disjoint(was)))
 }
 
 /// By pool: what is given, and how much of it.
@@ -160,6 +176,9 @@ fn name(share: &Share, grain: Grain) -> String {
         (given, _) if share.pool.is_empty() => given_text(given),
         (_, Grain::Pool) => share.pool.to_string(),
         (_, Grain::Endpoint) => format!("{}/{}", share.pool, share.endpoint),
+        // One that has no name of its own is called by its address.
+        (given, Grain::Address) if given_text(given) == *share.endpoint => format!("{}/{}", share.pool, share.endpoint),
+        (given, Grain::Address) => format!("{}/{} ({})", share.pool, share.endpoint, given_text(given)),
     }
 }
 
@@ -170,5 +189,46 @@ pub fn given_text(given: &Given) -> String {
         Given::Alias(name) => name.to_string(),
         Given::NoAddress => "no address".to_owned(),
         Given::Said(word) => (*word).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preview::Weight;
+
+    /// Shares of a half each, of the pool `a`.
+    fn shares(endpoints: [(&str, &str); 2]) -> Shares {
+        let share = |(name, address): (&str, &str)| Share {
+            given: Given::Address(address.parse().expect("an address")),
+            pool: "a".into(),
+            endpoint: name.into(),
+            ppm: 500_000,
+        };
+        endpoints.map(share).into()
+    }
+
+    #[test]
+    fn an_address_is_said_where_the_name_does_not_tell_it() {
+        let check = |old, new, expected: &str| {
+            let sides = [shares(old), shares(new)];
+            let [old, new] = sides.map(|shares| [shares.clone(), shares]);
+            let moved = Move { places: vec!["DE".to_owned()], weight: Weight::Part(1.0), part: 1.0, old, new };
+            let line = moved.to_string();
+            assert_eq!(line, format!("DE: {expected}"));
+        };
+        let before = [("e1", "192.0.2.1"), ("e2", "192.0.2.2")];
+        check(
+            before,
+            [("e1", "192.0.2.9"), ("e2", "192.0.2.2")],
+            "a/e1 (192.0.2.1) 50%, a/e2 (192.0.2.2) 50% → a/e1 (192.0.2.9) 50%, a/e2 (192.0.2.2) 50%",
+        );
+        check(before, [("e3", "192.0.2.9"), ("e2", "192.0.2.2")], "a/e1 50%, a/e2 50% → a/e2 50%, a/e3 50%");
+        let bare = [("192.0.2.1", "192.0.2.1"), ("e2", "192.0.2.3")];
+        check(
+            [("192.0.2.1", "192.0.2.1"), ("e2", "192.0.2.2")],
+            bare,
+            "a/192.0.2.1 50%, a/e2 (192.0.2.2) 50% → a/192.0.2.1 50%, a/e2 (192.0.2.3) 50%",
+        );
     }
 }

@@ -39,6 +39,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::health::{Comeback, Timing};
+use crate::wire::header::{RCODES, mnemonic};
 
 pub use answered::Answered;
 pub use asker::Found;
@@ -202,26 +203,16 @@ pub struct DnsProbe {
 pub struct Rcode(pub u16);
 
 impl Rcode {
-    /// Those of RFC 1035 §4.1.1 and RFC 2136 §2.2, by name.
-    pub const NAMES: [(&str, Self); 11] = [
-        ("NOERROR", Self(0)),
-        ("FORMERR", Self(1)),
-        ("SERVFAIL", Self(2)),
-        ("NXDOMAIN", Self(3)),
-        ("NOTIMP", Self(4)),
-        ("REFUSED", Self(5)),
-        ("YXDOMAIN", Self(6)),
-        ("YXRRSET", Self(7)),
-        ("NXRRSET", Self(8)),
-        ("NOTAUTH", Self(9)),
-        ("NOTZONE", Self(10)),
-    ];
+    /// Those that a header alone can hold, by name.
+    pub fn named() -> impl Iterator<Item = (&'static str, Self)> + Clone {
+        RCODES.into_iter().filter(|(_, code)| *code < 16).map(|(name, code)| (name, Self(code)))
+    }
 }
 
 impl fmt::Display for Rcode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Self::NAMES.iter().find(|(_, code)| code == self) {
-            Some((name, _)) => f.write_str(name),
+        match mnemonic(self.0) {
+            Some(name) => f.write_str(name),
             None => write!(f, "RCODE{}", self.0),
         }
     }

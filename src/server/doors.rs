@@ -1,4 +1,4 @@
-//! Binds every socket that was not given bound, and keeps the certificate of the encrypted doors fresh.
+//! Binds every socket that was not given bound, and reads the certificate of the encrypted doors.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use super::given::{Door, Given};
 use super::{Audience, StartError};
-use crate::config::{Admin, Settings};
+use crate::config::{Admin, Encrypted, Settings};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::transport::doors::{Carried, Sockets};
 use crate::transport::limits::Limits;
@@ -29,7 +29,6 @@ pub(super) struct Opening {
     pub(super) listen: Vec<SocketAddr>,
     /// What is spoken encrypted, and where.
     pub(super) encrypted: Vec<(&'static str, SocketAddr)>,
-    pub(super) certificates: Option<Arc<Certificates>>,
     /// Where the admin API will be.
     pub(super) admin: Option<TcpListener>,
     /// Second descriptors of all of them, for a process that takes over; none where none can.
@@ -80,16 +79,11 @@ fn add(addresses: &mut Vec<SocketAddr>, more: Vec<SocketAddr>) {
     }
 }
 
-/// Binds everything that `settings` name, but for what was `given`. A certificate that is faulty is told to `audience`.
-pub(super) fn bind(
-    settings: &Settings,
-    workers: usize,
-    given: &mut Given,
-    audience: &dyn Audience,
-) -> Result<Opening, StartError> {
+/// Binds everything that `settings` name, but for what was `given`.
+pub(super) fn bind(settings: &Settings, workers: usize, given: &mut Given) -> Result<Opening, StartError> {
     let mut binder = Binder { given, hold: settings.process.control.is_some(), held: Vec::new() };
     let mut opening = Opening::default();
-    let Opening { udp, connections, listen, encrypted, certificates, admin, held } = &mut opening;
+    let Opening { udp, connections, listen, encrypted, admin, held } = &mut opening;
     // TCP first: UDP sockets share their port, so that a second server on it would go unnoticed there.
     for &address in &settings.listen {
         let listener = binder.listener(address, "TCP")?;
@@ -103,8 +97,6 @@ pub(super) fn bind(
         *admin = Some(binder.listener(listen, "the admin API")?);
     }
     if let Some(tls) = &settings.doors.encrypted {
-        let read = Certificates::read(&tls.certificate, &tls.key).map_err(|fault| faulty(fault, audience))?;
-        *certificates = Some(Arc::new(read));
         for &address in &tls.dot {
             connections.tls.push(binder.listener(address, "TLS")?);
             encrypted.push(("TLS", address));
@@ -182,20 +174,33 @@ impl Binder<'_> {
     }
 }
 
-/// A certificate that is at fault at the start.
-pub(super) fn faulty(fault: Box<Diagnostic>, audience: &dyn Audience) -> StartError {
-    audience.faults(&[*fault]);
-    StartError::Faults { errors: 1 }
+/// The certificate of the encrypted doors, if there are any. One that is faulty is told to `audience`.
+pub(super) fn certificates(
+    settings: &Settings,
+    audience: &dyn Audience,
+) -> Result<Option<Arc<Certificates>>, StartError> {
+    let read = |tls: &Encrypted| Certificates::read(&tls.certificate, &tls.key).map(Arc::new);
+    settings.doors.encrypted.as_ref().map(read).transpose().map_err(|fault| faulty(fault, audience))
 }
 
-/// What became of reading certificates again, which `what` names. A fault is told to `audience`.
-pub(super) fn refreshed(outcome: Result<bool, Box<Diagnostic>>, what: &str, audience: &dyn Audience) {
+/// A certificate that is at fault at the start.
+pub(super) fn faulty(fault: Box<Diagnostic>, audience: &dyn Audience) -> StartError {
+    let faults = [*fault];
+    audience.faults(&faults);
+    StartError::of(&faults)
+}
+
+/// What became of reading `what` again: whether it is another, or its fault, which is told as a warning.
+pub(super) fn replaced(outcome: Result<bool, Box<Diagnostic>>, what: &str) -> Option<Diagnostic> {
     match outcome {
-        Ok(false) => {}
-        Ok(true) => tracing::info!("{what} was replaced; new connections get it"),
+        Ok(false) => None,
+        Ok(true) => {
+            tracing::info!("{what} was replaced; the new one counts from now on");
+            None
+        }
         Err(fault) => {
             let message = format!("{}; {what} before stays in use", fault.message);
-            audience.faults(&[Diagnostic { severity: Severity::Warning, message, ..*fault }]);
+            Some(Diagnostic { severity: Severity::Warning, message, ..*fault })
         }
     }
 }

@@ -1,4 +1,4 @@
-//! When what is out of answers may be stopped: how long its last answer lives in caches, and whether it was the last.
+//! When what is out of answers may be stopped: how long its last answer lives in caches.
 //!
 //! No query is noted for this. An answer's TTL is at most its name's `max`; it was given before the pools without the
 //! endpoint were swapped in, which is before the moment that is reckoned from; so caches have forgotten it `max` later.
@@ -8,13 +8,21 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use crate::moment::Moment;
-use crate::policy::{EndpointId, Family, Given, PoolId, Pools, Target, WhenAllDown};
-use crate::snapshot::{Balanced, Served, Steering};
+use crate::policy::{EndpointId, Given, Pools, Target};
+use crate::snapshot::Steering;
 
-/// What is added to a TTL: a second for the answer to leave a worker that has the pools of before in its hand, and to
-/// reach the cache, where the TTL begins; and one for caches that count whole seconds (Unbound still gives a record in the
-/// second in which it ends).
-const MARGIN: Duration = Duration::from_secs(2);
+/// How long a process may answer what it has taken in once another one answers, of which a drain may be asked from then
+/// on: that one knows nothing of it.
+pub(super) const LAST_ANSWERS: Duration = Duration::from_millis(500);
+
+/// How long an answer is on its way to the cache, where its TTL begins: half as long again as by way of a satellite.
+const ON_ITS_WAY: Duration = Duration::from_millis(500);
+
+/// What caches may add that count whole seconds: Unbound still gives a record in the second in which it ends.
+const WHOLE_SECOND: Duration = Duration::from_secs(1);
+
+/// What is added to a TTL: 0.5 s + 0.5 s + 1 s = 2 s.
+const MARGIN: Duration = LAST_ANSWERS.saturating_add(ON_ITS_WAY).saturating_add(WHOLE_SECOND);
 
 /// The TTLs that an endpoint's answers may have: the greatest of all names that lead to it, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,71 +117,6 @@ pub(super) fn ttls(steering: &Steering) -> Ttls {
         *known = ceiling.max.max(*known);
     }
     greatest
-}
-
-/// How a name may still be answered with what is out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum StillGiven {
-    /// Nothing else of it is left.
-    LastResort,
-    /// By another way, through what is not out.
-    OtherWay,
-}
-
-/// The names of a zone, by number, that may still be answered with what gives any of `gives`, though it is out.
-pub(super) fn still_given(served: &Served, given: &HashSet<String>) -> Vec<(usize, StillGiven)> {
-    let (steering, forced) = (&served.steering, served.live.forced());
-    let pools = &steering.pools;
-    let meant: HashSet<EndpointId> = (0..pools.endpoints.len() as u32)
-        .map(EndpointId)
-        .filter(|&id| gives(steering, id).is_some_and(|text| given.contains(&text)))
-        .collect();
-    let is_in = |target: Target| !forced.get(target).is_some_and(|force| force.is_out());
-    let by_any_way = leading(pools, &meant, |_| true);
-    let by_what_is_in = leading(pools, &meant, is_in);
-    let out = Family::BOTH.map(|family| forced.pools_out(pools, family));
-    let families = |family: Family| meant.iter().any(|id| pools.endpoints[id.0 as usize].given.is_for(family));
-    let families: Vec<Family> = Family::BOTH.into_iter().filter(|&family| families(family)).collect();
-    let names = steering.names.iter().enumerate().filter_map(|(number, name)| {
-        let root = name.root.0 as usize;
-        let last_resort = families.iter().any(|&family| {
-            let dead = !served.live.pool(family, name.root).is_some_and(|pool| pool.is_alive());
-            let out = out[family as usize].get(root).copied().unwrap_or(false);
-            dead && (out && by_any_way[root] && serves_the_rest(name) || lists(name, given))
-        });
-        if last_resort {
-            return Some((number, StillGiven::LastResort));
-        }
-        (by_what_is_in[root] && is_in(Target::Pool(name.root))).then_some((number, StillGiven::OtherWay))
-    });
-    names.collect()
-}
-
-fn serves_the_rest(name: &Balanced) -> bool {
-    matches!(name.when_all_down, WhenAllDown::ServeAll | WhenAllDown::LastGood)
-}
-
-fn lists(name: &Balanced, given: &HashSet<String>) -> bool {
-    match &name.when_all_down {
-        WhenAllDown::Addresses(addresses) => addresses.iter().any(|address| given.contains(&address.to_string())),
-        _ => false,
-    }
-}
-
-/// Which pools, by number, lead to any of `endpoints` through members that `passes` lets by.
-fn leading(pools: &Pools, endpoints: &HashSet<EndpointId>, passes: impl Fn(Target) -> bool) -> Vec<bool> {
-    let mut leads = Vec::with_capacity(pools.pools.len());
-    for pool in &pools.pools {
-        let leads_on = pool.members.iter().map(|member| member.target).filter(|&target| passes(target)).any(|target| {
-            match target {
-                Target::Endpoint(id) => endpoints.contains(&id),
-                // Children stand before their parents.
-                Target::Pool(PoolId(id)) => leads.get(id as usize).copied().unwrap_or(false),
-            }
-        });
-        leads.push(leads_on);
-    }
-    leads
 }
 
 #[cfg(test)]

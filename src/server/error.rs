@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::privilege::PrivilegeError;
+use crate::diagnostic::{Diagnostic, Severity};
 
 /// Why a server did not start.
 #[derive(Debug)]
@@ -37,10 +38,17 @@ pub enum StartError {
     },
     /// The process cannot become the user that it should.
     Privilege(PrivilegeError),
-    /// The zone files have faults, which the audience has heard.
+    /// The files have faults, which the audience has heard.
     Faults {
         /// How many are errors.
         errors: usize,
+        /// The first of those, in one line.
+        first: String,
+    },
+    /// Another server keeps its state in the file.
+    State {
+        /// Which file.
+        file: PathBuf,
     },
     /// The token of the admin API cannot be had.
     Token {
@@ -56,6 +64,27 @@ pub enum StartError {
         /// Why not.
         error: io::Error,
     },
+}
+
+impl StartError {
+    /// `faults` are what is wrong with the files.
+    pub(super) fn of(faults: &[Diagnostic]) -> Self {
+        let mut errors = faults.iter().filter(|fault| fault.severity == Severity::Error);
+        let first = errors.next();
+        Self::Faults {
+            errors: first.map_or(0, |_| 1) + errors.count(),
+            first: first.map(ToString::to_string).unwrap_or_default(),
+        }
+    }
+
+    /// In words for somebody who has not heard of any faults.
+    pub(super) fn told(&self) -> String {
+        match self {
+            Self::Faults { errors: 0 | 1, first } => first.clone(),
+            Self::Faults { errors, first } => format!("{first}; and {} errors more", errors - 1),
+            other => other.to_string(),
+        }
+    }
 }
 
 impl std::error::Error for StartError {}
@@ -75,6 +104,7 @@ impl fmt::Display for StartError {
                 }
             }
             Self::Given(what) => f.write_str(what),
+            Self::Replace { path, reason } if path.as_os_str().is_empty() => write!(f, "cannot take over: {reason}"),
             Self::Replace { path, reason } => write!(f, "cannot take over by {}: {reason}", path.display()),
             Self::Control { path, error } => {
                 write!(f, "cannot open the control socket {}: ", path.display())?;
@@ -87,8 +117,14 @@ impl fmt::Display for StartError {
                 }
             }
             Self::Privilege(error) => write!(f, "{error}"),
-            Self::Faults { errors: 1 } => f.write_str("the zone files have 1 error; nothing is served"),
-            Self::Faults { errors } => write!(f, "the zone files have {errors} errors; nothing is served"),
+            Self::Faults { errors: 1, .. } => f.write_str("the files have 1 error"),
+            Self::Faults { errors, .. } => write!(f, "the files have {errors} errors"),
+            Self::State { file } => write!(
+                f,
+                "another server keeps its state in {}; give each a `file` of its own in [state], or take over from that \
+                 one (`bellwether replace`)",
+                file.display()
+            ),
             Self::Token { file, error } => write!(f, "the token file {}: {error}", file.display()),
             Self::System { what, error } => write!(f, "cannot {what}: {error}"),
         }

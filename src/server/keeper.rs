@@ -1,9 +1,11 @@
 //! Keeps the snapshot true: verdicts into live pools, files into zones, both into the swap.
 
+mod concluding;
 mod explaining;
 mod guard;
 mod holdings;
 mod measuring;
+mod out;
 mod passing;
 mod reading;
 mod reloading;
@@ -12,7 +14,9 @@ mod retired;
 mod steering;
 
 use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,11 +24,12 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
+use super::credentials::Credentials;
 use super::earlier::Earlier;
 use super::metrics::{History, Meters};
 use super::observer::Handle;
 use super::overrides::Overrides;
-use super::state::{Recalled, State};
+use super::state::{KeptBy, Lock, Recalled, State};
 use super::status::Catalog;
 use super::{Audience, Ready, Settings, StartError};
 use crate::admin::Command;
@@ -50,6 +55,10 @@ pub(super) struct Keeper {
     settings: Settings,
     /// Keys of the server file that say something else by now, and take a restart.
     needs_restart: Vec<String>,
+    /// Whether the settings name other files than when [`Keeper::has_renamed_files`] was last asked.
+    renamed_files: bool,
+    /// Files at fault of which what they said before is still in use, in words.
+    stale: Vec<String>,
     atlas: Atlas,
     /// The secret that the server draws for itself.
     own: Secret,
@@ -97,6 +106,8 @@ pub(super) struct Keeper {
     history: History,
     /// Who listens in on queries; `None` before any is answered.
     observer: Option<Handle>,
+    /// What is read anew with the files.
+    credentials: Arc<Credentials>,
 }
 
 /// Whether this process is the one that keeps the state and obeys.
@@ -128,7 +139,7 @@ impl Keeper {
         let Settings { databases, latency, dns, wave, state, .. } = settings.clone();
         let faulty = |faults: Vec<Diagnostic>| {
             audience.faults(&faults);
-            StartError::Faults { errors: errors(&faults) }
+            StartError::of(&faults)
         };
         let atlas = Atlas::read(&databases, latency.as_deref()).map_err(faulty)?;
         let identity = dns.identity(own).map_err(faulty)?;
@@ -136,6 +147,8 @@ impl Keeper {
         let mut keeper = Self {
             settings,
             needs_restart: Vec::new(),
+            renamed_files: false,
+            stale: Vec::new(),
             atlas,
             own,
             identity,
@@ -167,15 +180,22 @@ impl Keeper {
             meters,
             history: History::default(),
             observer: None,
+            credentials: Arc::default(),
         };
-        let mut recalled = Recalled::default();
-        let serials = serials.unwrap_or_else(|| {
-            recalled = state.as_ref().map(Recalled::read).unwrap_or_default();
-            recalled.take_serials()
-        });
+        let (mut recalled, mut lock) = (Recalled::default(), None);
+        let serials = match (serials, &state) {
+            // What is taken over from another process is that one's to keep until then.
+            (Some(serials), _) => serials,
+            (None, Some(state)) => {
+                lock = alone(&state.file)?;
+                recalled = Recalled::read(state);
+                recalled.take_serials()
+            }
+            (None, None) => Vec::new(),
+        };
         keeper.holdings = Arc::new(Holdings::after(serials));
         let read = keeper.read_first()?;
-        keeper.recall(state, (recalled, recalling.await?));
+        keeper.recall(state.map(|state| (state, lock)), (recalled, recalling.await?));
         keeper.adopt_first(read);
         while keeper.pending.is_some() {
             keeper.attend().await;
@@ -186,6 +206,16 @@ impl Keeper {
     /// Asks `observer` whenever somebody wants to know what is asked.
     pub(super) fn observe_by(&mut self, observer: Handle) {
         self.observer = Some(observer);
+    }
+
+    /// Reads `credentials` anew whenever it reads the files.
+    pub(super) fn refresh_too(&mut self, credentials: Credentials) {
+        self.credentials = Arc::new(credentials);
+    }
+
+    /// The settings, if they name other files than when this was last asked.
+    pub(super) fn has_renamed_files(&mut self) -> Option<&Settings> {
+        std::mem::take(&mut self.renamed_files).then_some(&self.settings)
     }
 
     /// Where the workers read.
@@ -236,6 +266,13 @@ impl Keeper {
         self.keep_state();
         self.publish_pending();
         self.retired.look(self.clock.now());
+    }
+
+    /// Does one thing after the other, until it is dropped.
+    pub(super) async fn attend_on(&mut self) -> Infallible {
+        loop {
+            self.attend().await;
+        }
     }
 
     /// When there is something to do though nothing came.
@@ -338,11 +375,26 @@ impl Keeper {
         }
     }
 
-    /// Writes the state a last time.
+    /// Writes the state a last time, unless it is another's by now.
     pub(super) async fn finish(mut self) {
+        if self.kept().is_none() {
+            return;
+        }
         let beside = self.beside();
         if let Some(state) = self.state.take() {
             state.finish(self.prober.ledger(), self.snapshots.load_full(), beside, self.clock.now()).await;
+        }
+    }
+}
+
+/// The lock on the `file` of the state; none where none can be had, which writing it will tell.
+fn alone(file: &Path) -> Result<Option<Lock>, StartError> {
+    match Lock::take(file) {
+        Ok(KeptBy::Here(lock)) => Ok(Some(lock)),
+        Ok(KeptBy::Elsewhere) => Err(StartError::State { file: file.to_owned() }),
+        Err(error) => {
+            tracing::debug!(%error, "no lock on {}", file.display());
+            Ok(None)
         }
     }
 }

@@ -1,14 +1,17 @@
 //! Start, reload, signals, shutdown, and handing over to the next process: the control plane put together.
 
+mod starting;
 mod given;
 mod privilege;
 mod doors;
 mod front;
+mod credentials;
 mod planes;
 mod keeper;
 mod revision;
 mod metrics;
 mod drain;
+mod still_given;
 mod earlier;
 mod notify;
 mod observer;
@@ -23,35 +26,24 @@ pub mod handover;
 mod error;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::admin::{Desk, Life, Phase};
-use crate::answer::Counters;
-use crate::config::{Settings, Transfers};
+use crate::admin::{Life, Phase};
+use crate::config::Settings;
 use crate::diagnostic::Diagnostic;
-use crate::system::{Clock, secret};
-use crate::transfer::{Grants, Keys};
-use crate::transport;
-use crate::transport::secondaries::Secondaries;
-use crate::transport::tally::Tally;
-use crate::transport::tls::Certificates;
-use crate::wire::cookie::Secret;
 pub use error::StartError;
-use front::{AdminTask, Front, Papers};
+use front::{AdminTask, Front};
 pub use given::Given;
-use handover::{Again, Ask, Control, Goods, Handing, Leaving, Predecessor};
+use handover::{Again, Ask, Handing, Leaving, Predecessor};
 use keeper::{Keeper, Scope};
-use metrics::Meters;
 use notify::Notifier;
 use observer::Observer;
 pub use overrides::Kept;
-use planes::{Ground, Planes};
+use planes::Planes;
 pub use privilege::{PrivilegeError, check_user};
 use supervisor::{Heartbeat, Informed};
 
@@ -145,7 +137,7 @@ pub async fn run(
     let mut predecessor = None;
     // The first probe round may take as long as the longest timeout.
     let begun = tokio::select! {
-        begun = begin(settings, start, &mut predecessor, audience) => begun,
+        begun = starting::begin(settings, start, &mut predecessor, audience) => begun,
         () = signals.ends.next() => return Ok(()),
         () = &mut stop => return Ok(()),
     };
@@ -169,6 +161,7 @@ pub async fn run(
             }
         }
         Ending::Left(leaving) => server.leave(leaving).await,
+        Ending::AtOnce => tracing::warn!("ended at once"),
     }
     Ok(())
 }
@@ -180,13 +173,11 @@ struct Server {
     life: Life,
     saved: watch::Saved,
     notifier: Option<Notifier>,
-    certificates: Option<Arc<Certificates>>,
-    papers: Option<Papers>,
     heartbeat: Heartbeat,
     observer: Option<Observer>,
     handing: Handing,
     goods: handover::Kept,
-    /// The admin API, until it is open.
+    /// The admin API, and whoever takes its requests in while this is the process to ask.
     front: Option<Front>,
     admin: Option<AdminTask>,
     audience: Arc<dyn Audience>,
@@ -199,123 +190,8 @@ enum Ending {
     Stopped,
     /// Another process does.
     Left(Leaving),
-}
-
-/// Binds, reads, probes, answers: all that may fail or take long, before a `predecessor` is told that it can go.
-async fn begin(
-    mut settings: Settings,
-    start: Start,
-    predecessor: &mut Option<Predecessor>,
-    audience: Arc<dyn Audience>,
-) -> Result<Server, StartError> {
-    let clock = Clock::new();
-    let open_files = transport::raise_open_files();
-    match &open_files {
-        Ok(limit) => tracing::debug!(limit, "open files"),
-        Err(error) => tracing::warn!(%error, "cannot raise the limit of open files; many probes at once may fail"),
-    }
-    let workers = match settings.workers {
-        0 => thread::available_parallelism().map_or(1, usize::from),
-        count => count,
-    };
-    let system = |what| move |error| StartError::System { what, error };
-
-    // Sockets: those of the process before, those of a service manager, and whatever is not among them.
-    let mut given = start.given;
-    if start.replaces {
-        let (greeted, sockets) = Predecessor::greet(&settings.process).await?;
-        (*predecessor, given) = (Some(greeted), sockets);
-    }
-    let names = given.names();
-    doors::name(&mut settings, &given)?;
-    let mut opening = doors::bind(&settings, workers, &mut given, audience.as_ref())?;
-    if let Some(user) = &settings.process.user {
-        privilege::give_up(user).map_err(StartError::Privilege)?;
-    }
-    privilege::check_state(settings.state.as_ref());
-    let control = Control::open(&settings.process, &mut given)?;
-    given.finish().map_err(StartError::Given)?;
-    let own = match predecessor {
-        Some(before) => before.secret(),
-        None => secret().map_err(system("draw a cookie secret"))?,
-    };
-    let goods = Goods { sockets: std::mem::take(&mut opening.held), names, secret: own };
-    let (handing, goods) = Handing::new(control, goods, start.again).map_err(system("keep sockets for a successor"))?;
-    let life = Life::default();
-    let (desk, commands) = Desk::new(life.clone());
-    let front = Front::new(settings.admin.as_ref(), opening.admin.take(), desk, audience.as_ref())?;
-    let (mut front, papers) = front.map_or((None, None), |(front, papers)| (Some(front), papers));
-    // Before anything is answered, so that it can say so; unless somebody else still does.
-    let admin = if predecessor.is_some() { None } else { front.take().map(Front::open) };
-
-    // The watch begins before the first read, so that no change falls between the two.
-    let saved = watch::Saved::new(&settings.zones, &beside(&settings));
-    let (doors, transfers) = (settings.doors.clone(), settings.transfers.clone());
-    // Twice: serials are wanted before files are read, and verdicts as late as can be.
-    let serials = match predecessor {
-        Some(before) => Some(before.state().await?.take_serials()),
-        None => None,
-    };
-    let recalling = async {
-        match predecessor {
-            Some(before) => before.state().await.map(Some),
-            None => Ok(None),
-        }
-    };
-    let tally = Arc::new(Tally::default());
-    let seats = opening.udp.len() + workers;
-    let counters: Vec<Arc<Counters>> = (0..seats).map(|_| Arc::default()).collect();
-    let observed = Observer::start(settings.dnstap.clone(), settings.admin.is_some(), seats, clock);
-    let (observer, taps) = observed.map_err(system("start a thread"))?;
-    let rows = settings.admin.as_ref().and_then(|admin| admin.metrics);
-    let meters = rows.map(|rows| Arc::new(Meters::new(&counters, &tally, rows)));
-    let heard = Arc::clone(&audience);
-    let mut keeper =
-        Keeper::start(settings, Secret::new(own), clock, heard, commands, (serials, recalling), meters).await?;
-    saved.warn_if_blind();
-    let snapshots = keeper.snapshots();
-    let Transfers { keys, grants, secondaries } = transfers;
-    let notifier = Notifier::start(secondaries, &opening.listen, clock).await;
-    let notifier = notifier.map_err(system("open a socket to tell secondaries"))?;
-    let secondaries = Arc::new(Secondaries::new(Grants { grants: grants.into(), keys: Keys::new(&keys) }));
-
-    if let Some(observer) = &observer {
-        keeper.observe_by(observer.handle());
-    }
-    if let Some(before) = predecessor {
-        keeper.take_over(before.last().await?);
-    }
-    let ground = Ground { snapshots, secondaries, clock, doors, workers, open_files, counters, tally, taps };
-    let certificates = opening.certificates;
-    let planes = Planes::start(opening.udp, opening.connections, certificates.as_ref(), ground)?;
-    let heartbeat = Heartbeat::start(planes.pulses());
-    let ready = Ready { encrypted: opening.encrypted, ..keeper.ready(opening.listen, workers) };
-    Ok(Server {
-        keeper,
-        planes,
-        life,
-        saved,
-        notifier,
-        certificates,
-        papers,
-        heartbeat,
-        observer,
-        handing,
-        goods,
-        front,
-        admin,
-        audience,
-        ready,
-    })
-}
-
-/// What is reread when it is saved, beside the zones folder.
-fn beside(settings: &Settings) -> Vec<PathBuf> {
-    let encrypted = settings.doors.encrypted.iter().flat_map(|tls| [&tls.certificate, &tls.key]);
-    let tables = settings.databases.iter().chain(&settings.latency).chain(&settings.dns.cookie_secrets);
-    let admin = settings.admin.iter().filter_map(|admin| admin.tls.as_ref());
-    let admin = admin.flat_map(|tls| [&tls.certificate, &tls.key].into_iter().chain(&tls.clients));
-    tables.chain(encrypted).chain(admin).cloned().collect()
+    /// It was to end twice.
+    AtOnce,
 }
 
 impl Server {
@@ -323,7 +199,8 @@ impl Server {
     async fn open(&mut self, predecessor: Option<Predecessor>) -> Result<(), StartError> {
         let replaces = predecessor.is_some();
         let counts = match predecessor {
-            Some(before) => before.serving().await,
+            // UDP is answered here by now.
+            Some(before) => self.attend_until(before.serving()).await,
             None => Vec::new(),
         };
         match self.planes.complete(counts) {
@@ -332,26 +209,45 @@ impl Server {
             Err(error) => return Err(StartError::System { what: "set QUIC up", error }),
             Ok(()) => {}
         }
-        if let Some(front) = self.front.take() {
-            self.admin = Some(front.open());
-        }
+        self.hear_requests();
         self.life.enter(Phase::Ready);
         self.audience.ready(&self.ready);
         Ok(())
     }
 
-    /// Keeps everything true until there is an end.
+    /// Takes requests to the admin API in, from now on.
+    fn hear_requests(&mut self) {
+        if self.admin.is_some() {
+            return;
+        }
+        match self.front.as_ref().map(Front::open).transpose() {
+            Ok(admin) => self.admin = admin,
+            Err(error) => tracing::error!("{error}; all else is served"),
+        }
+    }
+
+    /// Keeps everything true until there is an end. Where that is asked for while another process is about to answer, it
+    /// comes once it is known whether that one does, to whom the state belongs then.
     async fn serve(&mut self, signals: &mut Signals, mut stop: Pin<&mut impl Future<Output = ()>>) -> Ending {
+        let mut is_to_end = false;
         loop {
+            if is_to_end && !self.keeper.is_frozen() {
+                return Ending::Stopped;
+            }
             if let Some(notifier) = &mut self.notifier {
                 notifier.look(&self.keeper.snapshots().load());
             }
+            if let Some(settings) = self.keeper.has_renamed_files() {
+                self.saved = watch::Saved::new(&settings.zones, &starting::beside(settings));
+                // So that no change falls between the last reading and the watch.
+                self.keeper.reload("other files are named", Scope::Zones);
+            }
             tokio::select! {
                 () = self.keeper.attend() => {}
-                () = self.saved.next() => self.reload("a file was saved", Scope::Zones),
+                () = self.saved.next() => self.keeper.reload("a file was saved", Scope::Zones),
                 _ = signals.hangup.recv() => {
                     supervisor::reloading();
-                    self.reload("SIGHUP", Scope::Everything);
+                    self.keeper.reload("SIGHUP", Scope::Everything);
                     self.observer.iter().for_each(Observer::reopen);
                 }
                 () = self.heartbeat.tick() => self.heartbeat.beat(),
@@ -360,19 +256,18 @@ impl Server {
                         return Ending::Left(leaving);
                     }
                 }
-                () = signals.ends.next() => return Ending::Stopped,
-                () = &mut stop => return Ending::Stopped,
+                () = signals.ends.next() => {
+                    if is_to_end {
+                        return Ending::AtOnce;
+                    }
+                    is_to_end = true;
+                    if self.keeper.is_frozen() {
+                        tracing::info!("it will stop once it is known whether another process answers");
+                    }
+                }
+                () = &mut stop, if !is_to_end => is_to_end = true,
             }
         }
-    }
-
-    fn reload(&mut self, cause: &'static str, scope: Scope) {
-        let audience = self.audience.as_ref();
-        if let Some(certificates) = &self.certificates {
-            doors::refreshed(certificates.refresh(), "the certificate", audience);
-        }
-        self.papers.iter().for_each(|papers| papers.refresh(audience));
-        self.keeper.reload(cause, scope);
     }
 
     /// Does what a successor asks. Whom to leave everything to, once it comes to that.
@@ -380,10 +275,15 @@ impl Server {
         match ask {
             Ask::Tell(reply) => drop(reply.send(Box::new(self.keeper.tell()))),
             Ask::Freeze(reply) => {
+                // Who comes now waits for whoever answers then.
+                self.admin = None;
                 self.keeper.freeze().await;
                 drop(reply.send(Box::new(self.keeper.tell())));
             }
-            Ask::Thaw => self.keeper.thaw(),
+            Ask::Thaw => {
+                self.keeper.thaw();
+                self.hear_requests();
+            }
             Ask::Leave(leaving) => return Some(leaving),
         }
         None
@@ -396,7 +296,8 @@ impl Server {
         supervisor::stopping();
         self.life.enter(Phase::Stopping);
         self.handing.remove();
-        self.linger(delay).await;
+        // Routes are withdrawn meanwhile.
+        self.attend_until(tokio::time::sleep(delay)).await;
         drop(self.goods);
         let counts = self.planes.stop().await;
         self.keeper.finish().await;
@@ -404,33 +305,39 @@ impl Server {
         finish_log(self.observer);
     }
 
-    /// Answers on for a while, with all that belongs to it: routes are withdrawn meanwhile.
-    async fn linger(&mut self, delay: Duration) {
-        let over = tokio::time::sleep(delay);
-        tokio::pin!(over);
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut over => return,
-                () = self.heartbeat.tick() => self.heartbeat.beat(),
-                () = self.keeper.attend() => {}
-            }
+    /// Keeps what is answered true until `over`: nothing else is done meanwhile.
+    async fn attend_until<T>(&mut self, over: impl Future<Output = T>) -> T {
+        let Self { keeper, heartbeat, .. } = self;
+        tokio::select! {
+            biased;
+            done = over => done,
+            never = heartbeat.go_on() => match never {},
+            never = keeper.attend_on() => match never {},
         }
     }
 
     /// Lets go of everything, since another process answers. The state is that one's to keep.
-    async fn leave(mut self, Leaving { successor, released }: Leaving) {
+    async fn leave(self, Leaving { successor, released }: Leaving) {
+        let Self { mut keeper, planes, life, mut handing, goods, front, admin, observer, .. } = self;
         tracing::info!("process {successor} has taken over");
         supervisor::succeeded_by(successor);
-        self.life.enter(Phase::Stopping);
-        self.handing.close();
-        drop((self.admin, self.goods));
-        let counts = self.planes.release().await;
-        // It goes on without them if it must.
-        let _ = released.send(counts.into_list());
-        self.planes.stop().await;
-        finish_log(self.observer);
-        let _ = tokio::time::timeout(FAREWELL, self.handing.finish()).await;
+        life.enter(Phase::Stopping);
+        handing.close();
+        drop((front, admin, goods));
+        keeper.refuse_requests();
+        let (let_go, streams_end) = planes.leave();
+        let handed_over = async {
+            // It goes on without them if it must.
+            let _ = released.send(let_go.await.into_list());
+            let _ = tokio::time::timeout(FAREWELL, handing.finish()).await;
+        };
+        tokio::select! {
+            biased;
+            _ = async { tokio::join!(handed_over, streams_end) } => {}
+            // Streams are answered to the last.
+            never = keeper.attend_on() => match never {},
+        }
+        finish_log(observer);
     }
 }
 
@@ -443,7 +350,8 @@ fn finish_log(observer: Option<Observer>) {
             .filter(|(_, count)| *count > 0)
             .map(|(name, count)| format!("{name} {count}"))
             .collect();
-        tracing::info!("dnstap: {}", said.join(", "));
+        let said = if said.is_empty() { "no frames".to_owned() } else { said.join(", ") };
+        tracing::info!("dnstap: {said}");
     }
 }
 

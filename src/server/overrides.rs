@@ -18,12 +18,13 @@ use crate::moment::Moment;
 use crate::policy::{self, EndpointId, Force, Forced, PoolId, Pools};
 use crate::snapshot::{Served, Snapshot};
 use crate::wire::name::Name;
+use crate::wire::qname::Qname;
 
 /// How long an override is kept that nothing answers to.
 const UNMATCHED_KEPT: Duration = Duration::from_secs(24 * 3_600);
 
-/// Overrides at once: whoever forces more by hand should change a file. Each costs a walk through its zone's pools
-/// whenever a verdict turns.
+/// Overrides at once: whoever forces more by hand should change a file. 64 of what is out cost a look at every endpoint
+/// that is served whenever a verdict turns, and each a search for its name among its zone's pools.
 const OVERRIDES_MAX: usize = 1_000;
 
 /// Characters of a pattern: twice the longest name of a pool and of an endpoint.
@@ -150,9 +151,12 @@ impl Overrides {
         match select {
             Selection::Only(mut target) => {
                 target.zone = plain_zone(&target.zone);
-                let known = self.0.contains_key(&target)
-                    || served(snapshot, &target.zone).is_some_and(|at| find(&at.steering.pools, &target).is_some());
-                if known { Ok(vec![target]) } else { Err(unknown(snapshot, &target.to_string(), &target.zone)) }
+                let found = served(snapshot, &target.zone).and_then(|at| called(&at.steering.pools, &target));
+                match found {
+                    Some(found) => Ok(vec![found]),
+                    None if self.0.contains_key(&target) => Ok(vec![target]),
+                    None => Err(unknown(snapshot, &target.to_string(), &target.zone)),
+                }
             }
             Selection::Patterns => {
                 check_patterns(&request.select)?;
@@ -172,9 +176,7 @@ impl Overrides {
             snapshot.served().iter().filter(|served| is_like(&zone_text(served.zone.apex()), &zones)).collect();
         let forced: Vec<&api::Target> = self.0.keys().filter(|target| is_like(&target.zone, &zones)).collect();
         if served.is_empty() && forced.is_empty() {
-            let known: Vec<String> = snapshot.served().iter().map(|served| zone_text(served.zone.apex())).collect();
-            let help = suggest(&zones, &known);
-            return Err(Refusal::Unknown(format!("there is no zone {zones} ({help})")));
+            return Err(unknown_zone(snapshot, &zones));
         }
         let mut found: BTreeSet<api::Target> = BTreeSet::new();
         for pattern in &request.select {
@@ -271,9 +273,13 @@ pub(super) fn plain_zone(zone: &str) -> String {
     if zone == "." { zone.to_owned() } else { zone.trim_end_matches('.').to_ascii_lowercase() }
 }
 
-/// The zone that is called so.
+/// The zone that is called so, in any letters.
 pub(super) fn served<'s>(snapshot: &'s Snapshot, zone: &str) -> Option<&'s Served> {
-    snapshot.served().iter().find(|served| zone_text(served.zone.apex()) == zone)
+    let name = Name::from_host(zone).ok()?;
+    let mut qname = Qname::default();
+    qname.read(name.as_wire()).ok()?;
+    // The nearest above it, if it is none itself.
+    snapshot.zone_of(&qname, 0).filter(|served| served.zone.apex_labels() == qname.labels())
 }
 
 /// What is called so among `pools`.
@@ -282,6 +288,19 @@ pub(super) fn find(pools: &Pools, target: &api::Target) -> Option<policy::Target
     let Some(name) = &target.endpoint else { return Some(policy::Target::Pool(PoolId(id))) };
     let called = |id: &EndpointId| pools.endpoints.get(id.0 as usize).is_some_and(|known| *known.name == **name);
     pool.endpoints().find(called).map(policy::Target::Endpoint)
+}
+
+/// `target` by its name, where there is such a thing among `pools`: an endpoint may be called by its address, too.
+pub(super) fn called(pools: &Pools, target: &api::Target) -> Option<api::Target> {
+    if find(pools, target).is_some() {
+        return Some(target.clone());
+    }
+    let address = target.endpoint.as_ref()?;
+    let pool = pools.pools.iter().find(|pool| *pool.name == *target.pool)?;
+    let endpoints = pool.endpoints().filter_map(|id| pools.endpoints.get(id.0 as usize));
+    let has_it = |known: &&policy::Endpoint| known.given.address().is_some_and(|known| known.to_string() == *address);
+    let known = endpoints.into_iter().find(has_it)?;
+    Some(api::Target { endpoint: Some(known.name.to_string()), ..target.clone() })
 }
 
 /// Hands to `enter` what the patterns match in a zone.
@@ -328,8 +347,16 @@ fn is_like(text: &str, pattern: &str) -> bool {
     pattern.iter().skip(of).all(|&rest| rest == '*')
 }
 
+fn unknown_zone(snapshot: &Snapshot, wanted: &str) -> Refusal {
+    let known: Vec<String> = snapshot.served().iter().map(|served| zone_text(served.zone.apex())).collect();
+    Refusal::Unknown(format!("there is no zone {wanted} ({})", suggest(wanted, &known)))
+}
+
 fn unknown(snapshot: &Snapshot, wanted: &str, zones: &str) -> Refusal {
     let mut known = Vec::new();
+    if !snapshot.served().iter().any(|served| is_like(&zone_text(served.zone.apex()), zones)) {
+        return unknown_zone(snapshot, zones);
+    }
     for served in snapshot.served().iter().filter(|served| is_like(&zone_text(served.zone.apex()), zones)) {
         let endpoint = if wanted.contains('/') { Some("*") } else { None };
         targets(served, "*", endpoint, &mut |target, _| known.push(target.to_string()));

@@ -80,6 +80,13 @@ pub(super) fn give_up(settings: &RunAs) -> Result<(), PrivilegeError> {
 pub(super) fn check_state(state: Option<&StateFile>) {
     let Some(StateFile { file, .. }) = state else { return };
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        tracing::error!(
+            "{} is no folder: a restart would forget verdicts; make it, or choose another `file` of [state]",
+            folder.display()
+        );
+        return;
+    }
     if access(folder, Access::WRITE_OK | Access::EXEC_OK).is_err() {
         tracing::error!(
             "{} cannot be written by this process: a restart would forget verdicts; let it own the folder, or choose \

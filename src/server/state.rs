@@ -14,11 +14,12 @@
 //! were.
 
 mod file;
+mod lock;
 mod recalled;
 
 use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ use crate::probe::{Ledger, Restored, Target};
 use crate::snapshot::Snapshot;
 use crate::system::{Clock, unix_ms_now};
 use file::{Detail, Kept, Key};
+pub(super) use lock::{Kept as KeptBy, Lock};
 pub(super) use recalled::Recalled;
 
 /// Between two writings when verdicts turn: an outage that turns thousands costs a few, not thousands.
@@ -64,8 +66,10 @@ pub(super) struct State {
 
 impl State {
     /// What is kept from now on, in the file that `settings` name.
-    pub(super) fn new(settings: StateFile, now: Moment) -> Self {
-        let writer = Some(Writer { path: settings.file.clone(), keys: Keys::new(), failing: false });
+    ///
+    /// With the `lock` on it; without one, what has it now is about to let it go.
+    pub(super) fn new(settings: StateFile, lock: Option<Lock>, now: Moment) -> Self {
+        let writer = Some(Writer { lock, ..Writer::new(&settings.file) });
         Self { settings, writer, writing: None, written: now, turned: false }
     }
 
@@ -86,8 +90,7 @@ impl State {
     pub(super) async fn wrote(&mut self) {
         match &mut self.writing {
             Some(writing) => {
-                let fresh = || Writer { path: self.settings.file.clone(), keys: Keys::new(), failing: false };
-                self.writer = Some(writing.await.unwrap_or_else(|_| fresh()));
+                self.writer = Some(writing.await.unwrap_or_else(|_| Writer::new(&self.settings.file)));
                 self.writing = None;
             }
             None => std::future::pending().await,
@@ -104,8 +107,16 @@ impl State {
         }));
     }
 
-    /// Lets a writing that is under way come to its end.
-    pub(super) async fn rest(&mut self) {
+    /// Lets a writing that is under way come to its end, and another process have the file. The next writing takes it
+    /// back.
+    pub(super) async fn let_go(&mut self) {
+        self.rest().await;
+        if let Some(writer) = &mut self.writer {
+            writer.lock = None;
+        }
+    }
+
+    async fn rest(&mut self) {
         if self.writing.is_some() {
             self.wrote().await;
         }
@@ -136,12 +147,33 @@ struct Writer {
     path: PathBuf,
     keys: Keys,
     failing: bool,
+    lock: Option<Lock>,
 }
 
 impl Writer {
+    fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), keys: Keys::new(), failing: false, lock: None }
+    }
+
+    /// Whether the file may be written. Where no lock can be had at all there is nobody to heed.
+    fn is_ours(&mut self) -> bool {
+        if self.lock.is_none() {
+            match Lock::take(&self.path) {
+                Ok(lock::Kept::Here(lock)) => self.lock = Some(lock),
+                Ok(lock::Kept::Elsewhere) => return false,
+                Err(error) => tracing::debug!(%error, "no lock on {}", self.path.display()),
+            }
+        }
+        true
+    }
+
     fn write(&mut self, ledger: &Ledger, snapshot: &Snapshot, beside: Beside) {
         let kept = gather(&mut self.keys, ledger, snapshot, beside);
-        let outcome = file::write(&self.path, &kept);
+        let outcome = if self.is_ours() {
+            file::write(&self.path, &kept)
+        } else {
+            Err(io::Error::other("another server keeps its state there"))
+        };
         let shown = self.path.display();
         match (&outcome, self.failing) {
             (Err(error), false) => {

@@ -63,6 +63,8 @@ pub(super) struct Seen {
     pub(super) overrides: Overrides,
     pub(super) told: Vec<OverrideStatus>,
     pub(super) last_reload: Option<ReloadReport>,
+    /// Files at fault of which what they said before is still in use, in words.
+    pub(super) stale: Vec<String>,
     /// What became of the query log, if there is one.
     pub(super) log: Option<Arc<Stats>>,
     pub(super) now: Moment,

@@ -1,6 +1,7 @@
 //! What a service manager is told, if there is one that listens (`NOTIFY_SOCKET`; `sd_notify(3)`), and the proof that this
 //! process lives.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,6 +100,14 @@ impl Heartbeat {
             Some(ticks) => ticks.tick().await,
             None => std::future::pending().await,
         };
+    }
+
+    /// Tells it at each tick, until this is dropped.
+    pub(super) async fn go_on(&mut self) -> Infallible {
+        loop {
+            self.tick().await;
+            self.beat();
+        }
     }
 
     /// Tells it, unless a worker is stuck.

@@ -16,7 +16,7 @@ use crate::moment::Moment;
 use crate::observe::{Choice, Heard, name_text};
 use crate::policy::{Client, SCOPE_V4_MAX, SCOPE_V6_MAX};
 use crate::system::time_of_day;
-use crate::wire::header::Rcode;
+use crate::wire::header::mnemonic;
 use crate::wire::qname::Qname;
 use crate::wire::query::Query;
 use crate::wire::rtype::Rtype;
@@ -89,7 +89,8 @@ impl Window {
         self.samples.retain(|sample| sample.at >= from);
         // Between the first second and the last; never so short that a rate would mean nothing.
         let over = now.since(from).as_secs_f64().max(0.1);
-        let weight: f64 = self.samples.iter().map(|sample| sample.weight).sum();
+        // The sum of nothing is a negative zero.
+        let weight: f64 = self.samples.iter().map(|sample| sample.weight).sum::<f64>() + 0.0;
         let heard = self.samples.len();
         let samples = &self.samples;
         let ranking = |what: &dyn Fn(&Sample) -> Vec<String>| ranking(samples, over, what);
@@ -125,7 +126,6 @@ fn ranking(samples: &VecDeque<Sample>, over: f64, what: &dyn Fn(&Sample) -> Vec<
     // Those that came equally often in one order, so that they do not change places with each look.
     first.sort_by(|one, other| other.rate.total_cmp(&one.rate).then_with(|| one.what.cmp(&other.what)));
     let others = first.split_off(first.len().min(FIRST_MAX)).iter().map(|rate| rate.rate).sum::<f64>();
-    // The sum of nothing is a negative zero.
     Ranking { first, others: others + 0.0 }
 }
 
@@ -151,11 +151,9 @@ fn rcode(outcome: Option<Outcome>, response: &[u8]) -> Option<u16> {
     }
 }
 
-/// As the registry of the IANA calls them.
 fn rcode_text(rcode: Option<u16>) -> String {
     let Some(rcode) = rcode else { return "dropped".to_owned() };
-    let known = Rcode::ALL.into_iter().find(|known| *known as u16 == rcode);
-    known.map_or_else(|| format!("RCODE{rcode}"), |known| known.mnemonic().to_owned())
+    mnemonic(rcode).map_or_else(|| format!("RCODE{rcode}"), str::to_owned)
 }
 
 fn transport_text(transport: Transport) -> &'static str {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::desk::Desk;
 use super::gate::Gate;
@@ -64,7 +65,7 @@ pub struct Behind {
     pub tally: Arc<Tally>,
 }
 
-/// Open doors. When they are dropped no more connections are taken in.
+/// Open doors. Everybody who is there goes with them when they are dropped.
 ///
 /// QUIC's are apart: its connections live in one socket with those to come, so that no two processes can share one, and
 /// who takes over from another opens them later than the rest.
@@ -78,7 +79,8 @@ pub struct Doors {
 /// Doors that close together.
 struct Wing {
     end: watch::Sender<()>,
-    here: mpsc::Receiver<()>,
+    /// Each has those whom it took in.
+    doors: JoinSet<()>,
 }
 
 struct Later {
@@ -93,8 +95,8 @@ impl Doors {
     /// # Errors
     /// TLS or QUIC cannot be set up.
     pub fn open(sockets: Sockets, certificates: Option<&Arc<Certificates>>, behind: Behind) -> io::Result<Self> {
-        let (streams, end, _here) = Wing::new();
-        let (quic, quic_end, quic_here) = Wing::new();
+        let (mut streams, end) = Wing::new();
+        let (quic, quic_end) = Wing::new();
         let Behind { snapshots, workers, clock, limits, fronts, secondaries, tally } = behind;
         let hall = Hall {
             desk: Arc::new(Desk::new(snapshots, workers, clock, secondaries, Arc::clone(&tally))),
@@ -104,22 +106,21 @@ impl Doors {
             tally,
             clock,
             end,
-            _here,
         };
         for listener in sockets.plain {
-            tokio::spawn(stream::attend(listener, Speech::Plain, hall.clone()));
+            streams.doors.spawn(stream::attend(listener, Speech::Plain, hall.clone()));
         }
         let Some(certificates) = certificates else { return Ok(Self { streams, quic, later: None }) };
         let greeting = |protocols: &[&[u8]]| certificates.greeting(protocols).map_err(io::Error::other);
         // RFC 7858 knows no name for it in TLS; "dot" came later (IANA, TLS ALPN protocol ids). Who offers none is let in.
         let (tls, https) = (Arc::new(greeting(&[b"dot"])?), Arc::new(greeting(&[b"h2", b"http/1.1"])?));
         for listener in sockets.tls {
-            tokio::spawn(stream::attend(listener, Speech::Tls(Arc::clone(&tls)), hall.clone()));
+            streams.doors.spawn(stream::attend(listener, Speech::Tls(Arc::clone(&tls)), hall.clone()));
         }
         for listener in sockets.https {
-            tokio::spawn(stream::attend(listener, Speech::Https(Arc::clone(&https)), hall.clone()));
+            streams.doors.spawn(stream::attend(listener, Speech::Https(Arc::clone(&https)), hall.clone()));
         }
-        let hall = Hall { end: quic_end, _here: quic_here, ..hall };
+        let hall = Hall { end: quic_end, ..hall };
         let later = Later { sockets: sockets.quic, certificates: Arc::clone(certificates), hall };
         Ok(Self { streams, quic, later: Some(later) })
     }
@@ -137,39 +138,37 @@ impl Doors {
                 Carried::Both => &[quic::DOQ, quic::H3],
             };
             let greeting = certificates.greeting(protocols).map_err(io::Error::other)?;
-            tokio::spawn(quic::attend(quic::endpoint(socket, greeting, &hall.limits)?, hall.clone()));
+            self.quic.doors.spawn(quic::attend(quic::endpoint(socket, greeting, &hall.limits)?, hall.clone()));
         }
         Ok(())
     }
 
-    /// Takes no more connections in by QUIC, and waits until those that are open have their answers.
-    pub async fn close_quic(&mut self) {
-        self.later = None;
-        let closed = std::mem::replace(&mut self.quic, Wing::new().0);
-        closed.close().await;
+    /// Takes no more connections in and waits until those that are open have their answers. Whoever is still there when
+    /// this is dropped is cut off.
+    pub async fn close(self) {
+        let (quic, streams) = self.closing();
+        tokio::join!(quic, streams);
     }
 
-    /// Takes no more connections in and waits until those that are open have their answers.
-    pub async fn close(self) {
+    /// The same, from now on: what waits for those by QUIC, and what waits for those of the other doors.
+    pub fn closing(self) -> (impl Future<Output = ()> + Send, impl Future<Output = ()> + Send) {
         let Self { streams, quic, later } = self;
         drop(later);
-        tokio::join!(streams.close(), quic.close());
+        (quic.close(), streams.close())
     }
 }
 
 impl Wing {
-    /// A wing, what its doors hear its end by, and what everybody holds who is there.
-    fn new() -> (Self, watch::Receiver<()>, mpsc::Sender<()>) {
+    /// A wing without doors, and what they are to hear its end by.
+    fn new() -> (Self, watch::Receiver<()>) {
         let (end, ended) = watch::channel(());
-        let (here, left) = mpsc::channel(1);
-        (Self { end, here: left }, ended, here)
+        (Self { end, doors: JoinSet::new() }, ended)
     }
 
-    async fn close(self) {
-        let Self { end, mut here } = self;
+    fn close(self) -> impl Future<Output = ()> + Send {
+        let Self { end, mut doors } = self;
         drop(end);
-        // Nothing is ever sent: it ends when the last connection has gone.
-        let _ = here.recv().await;
+        async move { while doors.join_next().await.is_some() {} }
     }
 }
 
@@ -193,8 +192,8 @@ mod tests {
         assert_eq!(answer[..2], QUERY[2..4]);
     }
 
-    #[tokio::test]
-    async fn a_message_that_has_begun_is_waited_for_when_they_close() {
+    /// Doors for plain TCP, and where they are.
+    async fn open() -> (Doors, std::net::SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let behind = Behind {
@@ -207,7 +206,12 @@ mod tests {
             tally: Arc::default(),
         };
         let sockets = Sockets { plain: vec![listener], ..Sockets::default() };
-        let doors = Doors::open(sockets, None, behind).expect("doors");
+        (Doors::open(sockets, None, behind).expect("doors"), address)
+    }
+
+    #[tokio::test]
+    async fn a_message_that_has_begun_is_waited_for_when_they_close() {
+        let (doors, address) = open().await;
         let mut idle = TcpStream::connect(address).await.expect("a connection");
         let mut begun = TcpStream::connect(address).await.expect("a connection");
         // Answered, so that both have been accepted.
@@ -225,5 +229,18 @@ mod tests {
         hear(&mut begun).await;
         assert_eq!(begun.read(&mut [0]).await.expect("an end in order"), 0);
         closing.await.expect("closed");
+    }
+
+    #[tokio::test]
+    async fn whoever_is_not_waited_for_any_more_is_cut_off() {
+        let (doors, address) = open().await;
+        let mut begun = TcpStream::connect(address).await.expect("a connection");
+        begun.write_all(QUERY).await.expect("sent");
+        hear(&mut begun).await;
+        begun.write_all(&QUERY[..9]).await.expect("sent");
+        let waited = tokio::time::timeout(Duration::from_millis(1), doors.close()).await;
+        assert!(waited.is_err(), "there is a message that has begun");
+        // With an end in order or without one: there are octets that nobody read.
+        assert!(matches!(begun.read(&mut [0]).await, Ok(0) | Err(_)), "it was cut off");
     }
 }

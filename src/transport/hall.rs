@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{Sleep, sleep, sleep_until};
 
 use super::desk::{Asking, Desk};
@@ -32,8 +32,6 @@ pub(super) struct Hall {
     pub(super) clock: Clock,
     /// Closed when the doors are.
     pub(super) end: watch::Receiver<()>,
-    /// Held by everybody who is here, so that the last to leave is noticed.
-    pub(super) _here: mpsc::Sender<()>,
 }
 
 impl Hall {

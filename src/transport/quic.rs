@@ -13,6 +13,7 @@ use quinn::{
     TransportConfig, VarInt,
 };
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::desk::{Asking, Reply};
@@ -92,12 +93,14 @@ pub(super) fn endpoint(socket: UdpSocket, greeting: rustls::ServerConfig, limits
     Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))
 }
 
-/// Takes connections in until the doors close.
+/// Takes connections in until the doors close, and waits for those that are here. They end with this.
 pub(super) async fn attend(endpoint: Endpoint, hall: Hall) {
-    let Ok(here) = endpoint.local_addr() else { return };
+    let Ok(address) = endpoint.local_addr() else { return };
+    let mut here = JoinSet::new();
     loop {
         let incoming = tokio::select! {
             incoming = endpoint.accept() => incoming,
+            Some(_) = here.join_next() => continue,
             () = hall.closing() => break,
         };
         let Some(incoming) = incoming else { return };
@@ -108,7 +111,7 @@ pub(super) async fn attend(endpoint: Endpoint, hall: Hall) {
             continue;
         }
         match hall.gate.enter() {
-            Some(place) => drop(tokio::spawn(receive(incoming, here, place, hall.clone()))),
+            Some(place) => drop(here.spawn(receive(incoming, address, place, hall.clone()))),
             None => {
                 hall.count(Event::RefusedFull);
                 incoming.refuse();
@@ -117,8 +120,8 @@ pub(super) async fn attend(endpoint: Endpoint, hall: Hall) {
     }
     // Nobody new; those who are here are told to go, and leave with what they wait for.
     endpoint.set_server_config(None);
-    let hall_limits = Arc::clone(&hall.limits);
-    let _ = timeout(hall_limits.send, endpoint.wait_idle()).await;
+    while here.join_next().await.is_some() {}
+    let _ = timeout(hall.limits.send, endpoint.wait_idle()).await;
 }
 
 async fn receive(incoming: Incoming, here: SocketAddr, mut place: Place, hall: Hall) {

@@ -10,7 +10,7 @@ use rustls::ServerConfig;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::yield_now;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -82,16 +82,14 @@ pub fn adopt(listener: std::net::TcpListener) -> io::Result<TcpListener> {
     TcpListener::from_std(listener)
 }
 
-/// Takes connections in until the doors close.
+/// Takes connections in until the doors close, and waits for those that are here. They end with this.
 pub(super) async fn attend(listener: TcpListener, speech: Speech, hall: Hall) {
+    let mut here = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = hall.closing() => {
-                // Before the hall, by which whoever closes the doors knows that nobody is here any more.
-                drop(listener);
-                return;
-            }
+            Some(_) = here.join_next() => continue,
+            () = hall.closing() => break,
         };
         match accepted {
             Ok((stream, peer)) => {
@@ -107,7 +105,7 @@ pub(super) async fn attend(listener: TcpListener, speech: Speech, hall: Hall) {
                         place
                     }
                 };
-                tokio::spawn(receive(stream, peer, place, speech.clone(), hall.clone()));
+                here.spawn(receive(stream, peer, place, speech.clone(), hall.clone()));
                 // It begins to wait at the gate before the next comes in: of a burst, who came first is to go first.
                 yield_now().await;
             }
@@ -120,6 +118,8 @@ pub(super) async fn attend(listener: TcpListener, speech: Speech, hall: Hall) {
             }
         }
     }
+    drop(listener);
+    while here.join_next().await.is_some() {}
 }
 
 /// Whether the error is of a connection that went before it was accepted (`accept(2)`).

@@ -72,6 +72,28 @@ impl Header {
     }
 }
 
+/// What codes are called, in capitals as `dig` has them (IANA registry "DNS RCODEs"): those of a header alone, RFC 1035
+/// §4.1.1 and RFC 2136 §2.2, and what EDNS adds.
+pub const RCODES: [(&str, u16); 12] = [
+    ("NOERROR", 0),
+    ("FORMERR", 1),
+    ("SERVFAIL", 2),
+    ("NXDOMAIN", 3),
+    ("NOTIMP", 4),
+    ("REFUSED", 5),
+    ("YXDOMAIN", 6),
+    ("YXRRSET", 7),
+    ("NXRRSET", 8),
+    ("NOTAUTH", 9),
+    ("NOTZONE", 10),
+    ("BADVERS", 16),
+];
+
+/// What `code` is called; `None` for one that is not in [`RCODES`].
+pub fn mnemonic(code: u16) -> Option<&'static str> {
+    RCODES.iter().find(|(_, known)| *known == code).map(|(name, _)| *name)
+}
+
 /// How a query fared (RFC 1035 §4.1.1, RFC 6891 §9). Past 15 the upper bits travel in the OPT record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
@@ -107,17 +129,20 @@ impl Rcode {
         Self::BadVers,
     ];
 
-    /// As the IANA registry "DNS RCODEs" has it, in capitals as `dig` does.
-    pub const fn mnemonic(self) -> &'static str {
-        match self {
-            Self::NoError => "NOERROR",
-            Self::FormErr => "FORMERR",
-            Self::ServFail => "SERVFAIL",
-            Self::NxDomain => "NXDOMAIN",
-            Self::NotImp => "NOTIMP",
-            Self::Refused => "REFUSED",
-            Self::YxDomain => "YXDOMAIN",
-            Self::BadVers => "BADVERS",
-        }
+    /// What it is called.
+    pub fn mnemonic(self) -> &'static str {
+        mnemonic(self as u16).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_name() {
+        let names = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "BADVERS"];
+        assert_eq!(Rcode::ALL.map(Rcode::mnemonic), names);
+        assert_eq!(mnemonic(11), None);
     }
 }

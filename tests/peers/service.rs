@@ -9,7 +9,9 @@ use std::process::Command;
 use hickory_proto::rr::RecordType;
 
 use crate::support::client::{Client, addresses};
+use crate::support::nginx::Certificate;
 use crate::support::process::{Process, Signal};
+use crate::support::roots::{certificate, root};
 use crate::support::server::{BELLWETHER, run};
 use crate::support::{address, await_some, peer};
 
@@ -154,6 +156,31 @@ fn root_is_given_up_once_all_is_bound() {
         let of = fs::metadata(kept.join("state.json")).ok()?;
         (std::os::unix::fs::MetadataExt::uid(&of) == nobody).then_some(())
     });
+}
+
+/// At the start, and not only when it is renewed.
+#[test]
+fn a_key_that_the_user_may_not_read_is_found_at_the_start() {
+    if !nix_is_root() {
+        return peer::say("not root; a key of root's alone was not tried");
+    }
+    let [server, encrypted] = [53, 853].map(|port| SocketAddr::new(IpAddr::V4(address::own_ip()), port));
+    let config = format!(
+        "listen = [\"{server}\"]\n[server]\nuser = \"nobody\"\n\
+         [tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\ndot = [\"{encrypted}\"]\n"
+    );
+    let folder = folder(&config);
+    let Certificate { chain, key } = certificate(&root("an authority"), &encrypted.ip().to_string());
+    fs::write(folder.path().join("cert.pem"), chain).expect("written");
+    fs::write(folder.path().join("key.pem"), key).expect("written");
+    for (who, file) in [("a+rX", "."), ("go-rwx", "key.pem")] {
+        let status = Command::new("/bin/chmod").args(["-R", who, file]).current_dir(folder.path()).status();
+        assert!(status.expect("chmod runs").success());
+    }
+    let output = run(folder.path(), &["serve"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("key.pem") && said.contains("ermission denied"), "{said}");
+    assert_eq!(output.status.code(), Some(1), "{said}");
 }
 
 fn nix_is_root() -> bool {

@@ -1,6 +1,7 @@
 //! The admin API of a running server, over real HTTP, and the commands that ask it.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -116,6 +117,19 @@ fn what_is_forced_is_in_the_answers_at_once_and_stays_over_reloads() {
     assert_eq!(forced["endpoint"], "a");
     assert_eq!((&forced["verdict"], &forced["forced"]["force"]), (&"down".into(), &"drain".into()), "{forced}");
     assert_eq!((&forced["forced"]["who"], &forced["forced"]["reason"]), (&"ada".into(), &"new kernel".into()));
+    // Whoever says it again need not say why again, but does not say why for somebody else.
+    for (arguments, who, reason) in [
+        (&["--as", "ada"][..], "ada", Value::from("new kernel")),
+        (&["--as", "bob"], "bob", Value::Null),
+        (&["--as", "bob", "--reason", " "], "bob", Value::Null),
+        (&["--as", "bob", "--reason", "disks"], "bob", "disks".into()),
+        (&["--as", "bob", "--reason", ""], "bob", Value::Null),
+        (&["--as", "ada", "--reason", "new kernel"], "ada", "new kernel".into()),
+    ] {
+        steered.says(&[&["drain", "web/a"], arguments].concat());
+        let forced = &steered.status()["zones"][0]["pools"][0]["endpoints"][0]["forced"];
+        assert_eq!((&forced["who"], &forced["reason"]), (&who.into(), &reason), "{arguments:?}");
+    }
     let left = |steered: &Steered| {
         let status = steered.status();
         let stop = &status["overrides"].as_array().and_then(|all| all.last()).expect("an override")["stop"];
@@ -244,15 +258,25 @@ fn only_who_may_is_heard() {
     check(&open, &format!("DELETE {unknown} HTTP/1.1\r\n{host}"), "", 404, "no endpoint web/z");
     check(&open, &format!("GET /v2 HTTP/1.1\r\n{host}"), "", 404, "/v1/status");
     check(&open, &format!("POST /v1/status HTTP/1.1\r\n{host}\r\n{json}"), "", 405, "");
+    check(&open, &format!("POST /v1/status HTTP/1.1\r\n{host}"), "", 405, "");
+    let elsewhere = "/v1/pools/example.xx/web/override";
+    let no_zone = "there is no zone example.xx (did you mean example.com?)";
+    check(&open, &format!("PUT {elsewhere} HTTP/1.1\r\n{host}\r\n{json}"), drain, 404, no_zone);
     assert_eq!(open.status()["overrides"], Value::Array(Vec::new()), "nothing of this was done");
     check(&open, &format!("PUT {one} HTTP/1.1\r\n{host}\r\n{json}"), drain, 200, "safe_at");
     assert_eq!(open.given("www.example.com", RecordType::A), "192.0.2.2");
     check(&open, &format!("DELETE {one} HTTP/1.1\r\n{host}"), "", 204, "");
     assert_eq!(open.given("www.example.com", RecordType::A), "192.0.2.1 192.0.2.2");
+    // An endpoint by its address is the one of that name.
+    let by_address = "/v1/endpoints/example.com/web/192.0.2.1/override";
+    check(&open, &format!("PUT {by_address} HTTP/1.1\r\n{host}\r\n{json}"), drain, 200, r#""endpoint":"a""#);
+    assert_eq!(open.given("www.example.com", RecordType::A), "192.0.2.2");
+    check(&open, &format!("DELETE {by_address} HTTP/1.1\r\n{host}"), "", 204, "");
+    assert_eq!(open.status()["overrides"], Value::Array(Vec::new()));
 
     let bearer = format!("Authorization: Bearer {secret}");
     check(&shut, &format!("GET /v1/status HTTP/1.1\r\n{host}\r\n{bearer}"), "", 200, "example.com");
-    check(&shut, &format!("GET /v1/status HTTP/1.1\r\n{host}\r\n{bearer}x"), "", 401, "token");
+    check(&shut, &format!("GET /v1/status HTTP/1.1\r\n{host}\r\n{bearer}x"), "", 401, "that is not the token");
     check(&shut, &format!("GET /v1/status HTTP/1.1\r\n{host}"), "", 401, "token");
     check(&shut, &format!("PUT {one} HTTP/1.1\r\n{host}\r\n{json}"), drain, 401, "token");
     assert_eq!(http(shut.admin, &format!("GET /readyz HTTP/1.1\r\n{host}"), "").0, 200);
@@ -265,6 +289,15 @@ fn only_who_may_is_heard() {
     let token = shut.server.config.as_ref().expect("a folder").path().join("token");
     let token = token.to_str().expect("a path");
     assert!(open.says(&["status", "--server", &url, "--token-file", token]).contains("zone example.com"));
+    // Another one is taken up, and the one before opens nothing any more; a faulty one changes nothing.
+    let other = secret.replace('b', "0");
+    fs::write(token, &other).expect("written");
+    let status = |token: &str| format!("GET /v1/status HTTP/1.1\r\n{host}\r\nAuthorization: Bearer {token}");
+    await_some("the new token", || (http(shut.admin, &status(&other), "").0 == 200).then_some(()));
+    check(&shut, &status(secret), "", 401, "token");
+    fs::write(token, "short").expect("written");
+    shut.server.process.await_said(&["a token must have", "the token of the admin API before stays in use"]);
+    check(&shut, &status(&other), "", 200, "example.com");
 }
 
 #[test]
@@ -505,7 +538,7 @@ fn the_server_explains_what_it_gives_now() {
         format!("{} {}", found["taken"], found["reason"].as_str().unwrap_or("not there"))
     };
     let (status, told) = ask("name=top.example.com&type=a&client=192.0.2.77");
-    assert_eq!((status, &told["type"], &told["rcode"]), (200, &"A".into(), &"No Error".into()), "{told}");
+    assert_eq!((status, &told["type"], &told["rcode"]), (200, &"A".into(), &"NOERROR".into()), "{told}");
     assert_eq!(member(&told, "top", "pool web"), "true taken");
     assert_eq!(member(&told, "top", "pool spare"), "false down", "its monitor never finds it up");
     assert_eq!((&told["found"][0]["finding"], &told["scope"]), (&"balanced".into(), &0.into()));
@@ -515,13 +548,13 @@ fn the_server_explains_what_it_gives_now() {
     assert_eq!(told["answers"][0]["data"], "192.0.2.2");
     assert_eq!((&told["client"], &told["place"]), (&Value::Null, &Value::Null));
     let (_, told) = ask("name=www.example.net&type=TXT&resolver=2001:db8::1");
-    assert_eq!((&told["rcode"], told["found"].as_array().map(Vec::len)), (&"Query Refused".into(), Some(0)), "{told}");
+    assert_eq!((&told["rcode"], told["found"].as_array().map(Vec::len)), (&"REFUSED".into(), Some(0)), "{told}");
     let refused = |query: &str, says: &str| {
         let (status, problem) = ask(query);
         let detail = problem["detail"].as_str().unwrap_or_default();
         assert!(status == 400 && detail.contains(says), "{query}: {status} {problem}");
     };
-    refused("", "missing field `name`");
+    refused("", "the query is not as it should be: missing field `name`");
     refused("name=a..b", "`name`: ");
     refused("name=www.example.com&type=AAAAA", "`type`: write a record type");
     refused("name=www.example.com&client=localhost", "invalid IP address");
@@ -544,6 +577,10 @@ fn the_api_describes_itself() {
     for reference in references {
         let pointer = reference.strip_prefix('#').expect("a reference within the document");
         assert!(api.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+    for refused in ["409", "422"] {
+        let told = &api["paths"]["/v1/reload"]["post"]["responses"][refused]["content"]["application/problem+json"];
+        assert_eq!(told["schema"]["$ref"], "#/components/schemas/ReloadRefused", "{told}");
     }
     let proofs = &api["components"]["securitySchemes"];
     assert_eq!((&proofs["token"]["scheme"], &proofs["certificate"]["type"]), (&"bearer".into(), &"mutualTLS".into()));

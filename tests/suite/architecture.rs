@@ -89,7 +89,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("policy", &["geo", "health", "moment", "random"]),
     ("geo", &["diagnostic"]),
     ("ttl", &["health", "moment"]),
-    ("probe", &["health", "moment", "random", "system", "ttl"]),
+    ("probe", &["health", "moment", "random", "system", "ttl", "wire"]),
     ("health", &["moment"]),
     ("wire", &[]),
     ("diagnostic", &[]),

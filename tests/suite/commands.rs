@@ -121,6 +121,13 @@ fn check_goes_on_to_the_zones() {
     let beside = "[geo]\ndatabases = [\"no.mmdb\"]\n[dns]\ncookie-secrets = \"no.txt\"\n\
                   [tls]\ncertificate = \"no.pem\"\nkey = \"no.pem\"\ndot = [\"127.0.0.1:853\"]\n";
     check("listn = []\n", faulty, &["unknown key `listn`", "unknown key `nmes`"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("bellwether.toml"), "listn = []\n").expect("a file");
+    let output = run(folder.path(), &["check"]);
+    assert!(
+        stderr(&output).ends_with("where the zones are it does not say (check --zones DIR reads them)\n"),
+        "{output:?}"
+    );
     check("listn = []\n", sound, &["unknown key `listn`", "zones: valid, but the server would not start"]);
     check(beside, faulty, &["no.mmdb", "no.pem", "no.txt", "unknown key `nmes`"]);
     check(beside, sound, &["no.mmdb", "no.pem", "no.txt", "zones: valid, but the server would not start"]);
@@ -151,9 +158,18 @@ fn wrong_usage_is_told_and_ends_with_2() {
     check(&["check", "--zonse", "zones"], "a similar argument exists: '--zones'");
     check(&["check", "--zones"], "a value is required for '--zones <DIR>'");
     check(&["serve", "--listen", "127.0.0.1"], "write an IP address with a port, such as 127.0.0.1:5300");
+    check(
+        &["serve", "--listen", "127.0.0.1:5300", "--listen", "127.0.0.1:5300"],
+        "error: --listen 127.0.0.1:5300 stands twice",
+    );
     check(&["serve", "--listen", "localhost:53"], "write an IP address with a port");
-    check(&["serve", "--workers", "1025"], "1025 is not in 0..=1024");
+    check(&["serve", "--workers", "1025"], "write a whole number from 0 to 1024");
+    check(&["serve", "--workers", "x"], "write a whole number from 0 to 1024");
     check(&["demo", "now"], "unexpected argument 'now'");
+    let unlevelled = Command::new(BELLWETHER).arg("serve").env("BELLWETHER_LOG", "warning").output();
+    let output = unlevelled.expect("the program starts");
+    assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""));
+    assert!(stderr(&output).starts_with("error: BELLWETHER_LOG=warning is no level; "), "{}", stderr(&output));
 }
 
 #[test]
@@ -217,7 +233,7 @@ fn a_faulty_zone_is_not_served() {
     for part in ["--> ./example.com.zone:5:7", "--> ./example.com.zone:6:3", "did you mean `A`?"] {
         assert!(said.contains(part), "{part}:\n{said}");
     }
-    assert_eq!(said.lines().last(), Some("error: the zone files have 2 errors; nothing is served"));
+    assert_eq!(said.lines().last(), Some("error: the files have 2 errors"));
 }
 
 #[test]
@@ -381,7 +397,7 @@ fn a_reload_says_what_it_came_to() {
     };
     let saved =
         |address: &'static str| move |server: &Server| drop(server.zones.write("example.com.zone", &zone(address)));
-    let refused = "not reloaded: the zone files have 1 error; the last good state keeps serving";
+    let refused = "not reloaded: the files have 1 error; the last good state keeps serving";
     await_said(&mut server, &saved("192.0.2.2"), "reloaded: 1 zone, 0 balanced names");
     assert_eq!(given().as_deref(), Some("192.0.2.2"));
     await_said(&mut server, &saved("192.0.2.999"), refused);

@@ -52,6 +52,9 @@ endpoints = [{ name = "next", cname = "www.example.com" }]
 "sticky" = { pool = "sticky", failover = "30s" }
 "svc" = { pool = "world", failover = "30s", hints = "pool" }
 "private" = { pool = "world", failover = "30s", ecs = false }
+"fails" = { pool = "world", failover = "30s", when-all-down = "servfail" }
+"denies" = { pool = "frankfurt", failover = "30s", when-all-down = "nodata" }
+"spare" = { pool = "frankfurt", failover = "30s", when-all-down = ["192.0.2.77"] }
 "#;
 
 const ZONE: &str = "$TTL 3600\n@ SOA ns1.example.net. hostmaster 1 7200 900 1209600 300\n@ NS ns1.example.net.\n\
@@ -98,7 +101,7 @@ fn the_text_says_who_was_consulted_and_why() {
             "fra6 2001:db8::10 has no IPv4 address",
             "ttl 23 s: no verdict is forming",
             "scope /24",
-            "answer No Error",
+            "answer NOERROR",
             "www.example.com. 23 IN A 192.0.2.10",
         ],
     );
@@ -176,11 +179,44 @@ fn the_text_says_who_was_consulted_and_why() {
     );
     check("www.example.com --client 192.0.2.9", &["→ pool frankfurt taken: 1st", "scope /24"]);
     check("private.example.com --client 192.0.2.1 --resolver 192.0.2.9", &["→ pool virginia taken: 1st", "scope /0"]);
-    check("mail.example.com mx", &["has mail.example.com., the same for everybody", "answer No Error"]);
+    // Where nothing lives: which pools, whose members are why, and what is said in their place.
+    let dead = "--down frankfurt/fra1 --drain frankfurt/fra2 --down virginia/iad1";
+    let frankfurt =
+        ["pool frankfurt (weighted): nothing of it answers", "fra1 192.0.2.10 down", "fra2 192.0.2.11 drained"];
+    let check_dead = |name: &str, above: &[&str], below: &[&str]| {
+        check(&format!("{name}.example.com {dead}"), &[above, &frankfurt, below].concat());
+    };
+    check_dead(
+        "fails",
+        &[
+            "over the pool world, of which nothing lives: when-all-down says servfail",
+            "pool world (geo): nothing of it answers",
+            "pool frankfurt down",
+            "pool virginia down",
+        ],
+        &["pool virginia (round-robin): nothing of it answers", "iad1 198.51.100.10 down", "answer SERVFAIL"],
+    );
+    check_dead(
+        "denies",
+        &["over the pool frankfurt, of which nothing lives: when-all-down says nodata"],
+        &["ttl 5 s: nothing lives", "answer NOERROR", "example.com. 5 IN SOA"],
+    );
+    check_dead(
+        "spare",
+        &["when-all-down says 192.0.2.77"],
+        &["ttl 5 s: nothing lives", "spare.example.com. 5 IN A 192.0.2.77"],
+    );
+    let (_, said, _) = explain(&format!("fails.example.com {dead}"));
+    assert!(!said.contains("\nttl"), "no record has a TTL: {said}");
+    check(
+        &format!("www.example.com {dead}"),
+        &["when-all-down says serve-all", "→ fra1 192.0.2.10 down, answered all the same", "ttl 5 s"],
+    );
+    check("mail.example.com mx", &["has mail.example.com., the same for everybody", "answer NOERROR"]);
     check("x.lab.example.com", &["delegates x.lab.example.com. away"]);
     check("mail.example.com", &["has mail.example.com., but no A records of it"]);
-    check("nope.example.com", &["has no nope.example.com.", "answer Non-Existent Domain"]);
-    check("www.example.org", &["none: the name lies in no zone", "answer Query Refused"]);
+    check("nope.example.com", &["has no nope.example.com.", "answer NXDOMAIN"]);
+    check("www.example.org", &["none: the name lies in no zone", "answer REFUSED"]);
 }
 
 #[test]
@@ -206,7 +242,7 @@ fn json_says_the_same_to_programs() {
     assert_eq!(at("/pools/1/members/0/address"), "198.51.100.10");
     assert_eq!(at("/ttl/seconds"), 23);
     assert_eq!(at("/scope"), 24);
-    assert_eq!(at("/rcode"), "No Error");
+    assert_eq!(at("/rcode"), "NOERROR");
     assert_eq!(at("/answers/0/data"), "198.51.100.10");
 }
 
@@ -218,10 +254,12 @@ fn what_cannot_be_explained_is_told() {
         assert!(faults.contains(expected), "{expected:?} is not in {faults}");
     };
     check("www.example.com --down frankfurt/fra3", 1, "there is no such endpoint (did you mean frankfurt/fra1?)");
-    check("www.example.com --down frankfurt", 1, "write POOL/ENDPOINT");
+    check("www.example.com --down frankfurt", 2, "write POOL/ENDPOINT");
     check("www.example.com --drain frankfurt/fra3", 1, "no such pool or endpoint (did you mean frankfurt/fra1?)");
     check("www.example.com --zones nowhere", 1, "the zones folder cannot be read");
     check("www.example.com --client 192.0.2.300", 2, "invalid value '192.0.2.300'");
     check("www..example.com", 2, "two dots in a row");
     check("www.example.com WHAT", 2, "write a record type, such as A");
+    check("example.com AXFR", 2, "AXFR asks for a whole zone");
+    check("example.com TSIG", 2, "no name has records of TSIG");
 }

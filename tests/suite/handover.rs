@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use hickory_proto::rr::{RData, RecordType};
@@ -18,6 +19,9 @@ use crate::turning::{Endpoint, given, ips, policy};
 
 /// A verdict forms only over many probes, and nothing is probed often: what is seen was handed over.
 const TIMING: &str = "interval = \"1h\"\nfast = \"1h\"\ntimeout = \"10s\"\nfall = 2\nrise = 9";
+
+/// Seconds that are waited for beside a TTL: for answers on their way, and for caches that count whole seconds.
+const MARGIN: f64 = 2.0;
 
 const ZONE: &str = "$ORIGIN example.com.\n$TTL 60\n@ SOA ns1 hostmaster 1 7200 900 1209600 60\n@ NS ns1\n\
                     ns1 A 192.0.2.53\nwww A 192.0.2.1\n";
@@ -95,7 +99,7 @@ fn assert_waits(folder: &Path, seconds: u32) {
     let status = run(folder, &["status", "--json"]);
     let status: serde_json::Value = serde_json::from_slice(&status.stdout).expect("JSON");
     let left = status["overrides"][0]["stop"]["remaining"].as_f64().unwrap_or_else(|| panic!("no time: {status}"));
-    let longest = f64::from(seconds) + 2.0;
+    let longest = f64::from(seconds) + MARGIN;
     assert!((longest - 300.0..=longest).contains(&left), "{left}: caches may hold it for {seconds} s");
 }
 
@@ -221,7 +225,7 @@ fn if_it_cannot_start_the_old_one_goes_on() {
         assert_eq!(addresses(&server.client().ask("www.example.com", RecordType::A)).len(), 1, "{why}");
     };
     server.zones.write("example.com.zone", &ZONE.replace("192.0.2.1", "192.0.2.999"));
-    check("a faulty zone", "the zone files have 1 error");
+    check("a faulty zone", "example.com.zone:6:7: error: A address must be");
     server.zones.write("example.com.zone", ZONE);
     let file = folder.join("bellwether.toml");
     let sound = fs::read_to_string(&file).expect("a server file");
@@ -232,7 +236,7 @@ fn if_it_cannot_start_the_old_one_goes_on() {
         sound.replace("[admin]", "[tls]\ncertificate = 'c'\nkey = 'k'\ndot = ['127.0.0.1:18853']\n[admin]"),
     )
     .expect("written");
-    check("no certificate", "1 error");
+    check("no certificate", "/c: error: ");
     fs::write(&file, &sound).expect("written");
     let status = run(folder, &["status"]);
     assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
@@ -296,8 +300,8 @@ fn a_connection_gets_its_answers_from_the_process_that_took_it_in() {
     let server = Launch::new().file("example.com.zone", ZONE).controlled().start();
     let query = octets_of(&question("www.example.com", RecordType::A));
     let framed = [&u16::try_from(query.len()).expect("short").to_be_bytes(), &query[..]].concat();
-    // The old process waits for the other half for a second, and this one may be late: then it is tried again. That what
-    // has begun is waited for at all, the tests of the doors hold without a limit.
+    // The old process waits for the other half for half a second, and this one may be late: then it is tried again. That
+    // what has begun is waited for at all, the tests of the doors hold without a limit.
     let pid = await_some("an answer of the process before", || {
         let [mut stream, mut idle] = [(); 2].map(|()| TcpStream::connect(server.address).expect("a connection"));
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
@@ -307,19 +311,114 @@ fn a_connection_gets_its_answers_from_the_process_that_took_it_in() {
         stream.write_all(half).expect("sent");
         // Answered, so that the connection has been accepted by then.
         assert_eq!(addresses(&server.client().ask_tcp("www.example.com", RecordType::A)).len(), 1);
-        let pid = server.replace().expect("replaced");
-        // Once the old one lets go of what is quiet.
-        assert_eq!(idle.read(&mut [0]).expect("an end in order"), 0);
-        stream.write_all(rest).ok()?;
-        let mut length = [0; 2];
-        stream.read_exact(&mut length).ok()?;
-        let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
-        stream.read_exact(&mut answer).expect("all of the answer");
-        assert_eq!(answer[..2], query[..2]);
-        Some(pid)
+        thread::scope(|scope| {
+            let replacing = scope.spawn(|| server.replace().expect("replaced"));
+            // The old one lets go of what is quiet: the other one answers by now.
+            assert_eq!(idle.read(&mut [0]).expect("an end in order"), 0);
+            let answered = stream.write_all(rest).and_then(|()| {
+                let mut length = [0; 2];
+                stream.read_exact(&mut length)?;
+                let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
+                stream.read_exact(&mut answer)?;
+                Ok(answer)
+            });
+            let pid = replacing.join().expect("replaced");
+            let answer = answered.ok()?;
+            assert_eq!(answer[..2], query[..2]);
+            Some(pid)
+        })
     });
     assert_ne!(pid, server.process.pid());
     assert_eq!(addresses(&server.client().ask_tcp("www.example.com", RecordType::A)).len(), 1);
+}
+
+/// One that takes over, as far as it goes.
+struct Pretender(UnixStream);
+
+impl Pretender {
+    /// It has been told everything, and the server is frozen.
+    fn about_to_answer(server: &Server) -> Self {
+        let stream = UnixStream::connect(server.control_socket()).expect("a control socket");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let mut pretender = Self(stream);
+        pretender.say(r#"{"hello":{"protocol":1,"version":"9.9.9"}}"#);
+        assert!(pretender.hear().contains("welcome"));
+        // The sockets, which it lets go of.
+        assert_eq!(pretender.hear(), "");
+        pretender.say(r#""last""#);
+        assert!(pretender.hear().contains("written"));
+        pretender
+    }
+
+    fn say(&mut self, message: &str) {
+        let length = u32::try_from(message.len()).expect("short").to_le_bytes();
+        self.0.write_all(&[&length, message.as_bytes()].concat()).expect("sent");
+    }
+
+    fn hear(&mut self) -> String {
+        let mut length = [0; 4];
+        self.0.read_exact(&mut length).expect("a message");
+        let mut message = vec![0; u32::from_le_bytes(length) as usize];
+        self.0.read_exact(&mut message).expect("all of it");
+        String::from_utf8(message).expect("text")
+    }
+}
+
+#[test]
+fn who_asks_while_it_hands_over_is_answered_by_who_serves_then() {
+    let server = Launch::new().file("example.com.zone", ZONE).administered().controlled().start();
+    let folder = server.config.as_ref().expect("a server file").path();
+    let pretender = Pretender::about_to_answer(&server);
+    thread::scope(|scope| {
+        let asking = scope.spawn(|| run(folder, &["status"]));
+        drop(pretender);
+        let status = asking.join().expect("an end");
+        assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
+    });
+    server.process.await_said(&["did not take over, and this one goes on"]);
+}
+
+#[test]
+fn a_drain_is_waited_for_over_replacements() {
+    let zone = "[zone]\nnameservers = [\"ns1.example.net\"]\ncontact = \"hostmaster.example.net\"\n\
+                [pools.web]\npolicy = \"round-robin\"\nendpoints = [\"192.0.2.1\", \"192.0.2.2\"]\n\
+                [names]\nwww = { pool = \"web\", ttl = { min = \"1s\", max = \"3s\" } }\n";
+    let server = Launch::new().file("example.com.toml", zone).administered().controlled().start();
+    let folder = server.config.as_ref().expect("a server file").path();
+    let mut command = Command::new(BELLWETHER);
+    command.args(["drain", "web/192.0.2.1", "--wait"]).current_dir(folder);
+    let mut drain = Process::spawn("bellwether drain", &mut command);
+    drain.await_line(0, "a promise", |line| line.starts_with("web/192.0.2.1: drained"));
+    for _ in 0..4 {
+        server.replace().expect("replaced");
+    }
+    assert!(drain.await_end().success(), "{}", drain.log());
+    drain.await_said(&["safe to stop now"]);
+}
+
+#[test]
+fn who_is_to_stop_while_it_hands_over_writes_no_state_that_is_another_s() {
+    for takes_over in [true, false] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = folder.path().join("state.json");
+        let config = format!("[state]\nfile = {:?}\n", state.display().to_string());
+        let mut server =
+            Launch::new().file("example.com.zone", ZONE).config("bellwether.toml", &config).controlled().start();
+        let mut pretender = Pretender::about_to_answer(&server);
+        // Written at the start, or not yet; never again, unless nobody takes over.
+        let _ = fs::remove_file(&state);
+        server.process.signal(Signal::Term);
+        server.process.await_said(&["it will stop once it is known whether another process answers"]);
+        if takes_over {
+            pretender.say(r#""serving""#);
+            assert!(pretender.hear().contains("released"));
+        } else {
+            drop(pretender);
+        }
+        assert!(server.process.await_end().success());
+        assert_eq!(state.exists(), !takes_over);
+        assert_eq!(server.control_socket().exists(), takes_over);
+    }
 }
 
 #[test]
@@ -351,8 +450,45 @@ fn strange_talk_on_the_control_socket_harms_nobody() {
     );
     assert!(say(&[&hello(1), r#""last""#], &[]).contains("written"));
     assert_eq!(addresses(&server.client().ask("www.example.com", RecordType::A)).len(), 1);
+    // One more than there is room for, who hears that; those who say nothing are let go of after some seconds.
+    await_some("somebody to be turned away", || {
+        let _silent: Vec<_> = (0..8).map(|_| UnixStream::connect(server.control_socket()).expect("there")).collect();
+        say(&[&hello(1)], &[]).contains("8 others are at the control socket already").then_some(())
+    });
     await_some("the last of them to be gone", || server.replace().ok());
     server.process.await_said(&["no luck"]);
+}
+
+/// What lies at the path that it was started by, whatever that leads to, is what takes over.
+#[test]
+fn a_link_that_is_pointed_at_another_program_is_followed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (link, other) = (folder.path().join("bw"), folder.path().join("other"));
+    fs::create_dir(folder.path().join("zones")).expect("a folder");
+    fs::write(folder.path().join("zones/example.com.zone"), ZONE).expect("a zone");
+    fs::copy(BELLWETHER, &other).expect("a copy");
+    let point_at = |program: &Path| {
+        let _ = fs::remove_file(&link);
+        std::os::unix::fs::symlink(program, &link).expect("a link");
+    };
+    let text = format!("listen = [\"{}\"]\n[server]\ncontrol = \"control.sock\"\n", address::own_dns());
+    fs::write(folder.path().join("bellwether.toml"), text).expect("a server file");
+    point_at(Path::new(BELLWETHER));
+    let mut process = Process::spawn("bellwether", Command::new(&link).arg("serve").current_dir(folder.path()));
+    process.await_line(0, "that it is ready", |line| line.starts_with("ready"));
+    let mut successors = Vec::new();
+    for program in [&*other, Path::new(BELLWETHER), &*other] {
+        point_at(program);
+        let said = run(folder.path(), &["replace"]);
+        let said = String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned();
+        assert!(said.contains(&format!("({}) answers now", env!("CARGO_PKG_VERSION"))), "{said}");
+        let pid = said.split_whitespace().find_map(|word| word.parse().ok());
+        let pid: u32 = pid.unwrap_or_else(|| panic!("{said}; {}", process.log()));
+        successors.drain(..).for_each(std::mem::forget);
+        successors.push(Successor(pid));
+        let runs = fs::read_link(format!("/proc/{pid}/exe")).expect("a program");
+        assert_eq!(runs, fs::canonicalize(program).expect("a program"));
+    }
 }
 
 #[test]

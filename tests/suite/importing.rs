@@ -491,6 +491,12 @@ fn what_cannot_be_read_is_told_and_nothing_is_written() {
     };
     check("db", "@ SOA a b 1 2 3 4\n", &["bind", "db", "--zone", "example.com"], &["db:1:", "nothing was written"]);
     check("named.conf", "zone \"a\" {\n type primary;", &["bind", "named.conf"], &["a brace is not closed"]);
+    check(
+        "db",
+        "$TTL 60\n@ SOA a b 1 2 3 4 5\n@ NS a\n",
+        &["bind", "db"],
+        &["looks like a master file", "--zone NAME"],
+    );
     check("named.conf", "include \"nowhere\";", &["bind", "named.conf"], &["nowhere: error: cannot be read"]);
     check(
         "named.conf",

@@ -1,16 +1,17 @@
 //! What would change, said beforehand: `diff` as a black box, and the guard of a running server.
 
 use std::fs;
+use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
 use hickory_proto::rr::RecordType;
 use serde_json::Value;
 
 use crate::support::await_some;
 use crate::support::client::addresses;
-use crate::support::server::{Launch, Server, run};
+use crate::support::server::{BELLWETHER, Launch, Server, run};
 
 const ZONE: &str = "[zone]\nnameservers = ['ns1.example.net']\ncontact = 'hostmaster.example.net'\n";
 
@@ -343,6 +344,23 @@ fn a_status_is_cut_down_to_words_and_painted_where_asked() {
     assert!(only.contains("www.example.com") && only.contains("one") && !only.contains("other"), "{only}");
     let (code, none) = says(&["status", "wwww"]);
     assert_eq!((code, &*none), (Some(1), "error: no zone, name, pool or endpoint has `wwww` in its name\n"));
+    // A program gets what there is, however little.
+    let none = run(&config, &["status", "www", "wwww", "--json"]);
+    let left: Value = serde_json::from_str(text(&none.stdout)).expect("JSON");
+    assert_eq!(
+        (none.status.code(), &left["zones"][0]["names"][0]["name"]),
+        (Some(1), &"www.example.com".into()),
+        "{left}"
+    );
+    assert!(text(&none.stderr).starts_with("error: no zone, name"), "{}", text(&none.stderr));
+    // A word behind --watch is no interval.
+    let watch =
+        Command::new(BELLWETHER).args(["status", "--watch", "www"]).current_dir(&config).stdout(Stdio::piped()).spawn();
+    let mut watch = watch.expect("it runs");
+    let mut octets = [0; 4_096];
+    let read = watch.stdout.take().expect("its output").read(&mut octets).expect("a table");
+    assert!(text(&octets[..read]).contains("www.example.com"), "{}", text(&octets[..read]));
+    watch.kill().and_then(|()| watch.wait()).expect("it ends");
     let (_, painted) = says(&["status", "--color", "always"]);
     assert!(painted.contains("\x1b[32m"), "{painted}");
     drop(listener);

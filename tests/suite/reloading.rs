@@ -184,6 +184,49 @@ fn the_server_file_is_read_too_and_what_takes_a_restart_is_said() {
     await_some("a reload that needs nothing", || (asked.reload("").1["needs_restart"] == Value::Null).then_some(()));
 }
 
+/// Not once in the log and then forgotten: by each reload, and by the status for as long as it is so.
+#[test]
+fn a_file_whose_last_good_state_is_in_use_is_told_until_it_is_mended() {
+    let asked = Asked::start(&[("example.com.zone", &zone("192.0.2.1"))]);
+    let secrets = asked.config().join("secrets");
+    fs::write(&secrets, "000102030405060708090a0b0c0d0e0f\n").expect("a file");
+    let config = server_file(asked.admin, "[dns]\ncookie-secrets = \"secrets\"\n");
+    fs::write(asked.config().join("bellwether.toml"), config).expect("a file");
+    let check = |alarms: &[&str]| {
+        let (status, report) = asked.reload("");
+        let warnings = report["faults"].as_array().map_or(0, Vec::len);
+        assert_eq!((status, &report["outcome"], warnings), (200, &"done".into(), alarms.len()), "{report}");
+        let said = asked.command(&["reload"]);
+        assert_eq!(said.status.code(), Some(0));
+        let status = asked.status();
+        let told: Vec<&str> = status["alarms"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        assert_eq!(told.len(), alarms.len(), "{status}");
+        for (alarm, told) in alarms.iter().zip(told) {
+            assert!(told.contains(alarm), "{alarm:?}: {told}");
+            assert!(text(&said.stderr).contains(alarm), "{said:?}");
+        }
+    };
+    check(&[]);
+    fs::write(&secrets, "none\n").expect("a file");
+    let faulty = "a cookie secret must be 32 hexadecimal digits, found 4 octets; what it said before stays in use";
+    check(&[faulty]);
+    check(&[faulty]);
+    fs::write(&secrets, "0f0e0d0c0b0a09080706050403020100\n").expect("a file");
+    check(&[]);
+}
+
+#[test]
+fn files_that_are_named_later_are_watched_too() {
+    let asked = Asked::start(&[("example.com.zone", &zone("192.0.2.1"))]);
+    let write = |name: &str, text: &str| fs::write(asked.config().join(name), text).expect("a file");
+    write("secrets", "000102030405060708090a0b0c0d0e0f\n");
+    write("bellwether.toml", &server_file(asked.admin, "[dns]\ncookie-secrets = \"secrets\"\n"));
+    assert_eq!(asked.reload("").0, 200);
+    // Nobody asks for this one.
+    write("secrets", "none\n");
+    asked.server.process.await_said(&["secrets", "what it said before stays in use"]);
+}
+
 #[test]
 fn many_who_ask_at_once_are_all_answered() {
     let asked = Asked::start(&[("example.com.zone", &zone("192.0.2.1"))]);

@@ -51,6 +51,13 @@ fn verdicts_survive_kill_9_and_are_in_the_first_answer() {
         let text = fs::read_to_string(&state).ok()?;
         (text.contains("\"up\"") && text.contains("\"down\"")).then_some(())
     });
+    // Nobody else may keep its state there meanwhile.
+    let mut second = Command::new(BELLWETHER);
+    second.current_dir(folder.path()).args(["serve", "--listen", &address::own_dns().to_string(), "--zones"]);
+    let output = second.arg(server.zones.path()).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("error: another server keeps its state in ") && said.contains("state.json;"), "{said}");
     server.process.kill();
     drop(server);
     drop(listener);

@@ -130,7 +130,7 @@ fn the_command_shows_tables_and_ends() {
 #[test]
 fn a_terminal_is_given_back_as_it_was() {
     let server = Launch::new().file("example.com.toml", POLICY).administered().start();
-    let check = |end: &dyn Fn(&mut File, &Child)| {
+    let check = |arguments: [&str; 2], begins: &str, end: &dyn Fn(&mut File, &Child)| {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
         grantpt(&master).and_then(|()| unlockpt(&master)).expect("a terminal");
         let name = ptsname(&master, Vec::new()).expect("its other end").into_string().expect("a path");
@@ -142,7 +142,7 @@ fn a_terminal_is_given_back_as_it_was() {
         let before = modes();
         assert!(before.contains(LocalModes::ICANON | LocalModes::ECHO));
         let mut command = Command::new(BELLWETHER);
-        command.args(["top", "--interval", "500ms"]).current_dir(folder(&server)).env_remove("NO_COLOR");
+        command.args(arguments).current_dir(folder(&server)).env_remove("NO_COLOR");
         let mut child = command.stdin(open()).stdout(open()).stderr(open()).spawn().expect("it runs");
         let mut drawn = Vec::new();
         let mut part = [0; 4_096];
@@ -159,16 +159,19 @@ fn a_terminal_is_given_back_as_it_was() {
         let read = master.read(&mut rest).expect("what it drew last");
         drawn.extend_from_slice(&rest[..read]);
         let text = String::from_utf8(drawn).expect("text");
-        assert!(text.starts_with("\x1b[?1049h\x1b[?25l\x1b[H\x1b[1m"), "{text:?}");
+        assert!(text.starts_with(&format!("\x1b[?1049h\x1b[?25l\x1b[H{begins}")), "{text:?}");
         assert!(text.ends_with("\x1b[?25h\x1b[?1049l"), "{text:?}");
         let tables = text.split("\x1b[H").skip(1);
         assert!(tables.into_iter().all(|table| table.matches('\n').count() < 24), "{text:?}");
     };
-    check(&|master, _| master.write_all(b"xq").expect("keys"));
-    check(&|_, child| {
-        let kill = format!("kill -INT {}", child.id());
-        assert!(Command::new("/bin/sh").args(["-c", &kill]).status().expect("a shell").success());
-    });
+    let (top, status) = (["top", "--interval=500ms"], ["status", "--watch=500ms"]);
+    for (arguments, begins) in [(top, "\x1b[1m"), (status, "bellwether status, every 500ms, ")] {
+        check(arguments, begins, &|master, _| master.write_all(b"xq").expect("keys"));
+        check(arguments, begins, &|_, child| {
+            let kill = format!("kill -INT {}", child.id());
+            assert!(Command::new("/bin/sh").args(["-c", &kill]).status().expect("a shell").success());
+        });
+    }
 }
 
 #[test]
@@ -182,7 +185,9 @@ fn wrong_usage_is_told() {
     };
     check(&["top", "--interval", "1"], 2, "write \"1s\" for seconds");
     check(&["top", "--interval", "1ms"], 2, "500ms to 1m");
-    check(&["top", "--count", "0"], 2, "0 is not in 1..");
+    check(&["top", "--count", "0"], 2, "write a whole number, 1 or more");
+    check(&["status", "--watch=www"], 2, "invalid value 'www' for '--watch[=<INTERVAL>]'");
+    check(&["explain", "--server", "www.example.com"], 2, "write a URL such as http://127.0.0.1:8053");
     check(&["top", "--once", "--count", "2"], 2, "cannot be used with");
     check(&["top", "--once", "--server", "http://127.0.0.1:1"], 1, "is the server running?");
 }

@@ -49,11 +49,12 @@ pub struct Explanation {
     pub found: Vec<NameFound>,
     /// Each pool that was consulted, in order; again for each name of the chain that it was consulted for.
     pub pools: Vec<PoolConsulted>,
-    /// For how long the answer lives, as the last balanced name of the chain has it; absent where nothing is balanced.
+    /// For how long the answer lives, as the last balanced name of the chain has it; absent where nothing is balanced, or
+    /// the answer has no record.
     pub ttl: Option<TtlGiven>,
     /// How many bits of the client's address the answer depended on; absent where no client subnet was told.
     pub scope: Option<u8>,
-    /// The code of the answer, in words.
+    /// The code of the answer, as dig has it: `NOERROR`, `SERVFAIL`.
     pub rcode: String,
     /// The records of the answer.
     pub answers: Vec<RecordGiven>,

@@ -15,6 +15,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
 use super::{Body, read};
 use crate::admin::api::{ReloadOutcome, ReloadReport, ReloadRequest};
@@ -23,7 +24,8 @@ use crate::admin::openapi::Refused as OpenRefused;
 use crate::admin::{Problem, RELOAD_LONGEST};
 
 /// A problem, and the report beside its own fields (RFC 9457 §3.2).
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReloadRefused)]
 struct Refused {
     #[serde(flatten)]
     problem: Problem,
@@ -32,7 +34,7 @@ struct Refused {
 }
 
 /// Reads what changed, and waits for what becomes of it.
-#[utoipa::path(post, path = "/v1/reload", tag = "steering", request_body(content = Option<ReloadRequest>), responses((status = 200, description = "What was read is served.", body = ReloadReport), OpenRefused))]
+#[utoipa::path(post, path = "/v1/reload", tag = "steering", request_body(content = Option<ReloadRequest>), responses((status = 200, description = "What was read is served.", body = ReloadReport), (status = 409, description = "The guard refused it; the last good state keeps serving.", body = Refused, content_type = "application/problem+json"), (status = 422, description = "The files have faults, and the last good state keeps serving; or the request is not as it should be, and there is no report.", body = Refused, content_type = "application/problem+json"), OpenRefused))]
 pub(super) async fn reload(State(desk): State<Desk>, body: Body) -> Result<Response, Problem> {
     let request = match &body {
         Ok(body) if body.is_empty() => ReloadRequest::default(),
@@ -46,7 +48,8 @@ pub(super) async fn reload(State(desk): State<Desk>, body: Body) -> Result<Respo
     let (status, detail) = match report.outcome {
         ReloadOutcome::Done => return Ok(Json(report).into_response()),
         ReloadOutcome::Faulty => {
-            let detail = format!("the files have {} errors; the last good state keeps serving", report.errors);
+            let errors = if report.errors == 1 { "error" } else { "errors" };
+            let detail = format!("the files have {} {errors}; the last good state keeps serving", report.errors);
             (StatusCode::UNPROCESSABLE_ENTITY, detail)
         }
         ReloadOutcome::Guarded => {

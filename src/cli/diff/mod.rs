@@ -39,6 +39,10 @@ The serial of an SOA is not compared.
 
 Exit codes, as diff has them: 0 nothing changes · 1 something does · 2 faulty files, or wrong usage";
 
+// Other commands ask a server without it, too.
+pub(super) const SERVER_HELP: &str =
+    "Count as down what the server at this URL finds down [default: no server is asked]";
+
 /// Something changes.
 const CHANGES: u8 = FAILED;
 
@@ -53,7 +57,7 @@ pub(super) struct DiffArguments {
     new: PathBuf,
     /// An endpoint to count as down, on both sides; may be repeated
     #[arg(long, value_name = "POOL/ENDPOINT")]
-    down: Vec<String>,
+    down: Vec<supposed::Named>,
     /// Weigh by this log of queries
     #[arg(long, value_name = "FILE")]
     queries: Option<PathBuf>,
@@ -125,8 +129,7 @@ fn rendered(arguments: &DiffArguments, moves: &Moves) -> String {
 /// Counts as down what the arguments say, or what the running server finds so.
 fn suppose(arguments: &DiffArguments, old: &mut Reading, new: &mut Reading) -> Result<(), String> {
     for wanted in &arguments.down {
-        let endpoint = supposed::endpoint(wanted)?;
-        if ![old.take_down(None, endpoint), new.take_down(None, endpoint)].contains(&true) {
+        if ![old.take_down(None, wanted.parts()), new.take_down(None, wanted.parts())].contains(&true) {
             return Err(supposed::unknown(&[&old.loaded, &new.loaded], wanted));
         }
     }

@@ -46,7 +46,7 @@ pub(super) struct ExplainArguments {
     resolver: Option<IpAddr>,
     /// An endpoint to count as down; may be repeated
     #[arg(long, value_name = "POOL/ENDPOINT")]
-    down: Vec<String>,
+    down: Vec<supposed::Named>,
     /// A pool or an endpoint to count as drained; may be repeated
     #[arg(long, value_name = "POOL[/ENDPOINT]")]
     drain: Vec<String>,
@@ -55,6 +55,7 @@ pub(super) struct ExplainArguments {
         long,
         value_name = "URL",
         num_args = 0..=1,
+        value_parser = server_url,
         conflicts_with_all = ["down", "drain", "zones"],
         help = "Ask the running server instead, with the verdicts of now; without a URL the one that the server file opens"
     )]
@@ -66,6 +67,12 @@ pub(super) struct ExplainArguments {
     json: bool,
     #[command(flatten)]
     files: FileArguments,
+}
+
+/// What comes behind --server, which may as well be the name that was meant.
+fn server_url(text: &str) -> Result<String, &'static str> {
+    let is_url = text.contains("://");
+    is_url.then(|| text.to_owned()).ok_or("write a URL such as http://127.0.0.1:8053, or --server behind the name")
 }
 
 pub(super) fn run(arguments: &ExplainArguments) -> u8 {
@@ -113,7 +120,7 @@ fn asked(arguments: &ExplainArguments, url: Option<String>) -> Result<Explanatio
 
 /// What the files come to.
 fn foreseen(arguments: &ExplainArguments) -> Result<Explanation, String> {
-    let faulty = || "the files have faults; `bellwether check` lists them".to_owned();
+    let faulty = || "the files have faults: nothing is explained".to_owned();
     let server = arguments.files.server().ok_or_else(faulty)?;
     let atlas = Atlas::read(&server.databases, server.latency.as_deref()).map_err(|faults| {
         terminal::print_faults(&faults);
@@ -123,7 +130,7 @@ fn foreseen(arguments: &ExplainArguments) -> Result<Explanation, String> {
     let targets: Vec<String> = loaded.targets.iter().map(ToString::to_string).collect();
     let mut board = supposed::all_up(&loaded);
     for wanted in &arguments.down {
-        if !supposed::take_down(&mut loaded, &mut board, None, supposed::endpoint(wanted)?) {
+        if !supposed::take_down(&mut loaded, &mut board, None, wanted.parts()) {
             return Err(supposed::unknown(&[&loaded], wanted));
         }
     }

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use jiff::Zoned;
+use tokio::sync::mpsc;
 
 use super::caller::{Caller, ServerArguments};
+use super::screen::{self, Key, Screen};
 use super::terminal::{height, note, print, span, unprinted, width};
 use super::{DONE, FAILED};
 use crate::admin::api::Status;
@@ -22,7 +24,9 @@ forced is shown with who and why. `!` marks what is not as it should be, and zon
 
 With words, only names, pools and endpoints that have one of them in their name, and what belongs to those.
 
-Exit codes: 0 shown · 1 no server to be reached · 2 wrong usage";
+With --watch it is shown anew every two seconds, or as often as it says (--watch=500ms), until `q` or Ctrl-C.
+
+Exit codes: 0 shown · 1 nothing has one of the words in its name, or no server to be reached · 2 wrong usage";
 
 /// Between two looks where nobody says.
 const INTERVAL: &str = "2s";
@@ -32,8 +36,15 @@ pub(super) struct StatusArguments {
     /// Only what has this in its name: a zone, a name, a pool, POOL/ENDPOINT; may be several
     #[arg(value_name = "WORD")]
     only: Vec<String>,
-    /// Show it again and again, until Ctrl-C
-    #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = INTERVAL, value_parser = interval)]
+    /// Show it again and again, every 2s or INTERVAL
+    #[arg(
+        long,
+        value_name = "INTERVAL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = INTERVAL,
+        value_parser = interval
+    )]
     watch: Option<Duration>,
     /// Whether to use colours; NO_COLOR says never where this says nothing
     #[arg(long, value_name = "WHEN", default_value = "auto")]
@@ -77,28 +88,59 @@ pub(super) fn run(arguments: &StatusArguments) -> u8 {
 async fn show(arguments: &StatusArguments) -> Result<u8, String> {
     let caller = Caller::of(&arguments.server)?;
     // What cannot be had at first is a slip; what cannot be had later is news.
-    let mut text = text(arguments, &caller).await?;
-    let Some(interval) = arguments.watch else {
-        return Ok(print(format_args!("{text}")).map_or_else(|error| unprinted(&error), |()| DONE));
-    };
-    let redraws = io::stdout().is_terminal() && !arguments.json;
+    let page = page(arguments, &caller).await?;
+    if let Some(interval) = arguments.watch {
+        return match watch(arguments, &caller, interval, page).await {
+            Ok(()) => Ok(DONE),
+            Err(error) => Ok(unprinted(&error)),
+        };
+    }
+    if let Err(error) = print(format_args!("{}", page.text)) {
+        return Ok(unprinted(&error));
+    }
+    page.unmet.map_or(Ok(DONE), Err)
+}
+
+/// Shows `page`, and again what has become of it every `interval`, until somebody has seen enough.
+async fn watch(arguments: &StatusArguments, caller: &Caller, interval: Duration, page: Page) -> io::Result<()> {
+    let mut interrupted = std::pin::pin!(screen::interrupted());
+    let mut screen = (!arguments.json).then(Screen::open).flatten();
+    let (sender, mut keys) = mpsc::channel(1);
+    if screen.is_some() {
+        screen::read_keys(sender);
+    }
+    let mut page = Ok(page);
     loop {
-        let page = if redraws { screen(&text, interval) } else { text };
-        if let Err(error) = print(format_args!("{page}")) {
-            return Ok(unprinted(&error));
+        let text = match page {
+            Ok(Page { text, unmet: None }) => text,
+            Ok(Page { text, unmet: Some(message) }) => format!("{text}error: {message}\n"),
+            Err(message) => format!("error: {message}\n"),
+        };
+        match &mut screen {
+            Some(screen) => screen.draw(&fitting(&text, interval))?,
+            None => print(format_args!("{text}"))?,
         }
         // Real time: that is what is watched.
-        tokio::time::sleep(interval).await;
-        text = self::text(arguments, &caller).await.unwrap_or_else(|message| format!("error: {message}\n"));
+        let mut next = std::pin::pin!(async {
+            tokio::time::sleep(interval).await;
+            self::page(arguments, caller).await
+        });
+        page = loop {
+            tokio::select! {
+                page = &mut next => break page,
+                ended = &mut interrupted => return ended,
+                Some(key) = keys.recv() => match key {
+                    Key::Quit => return Ok(()),
+                    Key::Other => {}
+                },
+            }
+        };
     }
 }
 
-/// `text` under a heading, from the top of the screen, as much as fits.
-fn screen(text: &str, interval: Duration) -> String {
-    const HOME: &str = "\x1b[H";
-    const REST_OF_LINE_AWAY: &str = "\x1b[K\n";
-    const REST_OF_SCREEN_AWAY: &str = "\x1b[J";
-    let rows = height().map_or(usize::MAX, |height| height.saturating_sub(1).max(2));
+/// `text` under a heading, as much as fits on the screen.
+fn fitting(text: &str, interval: Duration) -> String {
+    let rows = height().map_or(usize::MAX, |height| height.max(2));
     let heading = format!("bellwether status, every {}, {}", span(interval), Zoned::now().strftime("%F %T"));
     let mut lines: Vec<&str> = [&*heading, ""].into_iter().chain(text.lines()).collect();
     let left = lines.len().saturating_sub(rows);
@@ -107,22 +149,31 @@ fn screen(text: &str, interval: Duration) -> String {
         lines.truncate(rows - 1);
         lines.push(&more);
     }
-    let body: String = lines.iter().flat_map(|line| [line, REST_OF_LINE_AWAY]).collect();
-    format!("{HOME}{body}{REST_OF_SCREEN_AWAY}")
+    lines.join("\n")
 }
 
-async fn text(arguments: &StatusArguments, caller: &Caller) -> Result<String, String> {
+/// What is shown.
+struct Page {
+    text: String,
+    /// A word that nothing has in its name, in words.
+    unmet: Option<String>,
+}
+
+async fn page(arguments: &StatusArguments, caller: &Caller) -> Result<Page, String> {
     if arguments.json && arguments.only.is_empty() {
         let value: serde_json::Value = caller.get("/v1/status").await?;
-        return Ok(format!("{value:#}\n"));
+        return Ok(Page { text: format!("{value:#}\n"), unmet: None });
     }
     let status: Status = caller.get("/v1/status").await?;
-    let status = only::only(status, &arguments.only)?;
+    let (status, unmet) = only::only(status, &arguments.only);
     if arguments.json {
+        // A program gets what there is, however little.
         let json = serde_json::to_string_pretty(&status);
-        return json.map(|json| json + "\n").map_err(|error| format!("the status cannot be written: {error}"));
+        let text = json.map(|json| json + "\n").map_err(|error| format!("the status cannot be written: {error}"))?;
+        return Ok(Page { text, unmet });
     }
-    Ok(table(&status, width(), paint(arguments.color)))
+    let text = if unmet.is_some() { String::new() } else { table(&status, width(), paint(arguments.color)) };
+    Ok(Page { text, unmet })
 }
 
 fn paint(colours: Colours) -> Paint {

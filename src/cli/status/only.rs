@@ -6,12 +6,10 @@ use crate::admin::api::{Status, ZoneStatus};
 
 /// What of `status` has one of `words` in its name: all of a zone; a name, with the pools that it is answered from; a
 /// pool, with the names over it; of a pool that has it only in an endpoint's, that endpoint. Without words, all of it.
-///
-/// # Errors
-/// A word that nothing has.
-pub(super) fn only(mut status: Status, words: &[String]) -> Result<Status, String> {
+/// And that there is a word that nothing has.
+pub(super) fn only(mut status: Status, words: &[String]) -> (Status, Option<String>) {
     if words.is_empty() {
-        return Ok(status);
+        return (status, None);
     }
     let mut met = HashSet::new();
     for zone in &mut status.zones {
@@ -24,10 +22,8 @@ pub(super) fn only(mut status: Status, words: &[String]) -> Result<Status, Strin
     status.zones.retain(|zone| !zone.names.is_empty() || !zone.pools.is_empty());
     let zones: HashSet<&str> = status.zones.iter().map(|zone| &*zone.zone).collect();
     status.overrides.retain(|known| zones.contains(&*known.target.zone));
-    match words.iter().find(|word| !met.contains(word)) {
-        Some(word) => Err(format!("no zone, name, pool or endpoint has `{word}` in its name")),
-        None => Ok(status),
-    }
+    let unmet = words.iter().find(|word| !met.contains(word));
+    (status, unmet.map(|word| format!("no zone, name, pool or endpoint has `{word}` in its name")))
 }
 
 fn cut_down<'w>(zone: &mut ZoneStatus, words: &'w [String], met: &mut HashSet<&'w String>) {

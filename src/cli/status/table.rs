@@ -1,6 +1,7 @@
 //! How everything stands, as a table that fits a terminal.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -65,7 +66,10 @@ pub(super) fn table(status: &Status, width: Option<usize>, paint: Paint) -> Stri
     let look = Look { width, paint };
     let mut text = String::new();
     for alarm in &status.alarms {
-        let _ = writeln!(text, "{}", look.painted(&format!("! {alarm}"), 0..usize::MAX, Mood::Bad));
+        for (at, line) in look.wrapped(alarm, 2).enumerate() {
+            let mark = if at == 0 { '!' } else { ' ' };
+            let _ = writeln!(text, "{}", look.painted(&format!("{mark} {line}"), 0..usize::MAX, Mood::Bad));
+        }
     }
     if let Some(last) = status.reload.as_ref().filter(|last| last.outcome == ReloadOutcome::Done && last.cause != START)
     {
@@ -161,19 +165,18 @@ fn names(text: &mut String, names: &[NameStatus], look: Look) {
             None => "nothing probed".to_owned(),
         };
         let note = match (name.last_resort, lives(name.alive)) {
-            (true, _) => "  answers with what is out: nothing else is left",
-            (false, false) => "  nothing lives",
+            (true, _) => "answers with what is out: nothing else is left",
+            (false, false) => "nothing lives",
             (false, true) => "",
         };
         let (owner, pool, mood) = (&name.name, &name.pool, name_mood(name));
         let line = format!(
-            "{} {owner:longest$}  pool {pool}  ttl {}s to {}s  {budget}{note}",
+            "{} {owner:longest$}  pool {pool}  ttl {}s to {}s  {budget}",
             mood.mark(),
             name.ttl_min,
             name.ttl_max
         );
-        let noted = line.chars().count() - note.chars().count();
-        let _ = writeln!(text, "{}", look.painted(&line, noted..usize::MAX, mood));
+        look.noted(text, &line, usize::MAX..usize::MAX, (note, mood), mood);
     }
 }
 
@@ -183,7 +186,7 @@ fn pools(status: &Status, zone: &ZoneStatus) -> Vec<Row> {
         let target = Target { zone: zone.zone.clone(), pool: pool.pool.clone(), endpoint: None };
         let stands = pool.forced.as_ref().map_or_else(|| stands(pool.alive), |of| forced(of.force));
         rows.push(Row(
-            [pool.pool.clone(), gives(pool), stands, String::new(), why(status, &target, pool.forced.as_ref(), None)],
+            [pool.pool.clone(), pool.policy.clone(), stands, String::new(), why_of_pool(status, &target, pool)],
             pool_mood(pool),
         ));
         for endpoint in &pool.endpoints {
@@ -230,13 +233,16 @@ fn reason(endpoint: &EndpointStatus) -> String {
     }
     let soon = endpoint.probes.iter().filter(|probe| probe.certificate_ends_soon);
     if let Some(days) = soon.filter_map(|probe| probe.certificate_days).reduce(f64::min) {
-        words.push(format!("its certificate ends in {days:.0} days"));
+        // Whole days, as the log counts them.
+        words.push(format!("its certificate ends in {:.0} days", days.floor()));
     }
     words.join("; ")
 }
 
-fn gives(pool: &PoolStatus) -> String {
-    if pool.pools.is_empty() { pool.policy.clone() } else { format!("{}: {}", pool.policy, pool.pools.join(" ")) }
+/// What is to be said of a pool: who forced it, and of which pools it is.
+fn why_of_pool(status: &Status, target: &Target, pool: &PoolStatus) -> String {
+    let members = (!pool.pools.is_empty()).then(|| format!("of {}", pool.pools.join(", ")));
+    why(status, target, pool.forced.as_ref(), members.as_deref())
 }
 
 fn lives(alive: Families) -> bool {
@@ -286,14 +292,24 @@ fn age_text(seconds: f64) -> String {
     }
 }
 
+/// Characters that are left of what an endpoint gives, at the least, where there is no room for all of it.
+const GIVES_LEAST: usize = 9;
+
 fn rows(text: &mut String, rows: &[Row], look: Look) {
     let longest = |column: usize| rows.iter().map(|Row(cells, _)| cells[column].chars().count()).max().unwrap_or(0);
-    let longest: [usize; 4] = std::array::from_fn(longest);
+    let [a, mut b, c, d]: [usize; 4] = std::array::from_fn(longest);
+    // How it stands and why is what is looked for, so room is made here.
+    let rest = 2 + a + 2 + 2 + c + 2 + d;
+    b = b.min(look.width.map_or(b, |width| width.saturating_sub(rest).max(GIVES_LEAST)));
     for Row([what, gives, stands, age, why], mood) in rows {
-        let [a, b, c, d] = longest;
-        let line = format!("{} {what:a$}  {gives:b$}  {stands:c$}  {age:>d$}  {why}", mood.mark());
+        let gives = cut(gives, Some(b));
+        let line = format!("{} {what:a$}  {gives:b$}  {stands:c$}  {age:>d$}", mood.mark());
         let at = 2 + a + 2 + b + 2;
-        let _ = writeln!(text, "{}", look.painted(line.trim_end(), at..at + stands.chars().count(), *mood));
+        if what == HEADS[0] {
+            let _ = writeln!(text, "{}", cut(&format!("{line}  {why}"), look.width));
+            continue;
+        }
+        look.noted(text, &line, at..at + stands.chars().count(), (why, Mood::Plain), *mood);
     }
 }
 
@@ -304,9 +320,45 @@ struct Look {
     paint: Paint,
 }
 
+/// By how much a note is indented that has lines of its own.
+const NOTE_INDENT: usize = 6;
+
 impl Look {
+    /// Writes `line`, with the characters of `part` in the colour of `mood`, and the note behind it; or below it, where
+    /// there is no room.
+    fn noted(self, text: &mut String, line: &str, part: Range<usize>, (note, of_note): (&str, Mood), mood: Mood) {
+        let whole = format!("{line}  {note}");
+        let (whole, end) = (whole.trim_end(), line.chars().count() + 2);
+        if self.width.is_none_or(|width| whole.chars().count() <= width) {
+            let part = if of_note == Mood::Plain { part } else { end..usize::MAX };
+            let _ = writeln!(text, "{}", self.painted(whole, part, mood));
+            return;
+        }
+        let _ = writeln!(text, "{}", self.painted(line.trim_end(), part, mood));
+        for line in self.wrapped(note, NOTE_INDENT) {
+            let line = format!("{:NOTE_INDENT$}{line}", "");
+            let _ = writeln!(text, "{}", self.painted(&line, 0..usize::MAX, of_note));
+        }
+    }
+
+    /// `text` in lines that leave room for `indent` characters.
+    fn wrapped(self, text: &str, indent: usize) -> impl Iterator<Item = String> {
+        let width = self.width.map_or(usize::MAX, |width| width.saturating_sub(indent));
+        let mut lines: Vec<String> = Vec::new();
+        for word in text.split(' ') {
+            match lines.last_mut() {
+                Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                    line.push(' ');
+                    line.push_str(word);
+                }
+                _ => lines.push(word.to_owned()),
+            }
+        }
+        lines.into_iter()
+    }
+
     /// `line`, as much as fits, with the characters of `part` in the colour of `mood`.
-    fn painted(self, line: &str, part: std::ops::Range<usize>, mood: Mood) -> String {
+    fn painted(self, line: &str, part: Range<usize>, mood: Mood) -> String {
         const PLAIN: &str = "\x1b[0m";
         let line = cut(line, self.width);
         if self.paint == Paint::Plain || mood == Mood::Plain {
@@ -341,5 +393,49 @@ mod tests {
         assert_eq!(look(None, Paint::Colours).painted("ä down x", 2..6, Mood::Bad), "ä \x1b[31mdown\x1b[0m x");
         assert_eq!(look(Some(4), Paint::Colours).painted("a down x", 2..6, Mood::Good), "a \x1b[32md…\x1b[0m");
         assert_eq!(look(Some(2), Paint::Colours).painted("a down x", 2..6, Mood::Good), "a…");
+    }
+
+    /// What is looked for is there however narrow the terminal is; what an endpoint gives has to go first.
+    #[test]
+    fn how_it_stands_and_why_is_never_cut_away() {
+        let row = |cells: [&str; 5], mood| Row(cells.map(str::to_owned), mood);
+        let drained = "safe to stop at 17:37:14 (in 21s); by ada: new kernel";
+        let all = [
+            row(HEADS, Mood::Plain),
+            row(["site", "failover", "alive, not by IPv6", "", "of frankfurt, virginia"], Mood::Odd),
+            row(["  fra1", "127.0.0.11", "drained (probed up)", "4s", drained], Mood::Odd),
+            row(["  fra1-v6", "2001:db8::1234:5678:9abc", "down", "4s", "connection refused"], Mood::Bad),
+        ];
+        let lines = |width, paint| {
+            let mut text = String::new();
+            rows(&mut text, &all, Look { width, paint });
+            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            lines(Some(80), Paint::Plain),
+            [
+                "  pool/endpoint  gives                     stands               for  why",
+                "! site           failover                  alive, not by IPv6",
+                "      of frankfurt, virginia",
+                "!   fra1         127.0.0.11                drained (probed up)   4s",
+                "      safe to stop at 17:37:14 (in 21s); by ada: new kernel",
+                "!   fra1-v6      2001:db8::1234:5678:9abc  down                  4s",
+                "      connection refused",
+            ]
+        );
+        assert_eq!(
+            lines(Some(55), Paint::Plain)[2..],
+            [
+                "      of frankfurt, virginia",
+                "!   fra1         127.0.0.11    drained (probed up)   4s",
+                "      safe to stop at 17:37:14 (in 21s); by ada: new",
+                "      kernel",
+                "!   fra1-v6      2001:db8::1…  down                  4s",
+                "      connection refused",
+            ]
+        );
+        assert_eq!(lines(None, Paint::Plain).len(), all.len());
+        assert!(lines(None, Paint::Plain)[2].ends_with(&format!("drained (probed up)   4s  {drained}")));
+        assert!(lines(Some(80), Paint::Colours)[3].contains("\x1b[33mdrained (probed up)\x1b[0m"));
     }
 }

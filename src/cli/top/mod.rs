@@ -1,6 +1,5 @@
 //! `bellwether top`: what a running server is asked most, over and over.
 
-mod screen;
 mod table;
 
 use std::io;
@@ -11,11 +10,12 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::caller::{Caller, ServerArguments};
-use super::terminal::{note, print, unprinted};
+use super::screen::{self, Key, Screen};
+use super::terminal::{height, note, print, unprinted, width};
 use super::{DONE, FAILED};
 use crate::admin::api::Top;
 use crate::config::read_duration;
-use screen::{Key, Screen};
+use table::{Paint, Shape};
 
 pub(super) const HELP: &str = "\
 Names, clients by country (or continent, or network, as far as a database knows) and endpoints, each by queries a \
@@ -38,7 +38,7 @@ pub(super) struct TopArguments {
     #[arg(long, value_name = "TIME", value_parser = interval, default_value = "1s")]
     interval: Duration,
     /// How many tables; without it there is no end
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = count)]
     count: Option<u64>,
     /// One table: the same as --count 1
     #[arg(long, conflicts_with = "count")]
@@ -53,6 +53,10 @@ pub(super) struct TopArguments {
 fn interval(text: &str) -> Result<Duration, String> {
     let span = read_duration(text)?;
     if (INTERVAL_LEAST..=INTERVAL_MOST).contains(&span) { Ok(span) } else { Err("500ms to 1m".to_owned()) }
+}
+
+fn count(text: &str) -> Result<u64, &'static str> {
+    text.parse().ok().filter(|count| *count > 0).ok_or("write a whole number, 1 or more")
 }
 
 pub(super) fn run(arguments: &TopArguments) -> u8 {
@@ -130,10 +134,17 @@ fn put(
         return if count == Some(1) { print(format_args!("{value:#}\n")) } else { print(format_args!("{value}\n")) };
     }
     match screen {
-        Some(screen) => screen.draw(&table::table(top, &screen.shape())),
+        Some(screen) => screen.draw(&table::table(top, &shape())),
         None => {
             let gap = if before > 0 { "\n" } else { "" };
-            print(format_args!("{gap}{}", table::table(top, &screen::shape())))
+            print(format_args!("{gap}{}", table::table(top, &shape())))
         }
     }
+}
+
+/// What a table on stdout must fit now, since windows change, and whether it is painted.
+fn shape() -> Shape {
+    let width = width();
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    Shape { width, height: height(), paint: if width.is_some() && !plain { Paint::Bold } else { Paint::Plain } }
 }

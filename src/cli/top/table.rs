@@ -60,11 +60,11 @@ pub(super) fn table(top: &Top, shape: &Shape) -> String {
 fn heard(top: &Top) -> String {
     let mut text = match top.heard {
         0 => "nothing was asked".to_owned(),
-        heard if top.sampled > 0.995 => format!("heard all of them, {heard}"),
-        heard => format!("heard {heard} of them, one in {:.0}, and counted up", top.sampled.recip()),
+        heard if top.sampled > 0.995 => format!("heard all of them, {}", grouped(heard)),
+        heard => format!("heard {} of them, one in {:.0}, and counted up", grouped(heard), top.sampled.recip()),
     };
     if top.lost > 0 {
-        let _ = write!(text, "; {} more found no room, so that rates are too low", top.lost);
+        let _ = write!(text, "; {} more found no room, so that rates are too low", grouped(top.lost));
     }
     text
 }
@@ -119,10 +119,15 @@ fn rate_text(rate: f64) -> String {
     if rate < 99.95 {
         return format!("{rate:.1}");
     }
-    let digits = format!("{rate:.0}");
+    grouped(rate.round_ties_even() as u64)
+}
+
+/// `12,345`
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -197,6 +202,7 @@ mod tests {
         let text = |top: Top| table(&top, &Shape { width: None, height: None, paint: Paint::Plain });
         assert!(text(top(1, 0.0)).contains("1,234 queries a second over 10 s"));
         assert!(text(top(1, 0.0)).contains("heard 123 of them, one in 100, and counted up\n"));
+        assert!(text(Top { heard: 20_134, ..top(1, 0.0) }).contains("heard 20,134 of them"));
         assert!(text(Top { lost: 7, ..top(1, 0.0) }).contains("; 7 more found no room"));
         assert!(text(Top { sampled: 1.0, ..top(1, 0.0) }).contains("heard all of them, 123\n"));
         assert!(text(Top { heard: 0, rate: 0.0, ..top(0, 0.0) }).contains("nothing was asked"));

@@ -23,8 +23,7 @@ pub(super) fn read(item: Item<'_>, faults: &mut Faults<'_>) -> Option<DnsProbe> 
     let record_type =
         given(&table, "type", "A", |item| word(item, "A", "type", TYPES.iter().map(|&word| (word, word)), faults));
     let port = given(&table, "port", 53, |item| item.integer(1..=u16::MAX, faults));
-    let rcode =
-        given(&table, "rcode", Rcode(0), |item| word(item, "NOERROR", "rcode", Rcode::NAMES.into_iter(), faults));
+    let rcode = given(&table, "rcode", Rcode(0), |item| word(item, "NOERROR", "rcode", Rcode::named(), faults));
     let transports = [("UDP", DnsTransport::Udp), ("TCP", DnsTransport::Tcp)].into_iter();
     let transport =
         given(&table, "transport", DnsTransport::Udp, |item| word(item, "udp", "transport", transports, faults));

@@ -87,6 +87,11 @@ impl DraftMember<'_> {
         matches!(self.target, DraftTarget::Endpoint { given: DraftGiven::Address(_), judges: None, .. })
     }
 
+    /// Whether it names monitors of its own.
+    pub(super) fn is_judged(&self) -> bool {
+        matches!(self.target, DraftTarget::Endpoint { given: DraftGiven::Address(_), judges: Some(_), .. })
+    }
+
     /// What it is called within its pool.
     pub(in crate::config) fn name(&self) -> &str {
         match &self.target {

@@ -30,8 +30,13 @@ fn faults_of_syntax_are_listed_alone() {
 fn the_zone_is_checked() {
     check(
         "[zone]\n",
-        &["1:2 [zone] has no `nameservers` / add nameservers =", "1:2 [zone] has no `contact` / add contact ="],
+        &["1:2 [zone] has neither `nameservers` nor `contact` / beside a master file it holds serial = \"auto\" and"],
     );
+    check(
+        "[zone]\nttl = \"1h\"\ncontact = \"a.example.com\"\n",
+        &["1:2 [zone] has no `nameservers` / add nameservers ="],
+    );
+    check("[zone]\nnameservers = [\"ns.example.net\"]\n", &["1:2 [zone] has no `contact` / add contact ="]);
     check(
         "[zone]\nnameservers = []\ncontact = \"hostmaster.example.com\"\n",
         &["2:15 `nameservers` is empty: a zone must have at least / give the names that the parent zone"],

@@ -75,6 +75,10 @@ fn a_zone_is_said_once_and_whole() {
     let only =
         "example.com.toml 1:2 [zone] has nothing but a `serial` / beside a master file that can only be \"auto\"";
     assert!(check(&[("example.com.zone", &master("")), ("example.com.toml", &number)], &[only]).is_none());
+    let another = format!("[zone]\nserial = 'auto'\nttl = '1h'\n{POOL}");
+    let neither = "example.com.toml 1:2 [zone] has neither `nameservers` nor `contact` \
+                   / beside a master file it holds serial = \"auto\" and nothing else";
+    assert!(check(&[("example.com.zone", &master("")), ("example.com.toml", &another)], &[neither]).is_none());
     let word = format!("[zone]\nserial = 'now'\n{POOL}");
     let now = "example.com.toml 2:10 `serial` cannot be \"now\" / write \"auto\"";
     assert!(check(&[("example.com.zone", &master("")), ("example.com.toml", &word)], &[now]).is_none());

@@ -492,6 +492,27 @@ fn what_is_probably_a_slip_is_warned_of() {
         "[pools.a]\npolicy = 'failover'\nendpoints = ['192.0.2.1']\n[names]\nwww = 'a'\n",
         &["1:8 pool `a` has no monitor: its endpoints always count as alive / monitor = \"NAME\""],
     );
+    let own = |own: &str, rest: &str| {
+        format!(
+            "monitors.m.tcp.port = 80\nnames.www = 'a'\n[pools.a]\npolicy = 'failover'\n\
+             endpoints = [{{ name = 'own', address = '192.0.2.1'{own} }}, {rest}]\n"
+        )
+    };
+    let judged = ", monitor = 'm'";
+    check(
+        &own(judged, "{ name = 'bare', address = '192.0.2.2' }, { name = 'led', cname = 'www.example.net' }"),
+        &[
+            "3:8 pool `a` has no monitor, nor has its endpoint bare: that always counts as alive / monitor = \"NAME\"",
+            "5:136 nothing watches www.example.net.: an alias always counts as alive / monitors probe addresses",
+        ],
+    );
+    check(
+        &own(judged, "'192.0.2.2', '192.0.2.3', '192.0.2.4', '192.0.2.5', '192.0.2.6'"),
+        &[
+            "3:8 nor have its endpoints 192.0.2.2, 192.0.2.3, 192.0.2.4, 192.0.2.5 and 1 more: these always count as alive / monitor = \"NAME\"",
+        ],
+    );
+    check(&own(judged, ""), &[]);
     let sound =
         "monitors.m.tcp.port = 80\npools.a = { policy = 'failover', monitor = 'm', endpoints = ['192.0.2.1'] }\n";
     let with = |rest: &str| format!("{sound}{rest}");

@@ -9,6 +9,7 @@
 mod named_conf;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs;
 use std::iter::successors;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
@@ -16,7 +17,7 @@ use std::path::Path;
 use super::draft::{Endpoint, Gives, Kept, Pool, Share, Steered};
 use super::label::relative;
 use super::{Draft, Fate, Faults, Imported};
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::wire::name::Name;
 use crate::wire::rtype::Rtype;
 use crate::zone::master;
@@ -34,7 +35,13 @@ pub fn read(file: &Path, zone: Option<&Name>) -> Result<Imported, Faults> {
     let zones = match zone {
         Some(apex) => vec![(apex.clone(), file.to_owned())],
         None => named_conf::zones(file, &mut imported)
-            .inspect_err(|found| faults.extend(found.iter().cloned()))
+            .inspect_err(|found| match is_master_file(file) {
+                true => faults.push(
+                    Diagnostic::error(Place::of_file(file), "this looks like a master file, not like a named.conf")
+                        .help("say whose it is: --zone NAME"),
+                ),
+                false => faults.extend(found.iter().cloned()),
+            })
             .unwrap_or_default(),
     };
     for (apex, file) in zones {
@@ -44,6 +51,18 @@ pub fn read(file: &Path, zone: Option<&Name>) -> Result<Imported, Faults> {
         }
     }
     if faults.is_empty() { Ok(imported) } else { Err(faults) }
+}
+
+/// Whether a line of `file` is what only master files have: a directive, or an SOA record.
+fn is_master_file(file: &Path) -> bool {
+    let text = fs::read(file).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let is_of_master = |line: &str| {
+        let words = || line.split_ascii_whitespace();
+        ["$TTL", "$ORIGIN"].iter().any(|directive| words().next() == Some(directive))
+            || words().take(4).any(|word| word.eq_ignore_ascii_case("SOA"))
+    };
+    text.lines().any(is_of_master)
 }
 
 fn read_zone(apex: &Name, file: &Path, imported: &mut Imported) -> Result<Draft, Faults> {

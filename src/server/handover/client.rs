@@ -34,11 +34,11 @@ impl std::fmt::Display for ReplaceError {
     }
 }
 
-/// Has the server whose control socket is at `path` start its successor; the process that answers then.
+/// Has the server whose control socket is at `path` start its successor; the process that answers then, and its version.
 ///
 /// # Errors
 /// As [`ReplaceError`] says.
-pub async fn replace(path: &Path) -> Result<u32, ReplaceError> {
+pub async fn replace(path: &Path) -> Result<(u32, String), ReplaceError> {
     let asking = async {
         let mut channel = Channel::connect(path).await?;
         channel.say(&Request::Replace).await?;
@@ -46,7 +46,7 @@ pub async fn replace(path: &Path) -> Result<u32, ReplaceError> {
     };
     let reply: io::Result<Reply> = async { timeout(LONGEST, asking).await? }.await;
     match reply.map_err(ReplaceError::Unreachable)? {
-        Reply::Replaced { pid } => Ok(pid),
+        Reply::Replaced { pid, version } => Ok((pid, version)),
         Reply::Refused { reason } | Reply::StillHere { reason } => Err(ReplaceError::Refused(reason)),
         other => Err(ReplaceError::Unreachable(io::Error::other(format!("it said {other:?}")))),
     }

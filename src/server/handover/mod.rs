@@ -42,7 +42,7 @@ use super::given::Named;
 
 pub use client::{ReplaceError, replace};
 pub(super) use control::Control;
-pub use launch::{Again, orphan};
+pub use launch::{Again, orphan, program};
 pub(super) use predecessor::{Ask, Goods, Handing, Kept, Leaving};
 pub(super) use successor::Predecessor;
 
@@ -77,8 +77,13 @@ enum Reply {
     Refused { reason: String },
     /// What is left to you, and what I counted.
     Released { counts: Vec<(String, u64)> },
-    /// The successor answers; it is this process.
-    Replaced { pid: u32 },
+    /// The successor answers; it is this process, of this version.
+    Replaced {
+        pid: u32,
+        /// Nothing from versions that did not say.
+        #[serde(default)]
+        version: String,
+    },
     /// The successor did not come to answer. I go on.
     StillHere { reason: String },
 }

@@ -19,6 +19,15 @@ const GREETING: Duration = Duration::from_secs(5);
 /// How long a successor may take from `Last` to `Serving`, while nothing can be forced here. It takes milliseconds.
 const FROZEN_LONGEST: Duration = Duration::from_secs(30);
 
+/// How long the process that is to be the successor may take to say its number: it forks once.
+const STARTING_LONGEST: Duration = Duration::from_secs(30);
+
+/// How long it may take to say something before `Last`, while it reads and probes: less than whoever asked for it waits.
+const WARMING_LONGEST: Duration = Duration::from_secs(540);
+
+/// How long somebody who is turned away may take to hear it.
+const TURNING_AWAY: Duration = Duration::from_secs(1);
+
 /// Conversations at once.
 const TALKS_MAX: usize = 8;
 
@@ -63,8 +72,16 @@ enum Fate {
     Unknown,
     /// There is more to come of it.
     Talks(u32),
-    Serves(u32),
+    /// It answers, and is of this version.
+    Serves(u32, String),
     Failed(u32, String),
+}
+
+impl Fate {
+    /// Of whom it is, and whether there is no more to come.
+    fn is_sealed(&self, process: u32) -> bool {
+        matches!(self, Self::Serves(of, _) | Self::Failed(of, _) if *of == process)
+    }
 }
 
 /// Hands over to whoever may have it.
@@ -152,11 +169,13 @@ impl Handing {
         self.control = None;
     }
 
-    /// Takes nobody in any more, and takes the socket out of the file system.
+    /// Takes nobody in any more, and takes the socket out of the file system. Who was taken in hears that it stops.
     pub(in super::super) fn remove(&mut self) {
         if let Some(control) = self.control.take() {
             control.remove();
         }
+        self.asks.close();
+        while self.asks.try_recv().is_ok() {}
     }
 
     /// Waits until everybody has heard how it went.
@@ -170,7 +189,16 @@ impl Handing {
 
 impl Talk {
     fn begin(self, channel: Channel) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            let reason = format!("{TALKS_MAX} others are at the control socket already");
+            tracing::warn!("one more is turned away: {reason}");
+            tokio::spawn(async move {
+                let _ = timeout(TURNING_AWAY, channel.say(&Reply::Refused { reason })).await;
+                // It is heard by who finds the socket open to say what for.
+                tokio::time::sleep(TURNING_AWAY).await;
+            });
+            return;
+        };
         tokio::spawn(async move {
             let _place = place;
             if let Err(error) = self.converse(channel).await {
@@ -211,7 +239,7 @@ impl Talk {
         tracing::info!("process {successor} ({version}) would take over");
         self.fate.send_replace(Fate::Talks(successor));
         let mut frozen = false;
-        let outcome = self.serve(&mut channel, goods, successor, &mut frozen).await;
+        let outcome = self.serve(&mut channel, goods, (successor, version), &mut frozen).await;
         let reason = match outcome {
             Ok(None) => return Ok(()),
             Ok(Some(reason)) => reason,
@@ -231,7 +259,7 @@ impl Talk {
         &self,
         channel: &mut Channel,
         goods: Arc<Goods>,
-        successor: u32,
+        (successor, its_version): (u32, &str),
         frozen: &mut bool,
     ) -> io::Result<Option<String>> {
         let packs = goods.sockets.chunks(SOCKETS_MAX);
@@ -246,10 +274,9 @@ impl Talk {
         // Held no longer than needed, since an open descriptor keeps a listener listening.
         drop(goods);
         loop {
-            let heard = channel.hear();
-            let request =
-                if *frozen { timeout(FROZEN_LONGEST, heard).await.map_err(io::Error::from)? } else { heard.await };
-            match request? {
+            let longest = if *frozen { FROZEN_LONGEST } else { WARMING_LONGEST };
+            let heard = timeout(longest, channel.hear()).await;
+            match heard.map_err(|_| io::Error::other(format!("nothing was heard of it for {longest:?}")))?? {
                 Request::State => self.tell(channel, Ask::Tell).await?,
                 Request::Last => {
                     *frozen = true;
@@ -261,7 +288,7 @@ impl Talk {
                     let counts = counts.await.unwrap_or_default();
                     // It serves whether it hears this or not.
                     let _ = channel.say(&Reply::Released { counts }).await;
-                    self.fate.send_replace(Fate::Serves(successor));
+                    self.fate.send_replace(Fate::Serves(successor, its_version.to_owned()));
                     return Ok(None);
                 }
                 Request::Failed { reason } => return Ok(Some(reason)),
@@ -296,7 +323,7 @@ impl Talk {
         }
         let mut fate = self.fate.subscribe();
         let starting = self.starting.lock().await;
-        let mut started = match Started::by(again).await {
+        let mut started = match Started::by(again, STARTING_LONGEST).await {
             Ok(started) => started,
             Err(error) => {
                 let reason = format!("{} cannot be started: {error}", again.program.display());
@@ -306,18 +333,17 @@ impl Talk {
         };
         drop(starting);
         let pid = started.pid;
-        let serves = fate.wait_for(|fate| matches!(fate, Fate::Serves(process) if *process == pid));
-        let is_ended = tokio::select! {
+        tokio::select! {
             biased;
-            _ = serves => false,
-            () = started.ended() => true,
-        };
-        if !is_ended {
-            return channel.say(&Reply::Replaced { pid }).await;
+            _ = fate.wait_for(|fate| fate.is_sealed(pid)) => {}
+            () = started.ended() => {}
         }
         // It may have ended before what it said last was read.
         let told = fate.wait_for(|fate| !matches!(fate, Fate::Talks(process) if *process == pid)).await;
         let reason = match told.map(|told| told.clone()) {
+            Ok(Fate::Serves(process, version)) if process == pid => {
+                return channel.say(&Reply::Replaced { pid, version }).await;
+            }
             Ok(Fate::Failed(process, reason)) if process == pid => reason,
             _ => "the new process ended; what it said is in the log of the server".to_owned(),
         };

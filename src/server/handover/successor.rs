@@ -1,7 +1,7 @@
 //! The side that takes over.
 
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -35,7 +35,7 @@ impl Predecessor {
     pub(in super::super) async fn greet(process: &Process) -> Result<(Self, Given), StartError> {
         let Some(path) = process.control.as_deref() else {
             let reason = "no control socket is named; give `control` in [server], or --control".to_owned();
-            return Err(StartError::Replace { path: Path::new("?").to_owned(), reason });
+            return Err(StartError::Replace { path: PathBuf::new(), reason });
         };
         let failed = |error: io::Error| {
             let reason = match error.kind() {
@@ -110,7 +110,7 @@ impl Predecessor {
 
     /// This process gives up.
     pub(in super::super) async fn fail(self, error: &StartError) {
-        let _ = self.channel.say(&Request::Failed { reason: error.to_string() }).await;
+        let _ = self.channel.say(&Request::Failed { reason: error.told() }).await;
     }
 }
 

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::super::earlier::Earlier;
-use super::super::state::{self, Beside, Recalled, State};
+use super::super::state::{self, Beside, Lock, Recalled, State};
 use super::super::status;
 use super::holdings::Holdings;
 use super::{Keeper, Scope, Standing};
@@ -16,14 +16,19 @@ use crate::config::StateFile;
 use crate::policy::Live;
 
 impl Keeper {
-    /// Begins with what another process `told`, to wait until it has gone; or with what was `read` of the `state` file.
-    pub(super) fn recall(&mut self, state: Option<StateFile>, (read, told): (Recalled, Option<Recalled>)) {
+    /// Begins with what another process `told`, to wait until it has gone; or with what was `read` of the `state` file,
+    /// which is this process's by its lock.
+    pub(super) fn recall(
+        &mut self,
+        state: Option<(StateFile, Option<Lock>)>,
+        (read, told): (Recalled, Option<Recalled>),
+    ) {
         self.standing = if told.is_some() { Standing::Waiting } else { Standing::Serving };
         if let Some(told) = &told {
             tracing::info!("{} verdicts are taken over", told.verdicts());
         }
         self.recalled = told.unwrap_or(read);
-        self.state = state.map(|settings| State::new(settings, self.clock.now()));
+        self.state = state.map(|(settings, lock)| State::new(settings, lock, self.clock.now()));
         let overrides = self.recalled.take_overrides();
         self.restore_overrides(overrides);
         let earlier = self.recalled.take_earlier();
@@ -47,13 +52,27 @@ impl Keeper {
         move || state::tell(&ledger, &snapshot, beside)
     }
 
-    /// Writes nothing more and obeys nobody until it is thawed; answers and probes go on. A writing that is under way
-    /// has ended then.
+    /// Obeys who has asked, then nobody until it is thawed, and writes nothing more; answers and probes go on. A writing
+    /// that is under way has ended then, and the file of the state is for another process to have.
     pub(in super::super) async fn freeze(&mut self) {
+        while let Ok(command) = self.commands.try_recv() {
+            self.obey(command);
+        }
         self.standing = Standing::Frozen;
         if let Some(state) = &mut self.state {
-            state.rest().await;
+            state.let_go().await;
         }
+    }
+
+    /// Whether another process is about to answer.
+    pub(in super::super) fn is_frozen(&self) -> bool {
+        self.standing == Standing::Frozen
+    }
+
+    /// Tells who asks, and asked too late, that it stops.
+    pub(in super::super) fn refuse_requests(&mut self) {
+        self.commands.close();
+        while self.commands.try_recv().is_ok() {}
     }
 
     /// Goes on as before it was frozen.

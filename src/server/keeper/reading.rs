@@ -8,6 +8,7 @@ use std::thread;
 use rustix::process::setpriority_process;
 use tokio::sync::oneshot;
 
+use super::super::credentials::Credentials;
 use super::super::{Audience, Settings};
 use super::guard;
 use super::holdings::Holdings;
@@ -39,13 +40,15 @@ pub(super) struct Asked {
     pub(super) scope: Scope,
     /// The guard is not asked.
     pub(super) forced: bool,
+    /// A reading for it was passed over, since something was saved meanwhile.
+    pub(super) passed_over: bool,
     pub(super) waiting: Vec<oneshot::Sender<ReloadReport>>,
 }
 
 impl Asked {
     /// By nobody who waits.
     pub(super) fn new(cause: &'static str, scope: Scope) -> Self {
-        Self { cause, scope, forced: false, waiting: Vec::new() }
+        Self { cause, scope, forced: false, passed_over: false, waiting: Vec::new() }
     }
 
     /// Both: what was asked later says what it is for.
@@ -61,6 +64,7 @@ pub(super) struct Task {
     pub(super) atlas: Atlas,
     pub(super) identity: Identity,
     pub(super) dns: (Dns, Secret),
+    pub(super) credentials: Arc<Credentials>,
     /// Who is asked for the settings.
     pub(super) audience: Arc<dyn Audience>,
     /// What of a reload is refused; `None` where nothing is.
@@ -84,6 +88,8 @@ pub(super) struct Read {
     /// Why too much would move, in words; empty where it does not.
     pub(super) moving: Vec<String>,
     pub(super) faults: Vec<Diagnostic>,
+    /// Those of them that leave what a file said before in use, in words.
+    pub(super) stale: Vec<String>,
 }
 
 /// What a reading was for, and what came of it; nothing where it was broken off.
@@ -151,7 +157,7 @@ impl Task {
     /// Reads what changed: a database or the latency table only if it was replaced, and one that is faulty then leaves
     /// what it was before in place, as a faulty file of cookie secrets does. A faulty server file is as a faulty zone.
     pub(super) fn read(self, scope: Scope) -> Read {
-        let Self { folder, atlas, identity, dns: (mut dns, own), audience, guard, served, base } = self;
+        let Self { folder, atlas, identity, dns: (mut dns, own), credentials, audience, guard, served, base } = self;
         let (settings, settings_faults) = match scope {
             Scope::Zones => (None, Vec::new()),
             Scope::Everything => audience.settings().unwrap_or_default(),
@@ -168,7 +174,9 @@ impl Task {
             fault.severity = Severity::Warning;
             fault.message.push_str("; what it said before stays in use");
         }
+        faults.extend(credentials.refresh());
         let valid = settings_faults.iter().all(|fault| fault.severity != Severity::Error);
+        let stale = faults.iter().map(|fault| format!("{}: {}", fault.place.file.display(), fault.message)).collect();
         faults.splice(..0, settings_faults);
         let (found, more) = config::read_after(&folder, &atlas, &base.shelf);
         faults.extend(more);
@@ -179,6 +187,6 @@ impl Task {
         let moving = moving
             .map(|(guard, found)| guard::moving(&guard, (&served, &base), found, atlas.places()))
             .unwrap_or_default();
-        Read { atlas, identity, base, settings, found, moving, faults }
+        Read { atlas, identity, base, settings, found, moving, faults, stale }
     }
 }

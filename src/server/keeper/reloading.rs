@@ -7,17 +7,16 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::super::revision::needs_restart;
-use super::super::status::{self, Catalog};
-use super::super::{Reload, Settings, StartError};
+use super::super::status::Catalog;
+use super::super::{Settings, StartError};
+use super::Keeper;
+use super::concluding::{Outcome, changes};
 use super::guard::{self, Proposal};
 use super::holdings::{Held, Holdings};
 use super::reading::{Asked, HasRead, Read, Scope, Task};
-use super::{Keeper, errors};
-use crate::admin::api::{
-    FAULTS_TOLD, FaultReport, ReloadOutcome, ReloadReport, ReloadRequest, ZONES_TOLD, ZonesReport,
-};
-use crate::config::Reading;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::admin::api::{ReloadReport, ReloadRequest};
+use crate::config::{Atlas, Reading};
+use crate::diagnostic::{Diagnostic, Place};
 use crate::health::{ProbeId, Watched};
 use crate::moment::Moment;
 use crate::policy::Live;
@@ -32,6 +31,7 @@ pub(super) struct Pending {
     /// Probes without a result, as far as is known.
     unheard: Vec<ProbeId>,
     pub(super) deadline: Moment,
+    beside: Beside,
     asked: Asked,
     begun: Moment,
     faults: Vec<Diagnostic>,
@@ -39,11 +39,21 @@ pub(super) struct Pending {
     moving: Vec<String>,
 }
 
+/// What was read beside zones, and counts from when those do.
+#[derive(Clone, Debug)]
+struct Beside {
+    atlas: Atlas,
+    identity: Identity,
+    /// Nothing where nobody looked.
+    settings: Option<Settings>,
+}
+
 /// What was read before anything was served.
 pub(super) struct First {
     found: Reading,
     moving: Vec<String>,
     base: Arc<Holdings>,
+    beside: Beside,
     begun: Moment,
     faults: Vec<Diagnostic>,
 }
@@ -52,17 +62,20 @@ impl Keeper {
     /// Reads the files for the first time; it is waited for.
     pub(super) fn read_first(&mut self) -> Result<First, StartError> {
         let begun = self.clock.now();
-        let Read { found, faults, base, moving, .. } = self.task(Insistence::Forced).read(Scope::Zones);
+        let Read { atlas, identity, base, settings, found, moving, faults, stale } =
+            self.task(Insistence::Forced).read(Scope::Zones);
+        self.stale = stale;
+        let beside = Beside { atlas, identity, settings };
         self.audience.faults(&faults);
         match found {
-            Some(found) => Ok(First { found, moving, base, begun, faults }),
-            None => Err(StartError::Faults { errors: errors(&faults) }),
+            Some(found) => Ok(First { found, moving, base, beside, begun, faults }),
+            None => Err(StartError::of(&faults)),
         }
     }
 
     /// Begins to probe what was read first.
-    pub(super) fn adopt_first(&mut self, First { found, moving, base, begun, faults }: First) {
-        self.adopt((found, moving), &base, Asked::new("start", Scope::Zones), begun, faults);
+    pub(super) fn adopt_first(&mut self, First { found, moving, base, beside, begun, faults }: First) {
+        self.adopt((found, moving), (&base, beside), Asked::new("start", Scope::Zones), begun, faults);
     }
 
     /// Reads what changed, off the runtime's own threads; [`Keeper::attend`](super::Keeper::attend) takes it from
@@ -78,56 +91,81 @@ impl Keeper {
 
     fn begin(&mut self, asked: Asked) {
         tracing::info!("reloading: {}", asked.cause);
-        let asked = match self.asked.take() {
+        self.asked = Some(match self.asked.take() {
             Some(earlier) => asked.and(earlier),
             None => asked,
-        };
-        if self.reader.is_busy() {
-            // What is read may be old already.
-            self.asked = Some(asked);
+        });
+        self.read_on();
+    }
+
+    /// Begins to read what is asked for, if it is time to: one reading at a time, and what was insisted on is served first,
+    /// so that nothing else passes the guard by that.
+    fn read_on(&mut self) {
+        let is_insisted_on = self.pending.as_ref().is_some_and(|pending| pending.asked.forced);
+        if self.reader.is_busy() || is_insisted_on {
             return;
         }
+        let Some(asked) = self.asked.take() else { return };
         let now = self.clock.now();
         if let Err((asked, error)) = self.reader.begin(self.task(Insistence::of(&asked)), asked, now) {
-            tracing::error!(%error, "no thread to read the files: the last good state keeps serving");
-            self.conclude(asked, now, &[], Outcome::Faulty);
+            self.broken_off(asked, now, &format!("there is no thread to read it: {error}"));
         }
     }
 
+    /// Nothing came of a reading, through no fault of what was to be read.
+    fn broken_off(&mut self, asked: Asked, begun: Moment, why: &str) {
+        let faults = [Diagnostic::error(Place::of_file(&self.settings.zones), why)];
+        self.audience.faults(&faults);
+        self.conclude(asked, begun, &faults, Outcome::Faulty);
+    }
+
     fn task(&self, insistence: Insistence) -> Task {
-        let base = self.pending.as_ref().map_or(&self.holdings, |pending| &pending.holdings);
+        let pending = self.pending.as_ref();
+        let base = pending.map_or(&self.holdings, |pending| &pending.holdings);
+        let (atlas, identity) =
+            pending.map_or((&self.atlas, &self.identity), |pending| (&pending.beside.atlas, &pending.beside.identity));
+        let settings = pending.and_then(|pending| pending.beside.settings.as_ref()).unwrap_or(&self.settings);
         Task {
             folder: self.settings.zones.clone(),
-            atlas: self.atlas.clone(),
-            identity: self.identity.clone(),
-            dns: (self.settings.dns.clone(), self.own),
+            atlas: atlas.clone(),
+            identity: identity.clone(),
+            dns: (settings.dns.clone(), self.own),
+            credentials: Arc::clone(&self.credentials),
             audience: Arc::clone(&self.audience),
-            guard: (insistence == Insistence::Guarded).then_some(self.settings.guard),
+            guard: (insistence == Insistence::Guarded).then_some(settings.guard),
             served: Arc::clone(&self.holdings),
             base: Arc::clone(base),
         }
     }
 
     pub(super) fn have_read(&mut self, HasRead { asked, begun, read }: HasRead) {
-        let Some(Read { atlas, identity, base, settings, found, moving, faults }) = read else {
-            tracing::error!("reading the files was broken off; the last good state keeps serving");
-            self.conclude(asked, begun, &[], Outcome::Faulty);
+        let Some(Read { atlas, identity, base, settings, found, moving, faults, stale }) = read else {
+            self.broken_off(asked, begun, "reading it was broken off by a fault of the server's own");
+            self.read_on();
             return;
         };
-        if let Some(again) = self.asked.take() {
-            // What was read is old already.
-            self.begin(again.and(asked));
+        // What it was compared with was refused meanwhile, or is another by now.
+        let counts = Arc::ptr_eq(&base, self.pending.as_ref().map_or(&self.holdings, |pending| &pending.holdings));
+        // What was read may be old already. But a folder that is never quiet is served too, every second reading; and what
+        // was insisted on is what was read, not what was saved since.
+        let is_old = self.asked.is_some() && !asked.passed_over && !asked.forced;
+        if !counts || is_old {
+            let again = match self.asked.take() {
+                Some(again) => again.and(asked),
+                None => asked,
+            };
+            self.asked = Some(Asked { passed_over: true, ..again });
+            self.read_on();
             return;
         }
-        (self.atlas, self.identity) = (atlas, identity);
-        if let Some(settings) = settings.filter(|_| found.is_some()) {
-            self.revise(settings);
-        }
+        self.stale = stale;
         self.audience.faults(&faults);
+        let beside = Beside { atlas, identity, settings };
         match found {
-            Some(found) => self.adopt((found, moving), &base, asked, begun, faults),
+            Some(found) => self.adopt((found, moving), (&base, beside), asked, begun, faults),
             None => self.conclude(asked, begun, &faults, Outcome::Faulty),
         }
+        self.read_on();
     }
 
     /// Takes up what of `settings` can be changed while it runs, and notes what cannot.
@@ -137,6 +175,7 @@ impl Keeper {
             let keys = self.needs_restart.join(", ");
             tracing::warn!("the server file says something else of {keys}: that counts after a restart");
         }
+        self.renamed_files |= self.settings.dns.cookie_secrets != settings.dns.cookie_secrets;
         self.register.set(settings.wave);
         (self.settings.dns, self.settings.wave, self.settings.guard) = (settings.dns, settings.wave, settings.guard);
     }
@@ -145,7 +184,7 @@ impl Keeper {
     fn adopt(
         &mut self,
         (found, moving): (Reading, Vec<String>),
-        base: &Holdings,
+        (base, beside): (&Holdings, Beside),
         asked: Asked,
         begun: Moment,
         faults: Vec<Diagnostic>,
@@ -172,6 +211,7 @@ impl Keeper {
             unheard: watched.keys().copied().collect(),
             watched,
             deadline: self.prober.first_round_end(),
+            beside,
             asked,
             begun,
             faults,
@@ -180,7 +220,7 @@ impl Keeper {
         self.publish_pending();
     }
 
-    /// Publishes what was read, if all its probes have a result or their time is up.
+    /// Publishes what was read, if all its probes have a result or their time is up; then goes on reading.
     pub(super) fn publish_pending(&mut self) {
         let Some(pending) = &mut self.pending else { return };
         while let Some(&probe) = pending.unheard.last()
@@ -193,11 +233,13 @@ impl Keeper {
         }
         let Some(pending) = self.pending.take() else { return };
         let before = self.snapshots.load_full();
-        let after = self.proposed(&before, &pending.holdings);
+        let after = self.proposed(&before, &pending);
         let catalog = pending.holdings.catalog();
         let proposal = Proposal { before: &before, names_before: &self.catalog, after: &after, names_after: &catalog };
         if before.is_ready() && !pending.asked.forced {
-            let mut reasons = guard::left_alone(&self.settings.guard, &proposal);
+            // What the server file says of it counts at once.
+            let guard = pending.beside.settings.as_ref().map_or(self.settings.guard, |settings| settings.guard);
+            let mut reasons = guard::left_alone(&guard, &proposal);
             reasons.extend(pending.moving.iter().cloned());
             if !reasons.is_empty() {
                 self.refuse(pending, reasons);
@@ -205,13 +247,14 @@ impl Keeper {
             }
         }
         self.take_up(pending, &before, after, catalog);
+        self.read_on();
     }
 
-    /// What would be served, of `holdings`. Zones that are the same are taken over from `before`, with their turns.
-    fn proposed(&self, before: &Snapshot, holdings: &Holdings) -> Snapshot {
+    /// What would be served, of `pending`. Zones that are the same are taken over from `before`, with their turns.
+    fn proposed(&self, before: &Snapshot, pending: &Pending) -> Snapshot {
         let known: HashMap<&Name, &Served> =
             before.served().iter().map(|served| (served.zone.apex(), served)).collect();
-        let served = holdings.zones.iter().map(|Held { zone, steering, .. }| {
+        let served = pending.holdings.zones.iter().map(|Held { zone, steering, .. }| {
             let known = known.get(zone.apex()).copied();
             if let Some(same) = known.filter(|known| Arc::ptr_eq(&known.steering, steering)) {
                 return same.clone();
@@ -225,23 +268,25 @@ impl Keeper {
             let live = Live::compile(&steering.pools, &self.board, &forced, last);
             Served::new(Arc::clone(zone), Arc::clone(steering), Arc::new(live))
         });
-        let identity = Identity { unix_start: self.clock.unix_start(), ..self.identity.clone() };
+        let identity = Identity { unix_start: self.clock.unix_start(), ..pending.beside.identity.clone() };
         before.followed_by(served.collect()).identified(Arc::new(identity)).within(self.prober.horizon())
     }
 
     /// Leaves all as it was.
     fn refuse(&mut self, pending: Pending, reasons: Vec<String>) {
-        // Whatever was probed for this alone is probed no more, and what is being read may count on its numbers.
+        // Whatever was probed for this alone is probed no more. What is being read counts on its numbers, and will not do.
         self.keep_probes();
-        if self.reader.is_busy() {
-            self.asked.get_or_insert_with(|| Asked::new("a reload before was refused", Scope::Zones));
-        }
         let Pending { asked, begun, faults, .. } = pending;
         self.conclude(asked, begun, &faults, Outcome::Guarded(reasons));
     }
 
     fn take_up(&mut self, pending: Pending, before: &Snapshot, after: Snapshot, catalog: Catalog) {
-        let Pending { holdings, watched, asked, begun, faults, .. } = pending;
+        let Pending { holdings, watched, beside, asked, begun, faults, .. } = pending;
+        let Beside { atlas, identity, settings } = beside;
+        (self.atlas, self.identity) = (atlas, identity);
+        if let Some(settings) = settings {
+            self.revise(settings);
+        }
         let zones = changes(&self.holdings, &holdings);
         for (&probe, &watch) in watched.iter().filter(|(probe, watch)| self.watched.get(probe) != Some(watch)) {
             self.register.watch(probe, watch);
@@ -287,56 +332,6 @@ impl Keeper {
         self.later.retain(|probe| probes.contains(probe));
         self.register.keep_only(|probe| probes.contains(&probe));
     }
-
-    /// Tells everybody what became of it.
-    fn conclude(&mut self, asked: Asked, begun: Moment, faults: &[Diagnostic], outcome: Outcome) {
-        let errors = errors(faults);
-        let (names, first) = (self.holdings.names(), self.last_reload.is_none());
-        let mut report = ReloadReport {
-            outcome: ReloadOutcome::Done,
-            cause: asked.cause.to_owned(),
-            at: status::time(self.clock, self.clock.now()),
-            took: self.clock.now().since(begun).as_secs_f64(),
-            zones: ZonesReport { total: self.holdings.zones.len(), ..ZonesReport::default() },
-            names,
-            refused_for: Vec::new(),
-            faults: faults.iter().take(FAULTS_TOLD).map(told).collect(),
-            errors,
-            warnings: faults.len() - errors,
-            needs_restart: self.needs_restart.clone(),
-        };
-        let said = match outcome {
-            Outcome::Done(zones) => {
-                report.zones = zones;
-                let ZonesReport { total, read, unchanged, added, removed, .. } = report.zones;
-                let took = report.took;
-                tracing::info!(
-                    "in {took:.3} s: {read} zones read, {added} of them new; {unchanged} unchanged, {removed} removed"
-                );
-                Reload::Done { zones: total, names }
-            }
-            Outcome::Faulty => {
-                report.outcome = ReloadOutcome::Faulty;
-                Reload::Refused { errors }
-            }
-            Outcome::Guarded(reasons) => {
-                (report.outcome, report.refused_for) = (ReloadOutcome::Guarded, reasons.clone());
-                Reload::Guarded { reasons }
-            }
-        };
-        match said {
-            Reload::Done { .. } => self.history.published(first, self.clock.unix_ms(self.clock.now())),
-            Reload::Refused { .. } | Reload::Guarded { .. } => self.history.refused(),
-        }
-        if !first {
-            self.audience.reloaded(&said);
-        }
-        for waiting in asked.waiting {
-            // Whoever asked may be gone.
-            let _ = waiting.send(report.clone());
-        }
-        self.last_reload = Some(report);
-    }
 }
 
 /// Whether the guard is asked.
@@ -352,59 +347,6 @@ impl Insistence {
     }
 }
 
-/// How it ended.
-enum Outcome {
-    Done(ZonesReport),
-    Faulty,
-    Guarded(Vec<String>),
-}
-
-/// What is new in `after`.
-fn changes(before: &Holdings, after: &Holdings) -> ZonesReport {
-    let known: HashMap<&Name, &Held> = before.zones.iter().map(|held| (held.zone.apex(), held)).collect();
-    let mut report = ZonesReport { total: after.zones.len(), ..ZonesReport::default() };
-    let tell = |names: &mut Vec<String>, zone: &Name| {
-        if names.len() < ZONES_TOLD {
-            names.push(super::super::overrides::zone_text(zone));
-        }
-    };
-    for held in &after.zones {
-        match known.get(held.zone.apex()) {
-            Some(old) if Arc::ptr_eq(&old.steering, &held.steering) => report.unchanged += 1,
-            Some(_) => {
-                report.read += 1;
-                tell(&mut report.names_changed, held.zone.apex());
-            }
-            None => {
-                (report.read, report.added) = (report.read + 1, report.added + 1);
-                tell(&mut report.names_added, held.zone.apex());
-            }
-        }
-    }
-    let left: HashSet<&Name> = after.zones.iter().map(|held| held.zone.apex()).collect();
-    for held in before.zones.iter().filter(|held| !left.contains(held.zone.apex())) {
-        report.removed += 1;
-        tell(&mut report.names_removed, held.zone.apex());
-    }
-    report
-}
-
-fn told(fault: &Diagnostic) -> FaultReport {
-    FaultReport {
-        severity: match fault.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        }
-        .to_owned(),
-        file: fault.place.file.display().to_string(),
-        line: fault.place.line,
-        column: fault.place.column,
-        message: fault.message.clone(),
-        help: fault.help.clone(),
-        text: fault.render(false),
-    }
-}
-
 /// Which zones each probe's verdict touches.
 fn touched(snapshot: &Snapshot) -> HashMap<ProbeId, Vec<usize>> {
     let mut touched: HashMap<ProbeId, Vec<usize>> = HashMap::new();
@@ -415,3 +357,6 @@ fn touched(snapshot: &Snapshot) -> HashMap<ProbeId, Vec<usize>> {
     }
     touched
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! What endpoints report of themselves, by way of the admin API.
 
-use super::super::overrides::{ITSELF, Origin, check_reason, find, plain_zone, served};
+use super::super::overrides::{ITSELF, Origin, called, check_reason, find, plain_zone, served};
 use super::super::status;
 use super::Keeper;
 use crate::admin::api::{self, Report, ReportReply, Reported, SteerRequest};
@@ -23,6 +23,7 @@ impl Keeper {
         let unknown = || Refusal::Unknown(format!("there is no {target} in {}", target.zone));
         let zone = served(&snapshot, &target.zone).ok_or_else(unknown)?;
         let pools = &zone.steering.pools;
+        let target = called(pools, &target).ok_or_else(unknown)?;
         let Some(Target::Endpoint(id)) = find(pools, &target) else { return Err(unknown()) };
         let judged = pools.endpoints.get(id.0 as usize).map(|endpoint| &endpoint.judged).ok_or_else(unknown)?;
         let alive = status != Reported::Down;
@@ -50,7 +51,7 @@ impl Keeper {
         let known = self.overrides.get(&target);
         match (known.map(|entry| entry.origin), force) {
             (Some(Origin::Operator), Some(_)) => {
-                return Ok(known.and_then(|entry| self.told(&target, entry).stop));
+                return Ok(self.told(known.map(|entry| (&target, entry)).into_iter()).pop().and_then(|told| told.stop));
             }
             (Some(Origin::Operator) | None, None) => return Ok(None),
             (Some(Origin::Endpoint), _) | (None, Some(_)) => {}

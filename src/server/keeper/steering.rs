@@ -3,21 +3,18 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::super::drain::{self, Ceiling, Past, StillGiven, Ttls};
+use super::super::drain::{self, Ceiling, Past, Ttls};
 use super::super::observer::Handle;
 use super::super::overrides::{Kept, Origin, Override, Overrides, force_of, served, zone_text};
 use super::super::{overrides, status};
 use super::Keeper;
-use crate::admin::api::{self, OverrideStatus, SteerReply, SteerRequest};
+use crate::admin::api::{self, SteerReply, SteerRequest};
 use crate::admin::{Command, Picture, Refusal, Selection};
 use crate::health::ProbeId;
 use crate::moment::Moment;
 use crate::policy::{EndpointId, Force, Live, Pools, Target};
 use crate::snapshot::{Served, Snapshot};
 use crate::wire::name::Name;
-
-/// Names that an answer lists.
-const NAMES_LISTED: usize = 10;
 
 impl Keeper {
     /// Does what is asked. Whoever asked may be gone by then, which changes nothing.
@@ -64,8 +61,9 @@ impl Keeper {
             ledger: self.prober.ledger(),
             waves: self.register.waves().collect(),
             overrides: self.overrides.clone(),
-            told: self.overrides.iter().map(|(target, entry)| self.told(target, entry)).collect(),
+            told: self.told(self.overrides.iter()),
             last_reload: self.last_reload.clone(),
+            stale: self.stale.clone(),
             log: self.observer.as_ref().and_then(Handle::log),
             now: self.clock.now(),
             clock: self.clock,
@@ -107,10 +105,13 @@ impl Keeper {
         let pasts: Vec<Option<Moment>> = targets.iter().map(|target| self.out_until_now(&before, target)).collect();
         for target in &targets {
             let SteerRequest { who, reason, .. } = request.clone();
-            // Whoever says the same again need not say why again.
             let same = self.overrides.get(target).filter(|known| known.force == force);
             let since = same.map_or_else(|| self.time(self.clock.now()), |known| known.since);
-            let reason = reason.or_else(|| same.and_then(|known| known.reason.clone()));
+            let reason = match reason {
+                Some(reason) => Some(reason).filter(|reason| !reason.trim().is_empty()),
+                // Whoever says the same again need not say why again; why somebody else did is not theirs.
+                None => same.filter(|known| known.who == who).and_then(|known| known.reason.clone()),
+            };
             let (zone, told) = (&target.zone, reason.as_deref().unwrap_or("no reason given"));
             let forced = Override {
                 force,
@@ -140,8 +141,7 @@ impl Keeper {
                 entry.safe = safe;
             }
         }
-        let entries = targets.iter().filter_map(|target| Some((target, self.overrides.get(target)?)));
-        reply.forced = entries.map(|(target, entry)| self.told(target, entry)).collect();
+        reply.forced = self.told(targets.iter().filter_map(|target| Some((target, self.overrides.get(target)?))));
         Ok(reply)
     }
 
@@ -213,85 +213,7 @@ impl Keeper {
         self.watch_what_is_out();
     }
 
-    /// Notes of what is out whether it is still given, and when that ended.
-    pub(super) fn watch_what_is_out(&mut self) {
-        if !self.overrides.iter().any(|(_, entry)| entry.force.is_out()) {
-            return;
-        }
-        let (snapshot, now) = (self.snapshots.load_full(), self.clock.now());
-        let out = self.overrides.iter().filter(|(_, entry)| entry.force.is_out()).map(|(target, _)| target);
-        let given: Vec<bool> = out.map(|target| !self.still_given(&snapshot, target).is_empty()).collect();
-        let ended: Vec<Moment> = self
-            .overrides
-            .iter()
-            .filter(|(_, entry)| entry.force.is_out())
-            .zip(&given)
-            .map(|((target, entry), &given)| {
-                let has_ended = entry.still_given && !given;
-                if has_ended { self.forgotten_at_most(&snapshot, target, now).max(entry.safe) } else { entry.safe }
-            })
-            .collect();
-        let out = self.overrides.iter_mut().filter(|(_, entry)| entry.force.is_out());
-        for (((_, entry), given), safe) in out.zip(given).zip(ended) {
-            (entry.still_given, entry.safe) = (given, safe);
-        }
-    }
-
-    /// As [`Self::forgotten`], of what was given until `now` by whatever way, in whichever zone.
-    fn forgotten_at_most(&self, snapshot: &Snapshot, target: &api::Target, now: Moment) -> Moment {
-        let given = self.gives(snapshot, target);
-        let ends = snapshot.served().iter().flat_map(|served| {
-            let ceilings = drain::ceilings(&served.steering);
-            let given = &given;
-            (0..).zip(ceilings).filter_map(move |(id, ceiling)| {
-                let gives = drain::gives(&served.steering, EndpointId(id))?;
-                given.contains(&gives).then(|| drain::forgotten(ceiling, Past::Given, now))
-            })
-        });
-        ends.max().unwrap_or(now)
-    }
-
-    /// What is given with a target.
-    fn gives(&self, snapshot: &Snapshot, target: &api::Target) -> HashSet<String> {
-        let Some(served) = served(snapshot, &target.zone) else { return HashSet::new() };
-        let pools = &served.steering.pools;
-        let ends = overrides::find(pools, target).map(|found: Target| drain::below(pools, found)).unwrap_or_default();
-        ends.into_iter().filter_map(|id| drain::gives(&served.steering, id)).collect()
-    }
-
-    /// The names that may still be answered with a target, though it is out.
-    fn still_given(&self, snapshot: &Snapshot, target: &api::Target) -> Vec<(String, StillGiven)> {
-        let given = self.gives(snapshot, target);
-        if given.is_empty() {
-            return Vec::new();
-        }
-        let names = snapshot.served().iter().zip(&*self.catalog).flat_map(|(served, names)| {
-            let found = drain::still_given(served, &given).into_iter();
-            found.filter_map(|(number, how)| Some((names.get(number)?.owner_text(), how)))
-        });
-        names.collect()
-    }
-
-    /// An override as it is told.
-    pub(super) fn told(&self, target: &api::Target, entry: &Override) -> OverrideStatus {
-        let stop = entry.force.is_out().then(|| {
-            let still = self.still_given(&self.snapshots.load(), target);
-            let list = |which: StillGiven| {
-                let names = still.iter().filter(|(_, how)| *how == which).map(|(name, _)| name.clone());
-                names.take(NAMES_LISTED).collect::<Vec<_>>()
-            };
-            let safe = still.is_empty().then_some(entry.safe);
-            api::Stop {
-                safe_at: safe.map(|safe| self.time(safe)),
-                remaining: safe.map(|safe| safe.since(self.clock.now()).as_secs_f64()),
-                last_resort_of: list(StillGiven::LastResort),
-                also_given_by: list(StillGiven::OtherWay),
-            }
-        });
-        OverrideStatus { target: target.clone(), forced: entry.forced(), matched: entry.unmatched.is_none(), stop }
-    }
-
-    fn time(&self, moment: Moment) -> jiff::Timestamp {
+    pub(super) fn time(&self, moment: Moment) -> jiff::Timestamp {
         status::time(self.clock, moment)
     }
 

@@ -122,6 +122,7 @@ pub(super) fn alarms(seen: &Seen) -> Vec<String> {
         alarms
             .push(format!("dnstap: nobody reads the query log; {} frames were dropped for that", log.dropped_absent()));
     }
+    alarms.extend(seen.stale.iter().cloned());
     alarms.extend(seen.last_reload.as_ref().and_then(not_reloaded));
     alarms
 }

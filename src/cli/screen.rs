@@ -3,11 +3,8 @@
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-use terminal_size::{Height, Width, terminal_size_of};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-
-use super::table::{Paint, Shape};
 
 /// The other screen of the terminal, without a cursor; the first is as it was once this ends, whichever way.
 pub(super) struct Screen {
@@ -40,11 +37,6 @@ impl Screen {
         Some(screen)
     }
 
-    /// How large it is now: windows change.
-    pub(super) fn shape(&self) -> Shape {
-        shape()
-    }
-
     /// Draws `text` over what was there.
     pub(super) fn draw(&mut self, text: &str) -> io::Result<()> {
         let mut drawn = String::from("\x1b[H");
@@ -69,17 +61,6 @@ impl Drop for Screen {
         if let Some(before) = &self.before {
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
         }
-    }
-}
-
-/// What a table on stdout must fit, and whether it is painted.
-pub(super) fn shape() -> Shape {
-    let size = terminal_size_of(io::stdout());
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    Shape {
-        width: size.map(|(Width(width), _)| usize::from(width)),
-        height: size.map(|(_, Height(height))| usize::from(height)),
-        paint: if size.is_some() && !plain { Paint::Bold } else { Paint::Plain },
     }
 }
 
