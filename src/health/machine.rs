@@ -138,7 +138,7 @@ impl State {
     }
 }
 
-/// As it stands in logs: `suspect (1 failure)`. How long a hold lasts is for [`super::Condition::told`] to say.
+/// As it stands in logs: `suspect (1 failure)`. How long a hold lasts is for [`super::Condition::in_words`] to say.
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
