@@ -34,7 +34,7 @@ struct Refused {
 }
 
 /// Reads what changed, and waits for what becomes of it.
-#[utoipa::path(post, path = "/v1/reload", tag = "steering", request_body(content = Option<ReloadRequest>), responses((status = 200, description = "What was read is served.", body = ReloadReport), (status = 409, description = "The guard refused it; the last good state keeps serving.", body = Refused, content_type = "application/problem+json"), (status = 422, description = "The files have faults, and the last good state keeps serving; or the request is not as it should be, and there is no report.", body = Refused, content_type = "application/problem+json"), OpenRefused))]
+#[utoipa::path(post, path = "/v1/reload", tag = "steering", request_body(content = Option<ReloadRequest>), responses((status = 200, description = "What was read is served.", body = ReloadReport), (status = 409, description = "The guard refused it; the last good state keeps serving.", body = Refused, content_type = "application/problem+json"), (status = 422, description = "The files have faults, and the last good state keeps serving: the report stands beside the problem's own fields, as with 409. Or the request is not as it should be, and there is none.", body = Problem, content_type = "application/problem+json"), OpenRefused))]
 pub(super) async fn reload(State(desk): State<Desk>, body: Body) -> Result<Response, Problem> {
     let request = match &body {
         Ok(body) if body.is_empty() => ReloadRequest::default(),
