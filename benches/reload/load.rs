@@ -118,6 +118,7 @@ fn main() -> io::Result<()> {
             let name = tally.sent.wrapping_mul(2_654_435_761) % u64::from(names);
             clients[tally.sent as usize % CLIENTS].ask(name, now, &mut tally);
         }
+        // Real time: a rate is so many a second. What became due meanwhile leaves at once.
         thread::sleep(PAUSE);
     }
     let waiting = clients.iter().flat_map(|client| &*client.left).flatten().count() as u64;
