@@ -283,17 +283,8 @@ mod tests {
         assert_eq!(told(&mut gauge, &mut now, TIMING.interval, &[report(0)]), [(0, 50)], "as if it were new");
     }
 
-    fn config() -> ProptestConfig {
-        ProptestConfig {
-            cases: 1_000,
-            rng_seed: proptest::test_runner::RngSeed::Fixed(20_260_131),
-            failure_persistence: None,
-            ..ProptestConfig::default()
-        }
-    }
-
     proptest! {
-        #![proptest_config(config())]
+        #![proptest_config(ProptestConfig::with_cases(1_000))]
 
         /// Whatever is reported, and however it is probed.
         #[test]

@@ -188,12 +188,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig {
-            cases: 1_000,
-            rng_seed: proptest::test_runner::RngSeed::Fixed(20_260_131),
-            failure_persistence: None,
-            ..ProptestConfig::default()
-        })]
+        #![proptest_config(ProptestConfig::with_cases(1_000))]
 
         #[test]
         fn turns_are_short_and_nobody_is_left_out(members in members()) {

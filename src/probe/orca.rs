@@ -221,12 +221,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig {
-            cases: 5_000,
-            rng_seed: proptest::test_runner::RngSeed::Fixed(20_260_131),
-            failure_persistence: None,
-            ..ProptestConfig::default()
-        })]
+        #![proptest_config(ProptestConfig::with_cases(5_000))]
 
         #[test]
         fn reading_never_panics(

@@ -103,8 +103,7 @@ fn clients_within_one_scope_are_answered_alike() {
     let health = prop::collection::vec(prop::bool::weighted(0.3), endpoints);
     let board = RefCell::new(&mut board);
     let cases = (clients(), 0..names.len(), any::<u128>(), health);
-    let config = Config { failure_persistence: None, ..Config::with_cases(2_000) };
-    let held = TestRunner::new(config).run(&cases, |(client, name, noise, down)| {
+    let held = TestRunner::new(Config::with_cases(2_000)).run(&cases, |(client, name, noise, down)| {
         let (mut desk, mut board) = (desk.borrow_mut(), board.borrow_mut());
         let health = |&down: &bool| if down { Health::DOWN } else { Health::UP };
         let changes: Vec<(u32, Health)> = (0..).zip(down.iter().map(health)).collect();

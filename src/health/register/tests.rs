@@ -322,12 +322,7 @@ fn load_alone_is_told_apart() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 2_000,
-        rng_seed: proptest::test_runner::RngSeed::Fixed(20_260_131),
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     /// Whatever endpoints say: a verdict counts at the latest when its hold ends, an up verdict at once, nothing is
     /// held outside a wave, and the counts are those of the entries.

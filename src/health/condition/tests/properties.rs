@@ -22,18 +22,8 @@ fn parts() -> impl Strategy<Value = f64> {
     prop_oneof![1 => 0.0..0.1_f64, 2 => 0.0..1.0_f64, 1 => Just(1.0)]
 }
 
-/// The seed is fixed, so a failure comes again by itself: nothing needs to be remembered in files.
-fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig {
-        cases,
-        rng_seed: proptest::test_runner::RngSeed::Fixed(20_260_131),
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    }
-}
-
 proptest! {
-    #![proptest_config(config(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
     fn no_verdict_turns_on_fewer_results(timing in timings(), results in vec(any::<bool>(), 1..60)) {
@@ -122,7 +112,7 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(config(20_000))]
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
 
     #[test]
     fn a_death_is_detected_in_time(timing in timings(), comeback in comebacks(), seed: u64, death in 0.0..5.0_f64) {
@@ -158,7 +148,7 @@ fn results() -> impl Strategy<Value = Vec<(u64, bool)>> {
 }
 
 proptest! {
-    #![proptest_config(config(4_000))]
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
 
     /// A death is as sudden with a hold-down, slow start and manual failback as without; a hold is never shorter
     /// than was said, and never longer than its limit for one that is well; it is forgotten when all is calm.
