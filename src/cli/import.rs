@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use super::terminal::{self, note, plural};
 use super::{DONE, FAILED};
 use crate::config::{self, Atlas};
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::import::{Draft, Fate, Faults, Imported, Note, bind, gdnsd, route53};
 use crate::wire::name::Name;
 
@@ -171,11 +171,30 @@ fn verify(out: &Path) -> u8 {
     let (_, faults) = config::load(out, &Atlas::default());
     let errors = faults.iter().filter(|fault| fault.severity == Severity::Error).count();
     if errors == 0 {
-        let printed = terminal::print(format_args!("\nNext: bellwether check --zones {}\n", out.display()));
+        let next = format!("\nNext: bellwether check --zones {}\n", out.display());
+        let printed = terminal::print(format_args!("{}{next}", doubts(&faults)));
         return printed.map_or_else(|error| terminal::unprinted(&error), |()| DONE);
     }
     terminal::print_faults(&faults);
     let things = plural(errors, "thing");
     note(format_args!("written, but {things} must be mended by hand before it can be served"));
     FAILED
+}
+
+/// Warnings that are listed, at most: `check` prints them all, with what would be right.
+const DOUBTS_MAX: usize = 20;
+
+/// What `check` will warn of, a line each.
+fn doubts(warnings: &[Diagnostic]) -> String {
+    let mut text = String::new();
+    if !warnings.is_empty() {
+        text.push_str("\nValid, with warnings:\n");
+    }
+    for Diagnostic { place, message, .. } in warnings.iter().take(DOUBTS_MAX) {
+        let _ = writeln!(text, "  {}:{}: {message}", place.file.display(), place.line);
+    }
+    if let Some(more) = warnings.len().checked_sub(DOUBTS_MAX).filter(|&more| more > 0) {
+        let _ = writeln!(text, "  and {more} more");
+    }
+    text
 }
