@@ -102,38 +102,59 @@ fn refuse(faults: &Faults) -> u8 {
     FAILED
 }
 
-/// Writes the files of all zones, or none where one is there already.
+/// Writes the files of all zones, or none: where one is there already, or one cannot be written.
 fn write(zones: &[Draft], kind: &str, out: &Out) -> Result<(), String> {
     let mut files = Vec::new();
     for zone in zones {
-        let file = |ending: &str| out.out.join(format!("{}.{ending}", zone.stem()));
-        files.push((file("zone"), Some(zone.master_file(kind))));
-        files.push((file("toml"), zone.policy_file(kind)));
+        let stem = zone.stem().ok_or("zone files are named after their zone, and the root has no name")?;
+        files.push((format!("{stem}.zone"), Some(zone.master_file(kind))));
+        files.push((format!("{stem}.toml"), zone.policy_file(kind)));
     }
     if files.is_empty() {
         return Err("there is no zone to be imported".to_owned());
     }
-    // A policy file of before would be served with the records of now, so it is in the way even where none is to be written.
-    let mut there = files.iter().filter(|(file, _)| file.exists());
-    let in_the_way = there.find(|(_, text)| !out.force || text.is_none());
-    match in_the_way {
-        Some((file, Some(_))) => {
-            let shown = file.display();
-            return Err(format!("{shown} is there already; --force writes over it, --out names another folder"));
+    for (file, text) in &files {
+        let file = out.out.join(file);
+        let shown = file.display();
+        // A policy file of before would be served with the records of now, so it is in the way even where none is to be
+        // written.
+        match (file.exists(), text) {
+            (true, None) => {
+                return Err(format!(
+                    "{shown} is there, and nothing is balanced in what is imported: it would be served with the new \
+                     records; take it away, or let --out name another folder"
+                ));
+            }
+            (true, Some(_)) if file.is_dir() => return Err(format!("{shown} is a folder")),
+            (true, Some(_)) if !out.force => {
+                return Err(format!("{shown} is there already; --force writes over it, --out names another folder"));
+            }
+            _ => {}
         }
-        Some((file, None)) => {
-            let shown = file.display();
-            return Err(format!(
-                "{shown} is there, and nothing is balanced in what is imported: it would be served with the new records; \
-                 take it away, or let --out name another folder"
-            ));
-        }
-        None => {}
     }
+    let files: Vec<(String, String)> = files.into_iter().filter_map(|(file, text)| Some((file, text?))).collect();
+    let is_new = !out.out.exists();
+    fs::create_dir_all(&out.out).map_err(|error| format!("{}: {error}", out.out.display()))?;
+    // Beside the files to be, so that they come to their places whole; whoever watches the folder passes over it.
+    let aside = out.out.join(format!(".import-{}", std::process::id()));
+    let written = write_aside(&files, &aside, &out.out);
+    // What is left in it, if anything, is of no use; and the folder was not there before.
+    let _ = fs::remove_dir_all(&aside);
+    if written.is_err() && is_new {
+        let _ = fs::remove_dir(&out.out);
+    }
+    written
+}
+
+/// Writes all files to the folder `aside`, and then moves them into `out`.
+fn write_aside(files: &[(String, String)], aside: &Path, out: &Path) -> Result<(), String> {
     let failed = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
-    fs::create_dir_all(&out.out).map_err(|error| failed(&out.out, error))?;
-    for (file, text) in files.into_iter().filter_map(|(file, text)| Some((file, text?))) {
-        fs::write(&file, text).map_err(|error| failed(&file, error))?;
+    fs::create_dir(aside).map_err(|error| failed(aside, error))?;
+    for (file, text) in files {
+        fs::write(aside.join(file), text).map_err(|error| failed(&out.join(file), error))?;
+    }
+    for (file, _) in files {
+        fs::rename(aside.join(file), out.join(file)).map_err(|error| failed(&out.join(file), error))?;
     }
     Ok(())
 }

@@ -10,6 +10,9 @@ use super::toml_text::{inline, key, string, strings};
 use crate::wire::name::Name;
 use crate::wire::rtype::Rtype;
 
+/// Answers of one name, at most.
+pub(super) const ANSWERS_MAX: usize = 64;
+
 /// One zone.
 #[derive(Debug)]
 pub struct Draft {
@@ -111,9 +114,16 @@ impl Draft {
         self.records.len()
     }
 
-    /// The file's name without its ending.
-    pub fn stem(&self) -> String {
-        self.apex.to_string().trim_end_matches('.').to_lowercase()
+    /// The zone's name without its final dot.
+    pub fn name(&self) -> String {
+        let name = self.apex.to_string().to_lowercase();
+        name.strip_suffix('.').unwrap_or(&name).to_owned()
+    }
+
+    /// The file's name without its ending: a part of a path whatever the zone is called, as in RFC 2317 §4
+    /// `0/25.2.0.192.in-addr.arpa`. `None` for the root, which has no such name.
+    pub fn stem(&self) -> Option<String> {
+        (!self.apex.is_root()).then(|| self.name().replace('/', "\\047"))
     }
 
     pub(super) fn keep(&mut self, record: Kept) {
@@ -164,7 +174,7 @@ impl Draft {
     /// The master file.
     pub fn master_file(&self, source: &str) -> String {
         let ttl = self.usual_ttl();
-        let mut text = format!("; {}, imported from {source}\n$ORIGIN {}\n$TTL {ttl}\n", self.stem(), self.apex);
+        let mut text = format!("; {}, imported from {source}\n$ORIGIN {}\n$TTL {ttl}\n", self.name(), self.apex);
         let owners: Vec<String> = self.records.iter().map(|record| relative(&record.owner, &self.apex)).collect();
         // Wide enough for most, so that types stand in a column.
         let width = owners.iter().map(String::len).filter(|&length| length <= 24).max().unwrap_or(1);
@@ -189,7 +199,7 @@ impl Draft {
         if self.names.is_empty() {
             return None;
         }
-        let mut text = format!("# {}: what is balanced, imported from {source}\n", self.stem());
+        let mut text = format!("# {}: what is balanced, imported from {source}\n", self.name());
         if self.monitors.is_empty() {
             text.push_str(NO_MONITOR);
         }

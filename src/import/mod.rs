@@ -9,6 +9,7 @@ pub mod bind;
 pub mod gdnsd;
 pub mod route53;
 mod draft;
+mod glob;
 mod label;
 mod record;
 mod toml_text;

@@ -2,11 +2,13 @@
 
 use std::fs;
 
+use tempfile::TempDir;
+
 use crate::support::server::run;
 
 /// Imports `files` with `arguments`, and holds what is said and written against what is expected: every line of it has
-/// to be there, in this order.
-fn check(files: &[(&str, &str)], arguments: &[&str], said: &[&str], written: &[(&str, &str)]) {
+/// to be there, in this order. What was written is in `out` of the folder that it hands back.
+fn check(files: &[(&str, &str)], arguments: &[&str], said: &[&str], written: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, text) in files {
         let path = folder.path().join(name);
@@ -30,6 +32,7 @@ fn check(files: &[(&str, &str)], arguments: &[&str], said: &[&str], written: &[(
     let forced = run(folder.path(), &[&["import"], arguments, &["--out", "out", "--force"]].concat());
     assert_eq!(forced.status.code(), Some(0));
     assert_eq!(run(folder.path(), &["check", "--zones", "out"]).status.code(), Some(0));
+    folder
 }
 
 #[test]
@@ -41,6 +44,7 @@ fn bind_rotates_and_so_does_what_comes_of_it() {
         zone "example.com" IN { type master; file "example.com.db"; allow-transfer { none; }; };
         /* the rest */ zone "example.net" { type slave; file "net"; masters { 192.0.2.1; }; };
         zone "." { type hint; file "root"; };
+        include "../parts/*.conf";
     "#;
     let zone = r#"
 $TTL 1h
@@ -68,6 +72,8 @@ txt     TXT "a \"b\"" c
 www     RRSIG A 13 3 300 20300101000000 20200101000000 1 example.com. AAAA
 $GENERATE 1-2 h$ CNAME www
 "#;
+    let reverse =
+        "@ 60 SOA ns1.example.net. h.example.net. 1 2 3 4 5\n@ 60 NS ns1.example.net.\n1 60 PTR www.example.com.\n";
     let policy = r#"
 # example.com: what is balanced, imported from BIND
 
@@ -124,11 +130,20 @@ h1     CNAME www.example.com.
 h2     CNAME www.example.com.
 "#;
     check(
-        &[("named.conf", named), ("data/example.com.db", zone)],
+        &[
+            ("named.conf", named),
+            ("data/example.com.db", zone),
+            ("parts/b.conf", "zone \"0/25.2.0.192.in-addr.arpa\" { type master; file \"../reverse\"; };"),
+            ("parts/a.conf", "zone \"/tmp/x.\\046\\046/y\" { type master; file \"../reverse\"; };"),
+            ("parts/c.conf.old", "zone \"example.org\" { type master; file \"none\"; };"),
+            ("reverse", reverse),
+        ],
         &["bind", "named.conf"],
         &[
             "zone example.com.: 13 records, 4 balanced names",
-            "named.conf → out: 1 zone",
+            "zone 0/25.2.0.192.in-addr.arpa.: 3 records, 0 balanced names",
+            "zone /tmp/x.\\.\\./y.: 3 records, 0 balanced names",
+            "named.conf → out: 3 zones",
             "example.com: 1 records of DNSSEC (RRSIG, NSEC and the like): this server does not sign; take the DS record out \
              of the parent zone before it serves this one",
             "named.conf:3: listen-on: goes into listen of bellwether.toml",
@@ -138,7 +153,12 @@ h2     CNAME www.example.com.
             "named.conf:5: allow-transfer of zone \"example.com\": goes into [transfer] allow of bellwether.toml",
             "named.conf:6: zone \"example.net\" (slave): only zones that the server is primary for are carried over",
         ],
-        &[("example.com.toml", policy), ("example.com.zone", master)],
+        &[
+            ("example.com.toml", policy),
+            ("example.com.zone", master),
+            ("0\\04725.2.0.192.in-addr.arpa.zone", &reversed("0/25.2.0.192.in-addr.arpa")),
+            ("\\047tmp\\047x.\\.\\.\\047y.zone", &reversed("/tmp/x.\\.\\./y")),
+        ],
     );
     check(
         &[("db", zone)],
@@ -146,6 +166,85 @@ h2     CNAME www.example.com.
         &["zone example.com.: 13 records, 4 balanced names"],
         &[("example.com.toml", policy), ("example.com.zone", master)],
     );
+}
+
+/// The reverse zone above as it is written.
+fn reversed(apex: &str) -> String {
+    format!(
+        "; {apex}, imported from BIND\n$ORIGIN {apex}.\n$TTL 60\n@ SOA ns1.example.net. h.example.net. 1 2 3 4 5\n@ NS \
+         ns1.example.net.\n1 PTR www.example.com.\n"
+    )
+}
+
+/// BIND answers with all addresses of a name; a round-robin pool does with eight.
+#[test]
+fn bind_names_of_many_addresses_answer_with_all_of_them() {
+    let many = |name: &str, count: usize| -> String {
+        (1..=count).map(|last| format!("{name} 60 A 192.0.2.{last}\n")).collect()
+    };
+    let zone = format!(
+        "$TTL 60\n@ SOA ns1.example.net. h 1 2 3 4 5\n@ NS ns1.example.net.\n{}{}{}eight 30 AAAA 2001:db8::1\n",
+        many("eight", 8),
+        many("nine", 9),
+        many("lots", 65)
+    );
+    let folder = check(
+        &[("db", &zone)],
+        &["bind", "db", "--zone", "example.com"],
+        &[
+            "eight.example.com.: its addresses have TTLs of 30 s to 60 s: 30 s for all",
+            "lots.example.com.: 65 addresses: 64 of them, in turn, are answered at a time",
+        ],
+        &[],
+    );
+    for (name, rtype, answers) in [("eight", "A", 8), ("eight", "AAAA", 1), ("nine", "A", 9), ("lots", "A", 64)] {
+        let name = format!("{name}.example.com");
+        assert_eq!(addresses(&folder, &name, rtype).len(), answers, "{name} {rtype}");
+    }
+}
+
+/// What `explain` says that a name of the imported zone is answered with.
+fn addresses(folder: &TempDir, name: &str, rtype: &str) -> Vec<String> {
+    let output = run(folder.path(), &["explain", name, rtype, "--zones", "out"]);
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{name} {rtype}: {stdout}");
+    let (_, answer) = stdout.split_once("answer ").expect("an answer");
+    let records = answer.lines().filter(|line| line.contains(&format!(" IN {rtype} ")));
+    records.filter_map(|line| line.split_whitespace().last().map(str::to_owned)).collect()
+}
+
+/// Where one file cannot be written, none is.
+#[test]
+fn zones_are_written_all_or_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // More octets than the name of a file may have (255), of a name that may have as many.
+    let long = format!("{0}.{0}.{0}", "\\001".repeat(60));
+    let named = format!(
+        "zone \"example.com\" {{ type primary; file \"db\"; }};\nzone \"{long}\" {{ type primary; file \"db\"; }};\n\
+         zone \".\" {{ type primary; file \"root\"; }};\n"
+    );
+    let check = |named: &str, force: &[&str], code: i32, said: &str, left: &[&str]| {
+        fs::write(folder.path().join("named.conf"), named).expect("a file");
+        fs::write(folder.path().join("db"), "@ 60 SOA a b 1 2 3 4 5\n@ 60 NS ns1.example.net.\n").expect("a file");
+        let output = run(folder.path(), &[&["import", "bind", "named.conf", "--out", "out"], force].concat());
+        let told = [&output.stdout[..], &output.stderr].concat();
+        let told = String::from_utf8_lossy(&told);
+        assert!(output.status.code() == Some(code) && told.contains(said), "{told}");
+        let names = fs::read_dir(folder.path().join("out")).into_iter().flatten();
+        let mut names: Vec<String> =
+            names.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        assert_eq!(names, left, "{told}");
+    };
+    check(&named, &[], 1, "File name too long", &[]);
+    assert!(!folder.path().join("out").exists());
+    let short = named.replace(&long, "example.net");
+    let said = "zone \".\": zone files are named after their zone, and the root has no name";
+    check(&short, &[], 0, said, &["example.com.zone", "example.net.zone"]);
+    check(&named, &["--force"], 1, "File name too long", &["example.com.zone", "example.net.zone"]);
+    fs::remove_file(folder.path().join("out/example.net.zone")).expect("taken away");
+    fs::create_dir(folder.path().join("out/example.net.zone")).expect("a folder");
+    check(&short, &["--force"], 1, "out/example.net.zone is a folder", &["example.com.zone", "example.net.zone"]);
 }
 
 /// A record set of an export: name, type, what it holds, and how it is chosen.
@@ -503,6 +602,12 @@ fn what_cannot_be_read_is_told_and_nothing_is_written() {
         "# a\n /* zone \"a\" {};\n",
         &["bind", "named.conf"],
         &["a comment is not closed", "named.conf:2:2"],
+    );
+    check(
+        "named.conf",
+        "include \"*.none\";",
+        &["bind", "named.conf"],
+        &["named.conf:1 includes this, and no file matches"],
     );
     check("named.conf", "/*/ zone", &["bind", "named.conf"], &["a comment is not closed", "named.conf:1:1"]);
     check("x", "", &["gdnsd", "g"], &["g/zones: error: cannot be read"]);

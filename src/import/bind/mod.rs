@@ -14,7 +14,7 @@ use std::iter::successors;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
-use super::draft::{Endpoint, Gives, Kept, Pool, Share, Steered};
+use super::draft::{ANSWERS_MAX, Endpoint, Gives, Kept, Pool, Share, Steered};
 use super::label::relative;
 use super::{Draft, Fate, Faults, Imported};
 use crate::diagnostic::{Diagnostic, Place, Severity};
@@ -80,7 +80,7 @@ fn read_zone(apex: &Name, file: &Path, imported: &mut Imported) -> Result<Draft,
         return Err(faults);
     }
     drop_signatures(&mut draft, imported);
-    balance(&mut draft);
+    balance(&mut draft, imported);
     Ok(draft)
 }
 
@@ -89,7 +89,7 @@ const SIGNATURES: [Rtype; 5] = [Rtype(46), Rtype(47), Rtype(50), Rtype(51), Rtyp
 
 /// Leaves signatures and denials out: answers that move cannot be signed beforehand.
 fn drop_signatures(draft: &mut Draft, imported: &mut Imported) {
-    let zone = draft.stem();
+    let zone = draft.name();
     let kept = draft.kept();
     let before = kept.len();
     kept.retain(|record| !SIGNATURES.contains(&record.rtype));
@@ -107,11 +107,12 @@ fn drop_signatures(draft: &mut Draft, imported: &mut Imported) {
 struct Set {
     /// In the order of the file.
     addresses: Vec<IpAddr>,
-    names: Vec<(Name, u32)>,
+    /// With the least and the greatest of their TTLs.
+    names: Vec<(Name, (u32, u32))>,
 }
 
 /// Turns every set of several addresses into a pool. Equal sets share one.
-fn balance(draft: &mut Draft) {
+fn balance(draft: &mut Draft, imported: &mut Imported) {
     let servers: HashSet<Name> = draft
         .kept()
         .iter()
@@ -147,28 +148,49 @@ fn balance(draft: &mut Draft) {
     for Set { addresses, names } in sets {
         let Some((first, _)) = names.first() else { continue };
         let pool = draft.add_pool(&relative(first, &apex), round_robin(&addresses));
-        for (owner, ttl) in names {
+        let v4 = addresses.iter().filter(|address| address.is_ipv4()).count();
+        let most = v4.max(addresses.len() - v4);
+        for (owner, (ttl, ttl_most)) in names {
             balanced.insert(owner.clone());
-            draft.steer(owner, Steered { pool: pool.clone(), ttl: (TTL_FLOOR.min(ttl), ttl), settings: Vec::new() });
+            if ttl != ttl_most {
+                let what = format!("its addresses have TTLs of {ttl} s to {ttl_most} s: {ttl} s for all");
+                imported.note(Fate::Changed, &owner, what);
+            }
+            if most > ANSWERS_MAX {
+                let what = format!("{most} addresses: {ANSWERS_MAX} of them, in turn, are answered at a time");
+                imported.note(Fate::Changed, &owner, what);
+            }
+            draft.steer(owner, Steered { pool: pool.clone(), ttl: (TTL_FLOOR.min(ttl), ttl), settings: answers(most) });
         }
     }
     draft.kept().retain(|record| address(record).is_none() || !balanced.contains(&record.owner.to_lowercase()));
 }
 
-/// The addresses of each owner, in lower case, with the least of their TTLs; in the order of the file.
-fn addresses(draft: &mut Draft) -> Vec<(Name, Vec<IpAddr>, u32)> {
-    let mut found: Vec<(Name, Vec<IpAddr>, u32)> = Vec::new();
+/// Answers that a round-robin pool gives unasked, at most.
+const ANSWERS_UNASKED_MAX: usize = 8;
+
+/// BIND answers with all addresses.
+fn answers(addresses: usize) -> Vec<(&'static str, String)> {
+    match addresses > ANSWERS_UNASKED_MAX {
+        true => vec![("answers", addresses.min(ANSWERS_MAX).to_string())],
+        false => Vec::new(),
+    }
+}
+
+/// The addresses of each owner, in lower case, with the least and the greatest of their TTLs; in the order of the file.
+fn addresses(draft: &mut Draft) -> Vec<(Name, Vec<IpAddr>, (u32, u32))> {
+    let mut found: Vec<(Name, Vec<IpAddr>, (u32, u32))> = Vec::new();
     let mut places: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
     for record in draft.kept() {
         let Some(address) = address(record) else { continue };
         let owner = record.owner.to_lowercase();
         let place = *places.entry(owner.as_wire().to_vec()).or_insert(found.len());
         match found.get_mut(place) {
-            Some((_, addresses, ttl)) => {
+            Some((_, addresses, (least, most))) => {
                 addresses.push(address);
-                *ttl = record.ttl.min(*ttl);
+                (*least, *most) = (record.ttl.min(*least), record.ttl.max(*most));
             }
-            None => found.push((owner, vec![address], record.ttl)),
+            None => found.push((owner, vec![address], (record.ttl, record.ttl))),
         }
     }
     found

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::super::glob;
 use super::super::{Fate, Faults, Imported};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::wire::name::Name;
@@ -90,6 +91,20 @@ impl Reading<'_> {
         }
     }
 
+    /// Reads a file, or those that a pattern matches, as BIND 9.18 does.
+    fn include(&mut self, path: &Path, at: &str, depth: usize) {
+        match glob::files(path) {
+            Ok(files) if files.is_empty() => {
+                let fault = Diagnostic::error(Place::of_file(path), format!("{at} includes this, and no file matches"));
+                self.faults.push(fault);
+            }
+            Ok(files) => files.iter().for_each(|file| self.file(file, depth + 1)),
+            Err(error) => {
+                self.faults.push(Diagnostic::error(Place::of_file(path), format!("cannot be read: {error}")));
+            }
+        }
+    }
+
     fn statements(&mut self, file: &Path, statements: Vec<Statement>, depth: usize, view: Option<&str>) {
         for Statement { words, line, block } in statements {
             let at = format!("{}:{line}", file.display());
@@ -98,7 +113,7 @@ impl Reading<'_> {
                 ("include", Some(path), _) if depth < DEPTH_MAX => {
                     let base =
                         self.directory.clone().unwrap_or_else(|| file.parent().unwrap_or(Path::new("")).to_owned());
-                    self.file(&base.join(path), depth + 1);
+                    self.include(&base.join(path), &at, depth);
                 }
                 ("include", ..) => self.imported.note(Fate::Lost, at, "include: too many within each other"),
                 ("options", _, Some(block)) => self.options(file, block),
@@ -156,6 +171,14 @@ impl Reading<'_> {
             self.imported.note(Fate::Lost, at, format!("zone \"{name}\": it has no file, or its name is none"));
             return;
         };
+        if apex.is_root() {
+            self.imported.note(
+                Fate::Lost,
+                at,
+                "zone \".\": zone files are named after their zone, and the root has no name",
+            );
+            return;
+        }
         if self.zones.iter().any(|(known, _)| known.to_lowercase() == apex.to_lowercase()) {
             let view = view.unwrap_or("another");
             self.imported.note(

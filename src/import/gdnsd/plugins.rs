@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::super::draft::{Endpoint, Gives, Member, Pool, Share};
+use super::super::draft::{ANSWERS_MAX, Endpoint, Gives, Member, Pool, Share};
 use super::super::toml_text::string;
 use super::super::{Draft, Fate, Imported};
 use super::geoip::Geography;
@@ -39,9 +39,6 @@ struct Settings {
 
 /// Keys of a resource that are no labels.
 const SPECIAL: [&str; 7] = ["service_types", "up_thresh", "multi", "ignore_health", "addrs_v4", "addrs_v6", "plugin"];
-
-/// Answers of one name, at most.
-const ANSWERS_MAX: usize = 64;
 
 impl<'a> Resources<'a> {
     pub(super) fn new(

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::super::glob;
 use crate::diagnostic::{Diagnostic, Place};
 
 /// `$include` in `$include`, at most.
@@ -251,36 +252,12 @@ impl Parser<'_> {
         if self.depth >= DEPTH_MAX {
             return Err(fault(self, format!("more than {DEPTH_MAX} includes within each other")));
         }
-        let pattern = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let (folder, pattern) = match (path.is_dir(), pattern.contains(['*', '?'])) {
-            (true, _) => (path, "*".to_owned()),
-            (false, true) => (path.parent().unwrap_or(Path::new("")).to_owned(), pattern),
-            (false, false) => return Ok(vec![path]),
-        };
-        let entries =
-            std::fs::read_dir(&folder).map_err(|error| fault(self, format!("{}: {error}", folder.display())))?;
-        let mut files: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-        files.retain(|file| {
-            let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            file.is_file() && !name.starts_with('.') && matches(pattern.as_bytes(), name.as_bytes())
-        });
-        files.sort();
-        Ok(files)
+        let path = if path.is_dir() { path.join("*") } else { path };
+        glob::files(&path).map_err(|error| fault(self, error.to_string()))
     }
 }
 
 const INCLUDE: &str = "$include{";
-
-/// Whether `name` is of the form of `pattern`, in which `*` stands for anything and `?` for one octet.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    match (pattern.split_first(), name.split_first()) {
-        (None, None) => true,
-        (Some((b'*', rest)), _) => (0..=name.len()).any(|skip| matches(rest, &name[skip..])),
-        (Some((b'?', rest)), Some((_, name))) => matches(rest, name),
-        (Some((own, rest)), Some((found, name))) => own == found && matches(rest, name),
-        _ => false,
-    }
-}
 
 #[cfg(test)]
 mod tests {
