@@ -148,13 +148,31 @@ impl Draft {
         known.unwrap_or_else(|| self.add_pool(wish, pool))
     }
 
-    /// Says where a pool is, unless it is said already.
-    pub(super) fn locate(&mut self, name: &str, (latitude, longitude): (f64, f64)) {
-        if let Some((_, pool)) = self.pools.iter_mut().find(|(own, _)| own == name)
-            && !pool.settings.iter().any(|(key, _)| *key == "place")
-        {
-            pool.settings.push(("place", coordinates(latitude, longitude)));
+    /// Says where a pool is; whether it is there now, rather than at another place already.
+    pub(super) fn locate(&mut self, name: &str, (latitude, longitude): (f64, f64)) -> bool {
+        let place = coordinates(latitude, longitude);
+        let Some((_, pool)) = self.pools.iter_mut().find(|(own, _)| own == name) else { return false };
+        match pool.settings.iter().find(|(key, _)| *key == "place") {
+            Some((_, known)) => *known == place,
+            None => {
+                pool.settings.push(("place", place));
+                true
+            }
         }
+    }
+
+    /// Takes out the pools that no name leads to, and the monitors that judge nothing then.
+    pub(super) fn prune(&mut self) {
+        let mut wanted: HashSet<String> = HashSet::new();
+        let mut open: Vec<String> = self.names.iter().map(|(_, steered)| steered.pool.clone()).collect();
+        while let Some(name) = open.pop() {
+            let members = self.pool(&name).map(|pool| &pool.members[..]).unwrap_or_default();
+            open.extend(members.iter().map(|member| member.pool.clone()).filter(|pool| !wanted.contains(pool)));
+            wanted.insert(name);
+        }
+        self.pools.retain(|(name, _)| wanted.contains(name));
+        let pools = &self.pools;
+        self.monitors.retain(|(name, _)| pools.iter().any(|(_, pool)| pool.asks(name)));
     }
 
     pub(super) fn pool(&self, name: &str) -> Option<&Pool> {
@@ -255,6 +273,14 @@ impl Pool {
         };
         lines(text, "endpoints", self.endpoints.iter().map(Endpoint::text).collect());
         lines(text, "members", self.members.iter().map(Member::text).collect());
+    }
+
+    /// Whether `monitor` judges it, or anything in it.
+    fn asks(&self, monitor: &str) -> bool {
+        let is_it = |name: &String| name == monitor;
+        let depends = self.settings.iter().any(|(key, value)| *key == "depends" && *value == string(monitor));
+        let of_endpoints = self.endpoints.iter().filter_map(|endpoint| endpoint.monitors.as_ref());
+        depends || self.monitors.iter().any(is_it) || of_endpoints.flatten().any(is_it)
     }
 
     /// Whether one of its own endpoints leads to a name.

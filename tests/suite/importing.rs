@@ -319,6 +319,7 @@ fn route_53_policies_become_pools() {
 
 [monitors.check-abcdef01]
 https = { path = "/up", host = "www.example.com", status = ["200-399"], verify = false }
+address = "192.0.2.1"
 interval = "10s"
 timeout = "6s"
 fall = 2
@@ -381,7 +382,7 @@ endpoints = [
 "@" = { pool = "apex", ttl = { min = "5s", max = "60s" } }
 "fast" = { pool = "fast", ttl = { min = "5s", max = "60s" } }
 "geo" = { pool = "geo", ttl = { min = "5s", max = "60s" } }
-"multi" = { pool = "multi", ttl = { min = "5s", max = "60s" }, answers = 8 }
+"multi" = { pool = "multi", ttl = { min = "5s", max = "60s" } }
 "pair" = { pool = "pair", ttl = { min = "5s", max = "60s" } }
 "#;
     let master = r#"
@@ -432,34 +433,40 @@ fn route_53_aliases_within_the_zone_keep_what_stands_beside_them() {
 # [monitors.web]
 # http = { path = "/" }
 
-[pools.six]
-policy = "round-robin"
-endpoints = [
-  { name = "2001:db8::6", address = "2001:db8::6" },
-]
-
-[pools.mixed-x-own]
+[pools.mixed-v4-x]
 policy = "round-robin"
 endpoints = [
   { name = "192.0.2.1", address = "192.0.2.1" },
   { name = "192.0.2.2", address = "192.0.2.2" },
 ]
 
-[pools.mixed-x]
-policy = "failover"
+[pools.mixed-v4]
+policy = "weighted"
 members = [
-  "mixed-x-own",
-  "six",
+  { pool = "mixed-v4-x", weight = 1 },
+]
+
+[pools.six]
+policy = "round-robin"
+endpoints = [
+  { name = "2001:db8::6", address = "2001:db8::6" },
+]
+
+[pools.mixed-v6]
+policy = "weighted"
+members = [
+  { pool = "six", weight = 1 },
 ]
 
 [pools.mixed]
-policy = "weighted"
+policy = "failover"
 members = [
-  { pool = "mixed-x", weight = 1 },
+  "mixed-v4",
+  "mixed-v6",
 ]
 
 [names]
-"mixed" = { pool = "mixed", ttl = { min = "5s", max = "60s" } }
+"mixed" = { pool = "mixed", ttl = { min = "5s", max = "60s" }, answers = 2 }
 "#;
     let export = format!("{{\"ResourceRecordSets\": [{}]}}", sets.join(",\n"));
     check(
@@ -469,11 +476,180 @@ members = [
             "one.example.com.: aliases lead round in a circle",
             "one.example.com.: alias of other.example.com.: nothing of that is carried over",
             "other.example.com.: alias of one.example.com.: nothing of that is carried over",
-            "mixed.example.com.: x: A and AAAA lead to different things; here what the first lacks, or has \
-             nothing alive of, comes from the next",
         ],
         &[("example.com.toml", policy)],
     );
+}
+
+/// Route 53 chooses A and AAAA by themselves, each by its own shares, places and targets.
+#[test]
+fn route_53_types_share_a_pool_only_where_they_are_chosen_alike() {
+    let soa = "ns.example.org. hostmaster.example.org. 1 7200 900 1209600 86400";
+    let alias = |to: &str| format!("\"AliasTarget\": {{\"DNSName\": \"{to}.example.com.\", \"HostedZoneId\": \"Z\"}}");
+    let weighed = |id: &str, weight: u8| format!("\"SetIdentifier\": \"{id}\", \"Weight\": {weight}");
+    let located = |id: &str, country: &str| {
+        format!("\"SetIdentifier\": \"{id}\", \"GeoLocation\": {{\"CountryCode\": \"{country}\"}}")
+    };
+    let sets = [
+        set("example.com.", "SOA", &[soa], ""),
+        set("example.com.", "NS", &["ns.example.org."], ""),
+        // Other weights.
+        set("a.example.com.", "A", &["192.0.2.1"], &weighed("a", 10)),
+        set("a.example.com.", "A", &["192.0.2.2"], &weighed("b", 90)),
+        set("a.example.com.", "AAAA", &["2001:db8::1"], &weighed("a", 90)),
+        set("a.example.com.", "AAAA", &["2001:db8::2"], &weighed("b", 10)),
+        // A policy beside an alias, of a name that has the other type too.
+        set("b.example.com.", "A", &["192.0.2.1"], &weighed("a", 10)),
+        set("b.example.com.", "A", &["192.0.2.2"], &weighed("b", 10)),
+        set("b.example.com.", "AAAA", &[], &alias("six")),
+        set("six.example.com.", "AAAA", &["2001:db8::6"], ""),
+        set("six.example.com.", "A", &["192.0.2.99"], ""),
+        // Aliases of two names.
+        set("c.example.com.", "A", &[], &alias("six")),
+        set("c.example.com.", "AAAA", &[], &alias("other")),
+        set("other.example.com.", "AAAA", &["2001:db8::7"], ""),
+        set("other.example.com.", "A", &["192.0.2.98"], ""),
+        // A alone, of a name that has both.
+        set("d.example.com.", "A", &[], &alias("six")),
+        // The same places, and other ones.
+        set("e.example.com.", "A", &["192.0.2.1"], &located("de", "DE")),
+        set("e.example.com.", "A", &["192.0.2.2"], &located("rest", "*")),
+        set("e.example.com.", "AAAA", &["2001:db8::1"], &located("de", "DE")),
+        set("e.example.com.", "AAAA", &["2001:db8::2"], &located("rest", "*")),
+        set("f.example.com.", "A", &["192.0.2.1"], &located("x", "DE")),
+        set("f.example.com.", "A", &["192.0.2.2"], &located("rest", "*")),
+        set("f.example.com.", "AAAA", &["2001:db8::1"], &located("x", "FR")),
+        // A policy beside records.
+        set("g.example.com.", "A", &["192.0.2.1"], &weighed("a", 1)),
+        set("g.example.com.", "AAAA", &["2001:db8::1"], ""),
+        // All values of the one that is chosen.
+        set("h.example.com.", "A", &["192.0.2.1", "192.0.2.2"], &weighed("a", 1)),
+        set("h.example.com.", "A", &["192.0.2.3", "192.0.2.4"], &weighed("b", 1)),
+        set("i.example.com.", "A", &["192.0.2.1", "192.0.2.2"], &weighed("a", 1)),
+        set("i.example.com.", "A", &["192.0.2.3"], &weighed("b", 1)),
+    ];
+    let folder = check(
+        &[("sets.json", &format!("{{\"ResourceRecordSets\": [{}]}}", sets.join(",\n")))],
+        &["route53", "sets.json"],
+        &[
+            "f.example.com.: it has no default location: clients elsewhere are answered all the same, by the first that \
+             lives; Route 53 has no answer for them",
+            "i.example.com.: answers: 1; Route 53 answers with all addresses of a set, up to 2 here",
+            "Valid, with warnings:",
+        ],
+        &[],
+    );
+    let policy = fs::read_to_string(folder.path().join("out/example.com.toml")).expect("a file");
+    for pool in [
+        "[pools.a-v4]\npolicy = \"weighted\"\nendpoints = [\n  { name = \"a\", address = \"192.0.2.1\", weight = 10 },\n  \
+         { name = \"b\", address = \"192.0.2.2\", weight = 90 },\n]\n",
+        "[pools.a-v6]\npolicy = \"weighted\"\nendpoints = [\n  { name = \"a\", address = \"2001:db8::1\", weight = 90 },\n  \
+         { name = \"b\", address = \"2001:db8::2\", weight = 10 },\n]\n",
+        "[pools.a]\npolicy = \"failover\"\nmembers = [\n  \"a-v4\",\n  \"a-v6\",\n]\n",
+        "[pools.b]\npolicy = \"failover\"\nmembers = [\n  \"b-v4\",\n  \"six-v6\",\n]\n",
+        "[pools.e]\npolicy = \"geo\"\notherwise = \"e-rest\"\nmembers = [\n  { pool = \"e-de\", countries = [\"DE\"] },\n  \
+         \"e-rest\",\n]\n",
+    ] {
+        assert!(policy.contains(pool), "{pool}\nis not in\n{policy}");
+    }
+    for (name, rtype, expected) in [
+        ("b", "AAAA", &["2001:db8::6"][..]),
+        ("c", "A", &["192.0.2.99"]),
+        ("c", "AAAA", &["2001:db8::7"]),
+        ("d", "A", &["192.0.2.99"]),
+        ("d", "AAAA", &[]),
+        ("e", "A", &["192.0.2.2"]),
+        ("e", "AAAA", &["2001:db8::2"]),
+        ("f", "A", &["192.0.2.2"]),
+        ("f", "AAAA", &["2001:db8::1"]),
+        ("g", "A", &["192.0.2.1"]),
+        ("g", "AAAA", &["2001:db8::1"]),
+    ] {
+        assert_eq!(addresses(&folder, &format!("{name}.example.com"), rtype), expected, "{name} {rtype}");
+    }
+    let both = addresses(&folder, "h.example.com", "A");
+    let of_one = |set: [&str; 2]| set.iter().all(|address| both.contains(&(*address).to_owned()));
+    assert!(both.len() == 2 && (of_one(["192.0.2.1", "192.0.2.2"]) || of_one(["192.0.2.3", "192.0.2.4"])), "{both:?}");
+}
+
+/// A check asks what it asks, whatever the sets that it judges hold.
+#[test]
+fn route_53_health_checks_judge_what_they_are_associated_with() {
+    let soa = "ns.example.org. hostmaster.example.org. 1 7200 900 1209600 86400";
+    let alias = |to: &str, evaluate: bool| {
+        let target = format!("\"DNSName\": \"{to}\", \"HostedZoneId\": \"Z\", \"EvaluateTargetHealth\": {evaluate}");
+        format!(", \"AliasTarget\": {{{target}}}")
+    };
+    let (first, second) = (
+        "\"SetIdentifier\": \"p\", \"Failover\": \"PRIMARY\"",
+        "\"SetIdentifier\": \"s\", \"Failover\": \"SECONDARY\"",
+    );
+    let checked = |by: &str| format!("{first}, \"HealthCheckId\": \"{by}\"");
+    let weighed = |id: &str| format!("\"SetIdentifier\": \"{id}\", \"Weight\": 1");
+    let sets = [
+        set("example.com.", "SOA", &[soa], ""),
+        set("example.com.", "NS", &["ns.example.org."], ""),
+        set("both.example.com.", "A", &["192.0.2.1"], &checked("fixed")),
+        set("both.example.com.", "A", &["192.0.2.2"], second),
+        set("both.example.com.", "AAAA", &["2001:db8::1"], &checked("fixed")),
+        set("both.example.com.", "AAAA", &["2001:db8::2"], second),
+        set("cname.example.com.", "CNAME", &["a.example.net"], &checked("fixed")),
+        set("cname.example.com.", "CNAME", &["b.example.net"], second),
+        set("alias.example.com.", "A", &[], &(checked("fixed") + &alias("one.example.com.", true))),
+        set("alias.example.com.", "A", &["192.0.2.3"], second),
+        set("one.example.com.", "A", &["192.0.2.4"], ""),
+        set("host.example.com.", "CNAME", &["a.example.net"], &checked("named")),
+        set("host.example.com.", "CNAME", &["b.example.net"], second),
+        set("asked.example.com.", "A", &["192.0.2.1"], &checked("named")),
+        set("asked.example.com.", "A", &["192.0.2.2"], second),
+        set("lax.example.com.", "A", &[], &(weighed("x") + &alias("both.example.com.", false))),
+        set("lb.example.com.", "A", &[], &(weighed("x") + &alias("lb.example.net.", true))),
+        set("mix.example.com.", "A", &[], &(weighed("x") + &alias("lb.example.net.", false))),
+        set("mix.example.com.", "A", &["192.0.2.5"], &weighed("y")),
+        set("text.example.com.", "A", &[], &(weighed("x") + &alias("lb.example.net.", false))),
+        set("text.example.com.", "TXT", &["\"x\""], ""),
+        set(
+            "near.example.com.",
+            "A",
+            &["192.0.2.6"],
+            "\"SetIdentifier\": \"n\", \"GeoProximityLocation\": {\"Bias\": 1}",
+        ),
+    ];
+    let checks = r#"{"HealthChecks": [
+        {"Id": "fixed", "HealthCheckConfig": {"Type": "TCP", "IPAddress": "192.0.2.9", "Port": 80}},
+        {"Id": "named", "HealthCheckConfig": {"Type": "TCP", "FullyQualifiedDomainName": "a.example.net", "Port": 80}}
+    ]}"#;
+    let folder = check(
+        &[("sets.json", &format!("{{\"ResourceRecordSets\": [{}]}}", sets.join(",\n"))), ("checks.json", checks)],
+        &["route53", "sets.json", "--health-checks", "checks.json"],
+        &[
+            "host.example.com.: health check of the alias p: what it asks has no address of its own, and an alias is not \
+             asked, so it counts as up",
+            "asked.example.com.: check-named: it asks whatever its domain name resolves to; here each endpoint is asked",
+            "lax.example.com.: alias of both.example.com. without EvaluateTargetHealth: it counts as down here while nothing \
+             of that lives",
+            "lb.example.com.: the health of lb.example.net., which Route 53 goes by: an alias always counts as alive here",
+            "mix.example.com.: mix-x: an alias of another name, and no weighted pool shares clients out among aliases and \
+             addresses",
+            "text.example.com.: an alias of another name cannot stand beside its TXT records: name the addresses as \
+             endpoints",
+            "near.example.com.: n: nearest goes by places, and its own is not known",
+        ],
+        &[],
+    );
+    let policy = fs::read_to_string(folder.path().join("out/example.com.toml")).expect("a file");
+    for part in [
+        "[monitors.check-fixed]\ntcp = { port = 80 }\naddress = \"192.0.2.9\"\ninterval = \"30s\"\n",
+        "[monitors.check-named]\ntcp = { port = 80 }\ninterval = \"30s\"\n",
+        "{ name = \"p\", address = \"192.0.2.1\", monitor = \"check-fixed\" },\n  { name = \"p-v6\", address = \
+         \"2001:db8::1\", monitor = \"check-fixed\" },\n  { name = \"s\", address = \"192.0.2.2\" },\n",
+        "[pools.cname-p-checked]\npolicy = \"failover\"\ndepends = \"check-fixed\"\nmembers = [\n  \"cname-p\",\n]\n",
+        "[pools.cname]\npolicy = \"failover\"\nmembers = [\n  \"cname-p-checked\",\n  \"cname-s\",\n]\n",
+        "[pools.alias-p-checked]\npolicy = \"failover\"\ndepends = \"check-fixed\"\nmembers = [\n  \"one\",\n]\n",
+        "{ name = \"p\", address = \"192.0.2.1\", monitor = \"check-named\" },\n",
+    ] {
+        assert!(policy.contains(part), "{part}\nis not in\n{policy}");
+    }
 }
 
 /// A policy file of before is not served with records that know nothing of it.

@@ -1,4 +1,11 @@
 //! Route 53's health checks → monitors.
+//!
+//! A check asks one address, whatever the sets that it is associated with hold: so does a monitor with an `address`.
+//! One that asks whatever a domain name resolves to has none, and its monitor asks each endpoint.
+//!
+//! Source: Amazon Route 53 API Reference, HealthCheckConfig.
+
+use std::net::IpAddr;
 
 use super::super::toml_text::{inline, string};
 use super::super::{Draft, Fate, Imported};
@@ -7,13 +14,29 @@ use super::export::{HealthCheck, HealthCheckConfig};
 /// How long Route 53 waits for an answer: 4 s for the connection, 2 s for what comes then.
 const TIMEOUT: &str = "6s";
 
-/// Enters the monitor of the check `id` into `draft`, and says its name.
+/// The monitor of a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Judge {
+    pub(super) monitor: String,
+    pub(super) asks: Asks,
+}
+
+/// What a monitor asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// An address of its own.
+    Itself,
+    /// Each endpoint that it judges.
+    Endpoints,
+}
+
+/// Enters the monitor of the check `id` into `draft`.
 pub(super) fn monitor(
     id: &str,
     checks: Option<&[HealthCheck]>,
     draft: &mut Draft,
     imported: &mut Imported,
-) -> Option<String> {
+) -> Option<Judge> {
     let at = format!("health check {id}");
     let Some(checks) = checks else {
         let what = "health checks are not in an export of record sets: --health-checks takes what `aws route53 \
@@ -38,21 +61,25 @@ pub(super) fn monitor(
         );
         return None;
     };
-    if config.address.is_none() {
-        imported.note(Fate::Changed, &at, "it asks whatever its domain name resolves to; here each endpoint is asked");
-    }
+    let asks = if address(config).is_some() { Asks::Itself } else { Asks::Endpoints };
     let count = config.failure_threshold.unwrap_or(3).clamp(1, 100).to_string();
-    let keys = vec![
-        probe,
+    let mut keys = vec![probe];
+    keys.extend(address(config).map(|address| ("address", string(&address.to_string()))));
+    keys.extend([
         ("interval", string(&format!("{}s", config.request_interval.unwrap_or(30)))),
         ("timeout", string(TIMEOUT)),
         ("fall", count.clone()),
         ("rise", count),
-    ];
+    ]);
     // Eight of its digits tell it from the others of an account, and fit a line.
     let name = format!("check-{}", id.chars().take(8).collect::<String>());
     draft.add_monitor(&name, keys);
-    Some(name)
+    Some(Judge { monitor: name, asks })
+}
+
+/// What a check asks, where that is an address; one may stand where the domain name would.
+fn address(config: &HealthCheckConfig) -> Option<IpAddr> {
+    config.address.as_deref().or(config.host.as_deref())?.parse().ok()
 }
 
 fn probe(config: &HealthCheckConfig) -> Option<(&'static str, String)> {
@@ -66,7 +93,9 @@ fn probe(config: &HealthCheckConfig) -> Option<(&'static str, String)> {
     }
     let path = config.resource_path.as_deref().filter(|path| !path.is_empty()).unwrap_or("/");
     pairs.insert(0, ("path", string(path)));
-    pairs.extend(config.host.as_deref().map(|host| ("host", string(host))));
+    // Without a name, both ask for the address.
+    let host = config.host.as_deref().filter(|host| host.parse::<IpAddr>().is_err());
+    pairs.extend(host.map(|host| ("host", string(host))));
     pairs.extend(config.port.map(|port| ("port", port.to_string())));
     // "2xx or 3xx"; certificates are not looked at.
     pairs.push(("status", "[\"200-399\"]".to_owned()));

@@ -44,9 +44,11 @@ pub(super) struct ResourceRecord {
 pub(super) struct AliasTarget {
     #[serde(rename = "DNSName")]
     pub(super) name: String,
+    #[serde(default, rename = "EvaluateTargetHealth")]
+    pub(super) evaluates_health: bool,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct GeoLocation {
     pub(super) continent_code: Option<String>,
@@ -54,7 +56,7 @@ pub(super) struct GeoLocation {
     pub(super) subdivision_code: Option<String>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct GeoProximity {
     #[serde(rename = "AWSRegion")]
@@ -64,7 +66,7 @@ pub(super) struct GeoProximity {
 }
 
 /// Degrees, as text.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Coordinates {
     pub(super) latitude: String,

@@ -10,14 +10,19 @@
 //! | failover | `failover` |
 //! | multivalue | `random`, up to 8 answers |
 //! | alias to a name of the zone | that name's pool, or its addresses |
+//! | health check of an address | a monitor with that `address`; of an alias, what a pool `depends` on |
 //! | alias to another name | a `cname` endpoint, or a CNAME record |
 //!
 //! Source: Amazon Route 53 Developer Guide, "Choosing a routing policy", "Choosing between alias and non-alias records".
 
-mod checks;
-mod export;
-mod regions;
 mod sets;
+mod families;
+mod shares;
+mod endpoints;
+mod gist;
+mod checks;
+mod regions;
+mod export;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,6 +30,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 
 use self::export::{HealthChecks, RecordSet, RecordSets};
+use self::families::Source;
 use self::sets::Sets;
 use super::draft::Kept;
 use super::{Draft, Fate, Faults, Imported};
@@ -51,9 +57,10 @@ pub fn read(file: &Path, apex: Option<&Name>, health_checks: Option<&Path>) -> R
     let mut faults = Faults::new();
     let (mut plain, mut steered) = (Vec::new(), BTreeMap::<String, Vec<RecordSet>>::new());
     for mut set in sets {
-        set.name = unescaped(&set.name).to_lowercase();
+        set.name = lower(&set.name);
         match set.set_identifier.is_some() || set.alias_target.is_some() || set.traffic_policy_instance_id.is_some() {
-            true => steered.entry(set.name.clone()).or_default().push(set),
+            true if is_usable(&set, &mut imported) => steered.entry(set.name.clone()).or_default().push(set),
+            true => {}
             false => plain.push(set),
         }
     }
@@ -64,10 +71,28 @@ pub fn read(file: &Path, apex: Option<&Name>, health_checks: Option<&Path>) -> R
         return Err(faults);
     }
     let checks = checks.as_ref().map(|checks| &checks.health_checks[..]);
-    Sets::new(&steered, &plain, checks, &mut draft, &mut imported).steer_all();
+    let source = Source { apex: &apex, steered: &steered, plain: &plain };
+    Sets::new(source, checks, &mut draft, &mut imported).steer_all();
+    draft.prune();
     imported.zones.push(draft);
     imported.note(Fate::Changed, apex, "NS and SOA records name Route 53's servers until they are changed to yours");
     Ok(imported)
+}
+
+/// Whether there is anything here that does what the set does.
+fn is_usable(set: &RecordSet, imported: &mut Imported) -> bool {
+    let at = format!("{} {} {}", set.name, set.rtype, set.set_identifier.as_deref().unwrap_or_default());
+    let why = if set.traffic_policy_instance_id.is_some() {
+        "made by a traffic policy, which is not in the export"
+    } else if set.cidr_routing_config.is_some() {
+        "routing by a CIDR collection, which is not in the export: a geo pool's `networks` does the same"
+    } else if !matches!(set.rtype.as_str(), "A" | "AAAA" | "CNAME") {
+        "only addresses and aliases are balanced here; as records without a policy others go into the master file"
+    } else {
+        return true;
+    };
+    imported.note(Fate::Lost, at.trim_end(), why);
+    false
 }
 
 fn json<T: DeserializeOwned>(file: &Path) -> Result<T, Faults> {
@@ -110,6 +135,12 @@ fn unescaped(text: &str) -> String {
         Ok(octet @ (b'!'..=b'~')) if octet != b'.' && octet != b'\\' => char::from(octet).to_string(),
         _ => format!("\\{code:03}"),
     })
+}
+
+/// The same in lower case, absolute.
+fn lower(text: &str) -> String {
+    let name = unescaped(text).to_lowercase();
+    if name.ends_with('.') { name } else { format!("{name}.") }
 }
 
 /// A value with the escapes of master files, which are decimal.
