@@ -522,6 +522,10 @@ fn route_53_types_share_a_pool_only_where_they_are_chosen_alike() {
         // A policy beside records.
         set("g.example.com.", "A", &["192.0.2.1"], &weighed("a", 1)),
         set("g.example.com.", "AAAA", &["2001:db8::1"], ""),
+        // One address for two places.
+        set("j.example.com.", "A", &["192.0.2.1"], &located("de", "DE")),
+        set("j.example.com.", "A", &["192.0.2.1"], &located("at", "AT")),
+        set("j.example.com.", "A", &["192.0.2.2"], &located("rest", "*")),
         // All values of the one that is chosen.
         set("h.example.com.", "A", &["192.0.2.1", "192.0.2.2"], &weighed("a", 1)),
         set("h.example.com.", "A", &["192.0.2.3", "192.0.2.4"], &weighed("b", 1)),
@@ -564,6 +568,7 @@ fn route_53_types_share_a_pool_only_where_they_are_chosen_alike() {
         ("f", "AAAA", &["2001:db8::1"]),
         ("g", "A", &["192.0.2.1"]),
         ("g", "AAAA", &["2001:db8::1"]),
+        ("j", "A", &["192.0.2.2"]),
     ] {
         assert_eq!(addresses(&folder, &format!("{name}.example.com"), rtype), expected, "{name} {rtype}");
     }

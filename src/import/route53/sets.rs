@@ -1,6 +1,6 @@
 //! Record sets that share a name → a pool.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::draft::{ANSWERS_MAX, Endpoint, Gives, Kept, Member, Pool, Share, Steered};
 use super::super::label::relative;
@@ -229,7 +229,7 @@ impl<'a> Sets<'a> {
         let policy = policy(sets.first()?);
         let things = things(sets, policy);
         let is_even = policy == "weighted" && all_zero(sets.iter().copied());
-        let as_pools = things.iter().any(|thing| self.wants_pool(thing, policy));
+        let as_pools = wants_pools(&things, policy);
         let mut choice = Pool { policy, ..Pool::default() };
         let mut held: Vec<(Gist, String)> = Vec::new();
         for thing in &things {
@@ -263,16 +263,6 @@ impl<'a> Sets<'a> {
         self.part(name, &mut choice, &mut held);
         let gist = held.into_iter().map(|(gist, _)| gist).reduce(Gist::or)?;
         Some((choice, if policy == "random" { gist.together() } else { gist }))
-    }
-
-    /// Whether a thing cannot be an endpoint or two.
-    fn wants_pool(&mut self, thing: &Thing<'_>, policy: &str) -> bool {
-        let of_set = |set: &&RecordSet| {
-            let several = set.resource_records.len() > 1 && policy != "random";
-            several || set.alias_target.is_some() || (set.rtype == "CNAME" && set.health_check_id.is_some())
-        };
-        // No two endpoints can make the same claim.
-        thing.sets.iter().any(of_set) || (policy == "geo" && thing.sets.len() > 1)
     }
 
     /// Adds the values of a thing to `choice`, and says the name of the last.
@@ -429,6 +419,20 @@ fn things<'a>(sets: &[&'a RecordSet], policy: &str) -> Vec<Thing<'a>> {
         things.sort_by_key(|thing| !thing.sets.first().is_some_and(is_primary));
     }
     things
+}
+
+/// Whether these cannot be endpoints of one pool.
+fn wants_pools(things: &[Thing<'_>], policy: &str) -> bool {
+    let of_set = |set: &&RecordSet| {
+        let several = set.resource_records.len() > 1 && policy != "random";
+        several || set.alias_target.is_some() || (set.rtype == "CNAME" && set.health_check_id.is_some())
+    };
+    let sets = || things.iter().flat_map(|thing| &thing.sets);
+    // No two endpoints can make the same claim, nor have the same address.
+    let same_claim = policy == "geo" && things.iter().any(|thing| thing.sets.len() > 1);
+    let values = || sets().flat_map(|set| &set.resource_records).map(|record| &record.value);
+    let same_value = values().collect::<BTreeSet<_>>().len() < values().count();
+    same_claim || same_value || sets().any(of_set)
 }
 
 /// A pool that is nothing but `pool`.
