@@ -189,6 +189,13 @@ impl Draft {
         self.names.push((owner, steered));
     }
 
+    /// Takes out the addresses of balanced names, which their pools have.
+    pub(super) fn yield_addresses(&mut self) {
+        let steered: HashSet<Name> = self.names.iter().map(|(owner, _)| owner.to_lowercase()).collect();
+        let is_address = |record: &Kept| matches!(record.rtype, Rtype::A | Rtype::AAAA);
+        self.records.retain(|record| !is_address(record) || !steered.contains(&record.owner.to_lowercase()));
+    }
+
     /// The master file.
     pub fn master_file(&self, source: &str) -> String {
         let ttl = self.usual_ttl();

@@ -144,14 +144,12 @@ fn balance(draft: &mut Draft, imported: &mut Imported) {
             None => sets.push(Set { addresses, names: vec![(owner, ttl)] }),
         }
     }
-    let mut balanced: HashSet<Name> = HashSet::new();
     for Set { addresses, names } in sets {
         let Some((first, _)) = names.first() else { continue };
         let pool = draft.add_pool(&relative(first, &apex), round_robin(&addresses));
         let v4 = addresses.iter().filter(|address| address.is_ipv4()).count();
         let most = v4.max(addresses.len() - v4);
         for (owner, (ttl, ttl_most)) in names {
-            balanced.insert(owner.clone());
             if ttl != ttl_most {
                 let what = format!("its addresses have TTLs of {ttl} s to {ttl_most} s: {ttl} s for all");
                 imported.note(Fate::Changed, &owner, what);
@@ -163,7 +161,7 @@ fn balance(draft: &mut Draft, imported: &mut Imported) {
             draft.steer(owner, Steered { pool: pool.clone(), ttl: (TTL_FLOOR.min(ttl), ttl), settings: answers(most) });
         }
     }
-    draft.kept().retain(|record| address(record).is_none() || !balanced.contains(&record.owner.to_lowercase()));
+    draft.yield_addresses();
 }
 
 /// Answers that a round-robin pool gives unasked, at most.

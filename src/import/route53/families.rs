@@ -53,12 +53,12 @@ impl Family {
 }
 
 /// The sets of a zone, by name.
-#[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
     pub(super) apex: &'a Name,
     /// Those that have a policy or are an alias.
     pub(super) steered: &'a BTreeMap<String, Vec<RecordSet>>,
-    pub(super) plain: &'a [RecordSet],
+    /// The others.
+    pub(super) plain: &'a BTreeMap<&'a str, Vec<&'a RecordSet>>,
 }
 
 impl<'a> Source<'a> {
@@ -69,7 +69,12 @@ impl<'a> Source<'a> {
 
     /// Those that have neither, of addresses and of CNAME.
     pub(super) fn plain(&self, name: &str, family: Family) -> Vec<&'a RecordSet> {
-        self.plain.iter().filter(|set| set.name == name && family.has(set)).collect()
+        self.beside(name).iter().filter(|set| family.has(set)).copied().collect()
+    }
+
+    /// Those that have neither, of all types.
+    pub(super) fn beside(&self, name: &str) -> &'a [&'a RecordSet] {
+        self.plain.get(name).map(|sets| &sets[..]).unwrap_or_default()
     }
 
     /// `family`, or both where `name` has sets of no other.

@@ -71,7 +71,11 @@ pub fn read(file: &Path, apex: Option<&Name>, health_checks: Option<&Path>) -> R
         return Err(faults);
     }
     let checks = checks.as_ref().map(|checks| &checks.health_checks[..]);
-    let source = Source { apex: &apex, steered: &steered, plain: &plain };
+    let mut by_name = BTreeMap::<&str, Vec<&RecordSet>>::new();
+    for set in &plain {
+        by_name.entry(&set.name).or_default().push(set);
+    }
+    let source = Source { apex: &apex, steered: &steered, plain: &by_name };
     Sets::new(source, checks, &mut draft, &mut imported).steer_all();
     draft.prune();
     imported.zones.push(draft);

@@ -81,6 +81,7 @@ impl<'a> Sets<'a> {
                 self.steer(name, owner, made);
             }
         }
+        self.draft.yield_addresses();
     }
 
     fn steer(&mut self, name: &str, owner: Name, Made { pool, gist }: Made) {
@@ -104,17 +105,13 @@ impl<'a> Sets<'a> {
         }
         // A random pool answers with as many unasked.
         let settings = if number == 1 || gives_all { Vec::new() } else { vec![("answers", number.to_string())] };
-        let name = owner.to_lowercase();
-        self.draft
-            .kept()
-            .retain(|record| !matches!(record.rtype, Rtype::A | Rtype::AAAA) || record.owner.to_lowercase() != name);
         self.draft.steer(owner, Steered { pool, ttl: (TTL_FLOOR.min(ttl), ttl), settings });
     }
 
     /// Whether `name` can be an alias; told where not.
     fn may_be_alias(&mut self, name: &str, owner: &Name) -> bool {
         let is_address = |set: &&RecordSet| matches!(set.rtype.as_str(), "A" | "AAAA");
-        let beside = self.source.plain.iter().filter(|set| set.name == name).find(|set| !is_address(set));
+        let beside = self.source.beside(name).iter().find(|set| !is_address(set));
         let what = match beside {
             _ if owner.to_lowercase() == *self.source.apex => {
                 "an alias of another name cannot stand at the zone's apex, beside its SOA and NS records".to_owned()
@@ -139,7 +136,7 @@ impl<'a> Sets<'a> {
         if !self.source.plain(name, Family::Both).is_empty() {
             return false;
         }
-        if self.source.plain.iter().any(|set| set.name == name) || owner.to_lowercase() == *self.source.apex {
+        if !self.source.beside(name).is_empty() || owner.to_lowercase() == *self.source.apex {
             let what = format!(
                 "alias of {target}: a CNAME record cannot stand beside others; name the addresses as endpoints"
             );
