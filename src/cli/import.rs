@@ -86,6 +86,10 @@ pub(super) fn run(arguments: &ImportArguments) -> u8 {
         Err(faults) => return refuse(&faults),
     };
     if let Err(problem) = write(&imported.zones, kind, out) {
+        if imported.zones.is_empty() {
+            // Why there is none.
+            note(format_args!("{}", listed(&imported).trim_start()));
+        }
         note(format_args!("error: {problem}"));
         return FAILED;
     }
@@ -167,6 +171,12 @@ fn account(imported: &Imported, source: &Path, out: &Path) -> String {
         let _ = writeln!(text, "zone {}: {records}, {names}", zone.apex);
     }
     let _ = writeln!(text, "{} → {}: {}", source.display(), out.display(), plural(imported.zones.len(), "zone"));
+    text + &listed(imported)
+}
+
+/// What did not go over as it stood.
+fn listed(imported: &Imported) -> String {
+    let mut text = String::new();
     let mut notes: Vec<&Note> = imported.notes.iter().collect();
     notes.sort();
     let mut last = None;

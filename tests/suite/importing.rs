@@ -237,6 +237,8 @@ fn zones_are_written_all_or_none() {
         assert_eq!(names, left, "{told}");
     };
     check(&named, &[], 1, "File name too long", &[]);
+    let root = named.lines().last().expect("a line");
+    check(root, &[], 1, "the root has no name\n\nerror: there is no zone to be imported", &[]);
     assert!(!folder.path().join("out").exists());
     let short = named.replace(&long, "example.net");
     let said = "zone \".\": zone files are named after their zone, and the root has no name";
