@@ -792,6 +792,7 @@ fn what_cannot_be_read_is_told_and_nothing_is_written() {
         &["bind", "named.conf"],
         &["named.conf:1 includes this, and no file matches"],
     );
+    check("named.conf", "include \"n*\";", &["bind", "named.conf"], &["named.conf: error: this file includes itself"]);
     check("named.conf", "/*/ zone", &["bind", "named.conf"], &["a comment is not closed", "named.conf:1:1"]);
     check("x", "", &["gdnsd", "g"], &["g/zones: error: cannot be read"]);
     check("g/config", "a = {\n b", &["gdnsd", "g"], &["`=` or `=>` must follow the key `b`", "g/config:2"]);

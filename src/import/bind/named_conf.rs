@@ -58,7 +58,7 @@ struct Statement {
 
 /// The zones that the server of this file is primary for, and their files.
 pub(super) fn zones(file: &Path, imported: &mut Imported) -> Result<Vec<(Name, PathBuf)>, Faults> {
-    let mut reading = Reading { directory: None, zones: Vec::new(), faults: Faults::new(), imported };
+    let mut reading = Reading { directory: None, zones: Vec::new(), faults: Faults::new(), open: Vec::new(), imported };
     reading.file(file, 0);
     let Reading { directory, zones, faults, .. } = reading;
     if !faults.is_empty() {
@@ -73,6 +73,8 @@ struct Reading<'i> {
     directory: Option<PathBuf>,
     zones: Vec<(Name, PathBuf)>,
     faults: Faults,
+    /// The files that are being read, with every symbolic link followed.
+    open: Vec<PathBuf>,
     imported: &'i mut Imported,
 }
 
@@ -85,10 +87,18 @@ impl Reading<'_> {
                 return;
             }
         };
+        // What can be read has such a path.
+        let real = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+        if self.open.contains(&real) {
+            self.faults.push(Diagnostic::error(Place::of_file(file), "this file includes itself"));
+            return;
+        }
+        self.open.push(real);
         match parse(file, &text) {
             Ok(statements) => self.statements(file, statements, depth, None),
             Err(fault) => self.faults.push(*fault),
         }
+        self.open.pop();
     }
 
     /// Reads a file, or those that a pattern matches, as BIND 9.18 does.
