@@ -53,7 +53,7 @@ fn ask(arguments: &ReloadArguments) -> Result<ReloadReport, String> {
     let runtime = runtime.map_err(|error| format!("cannot start the runtime: {error}"))?;
     runtime.block_on(async {
         let caller = Caller::of(&arguments.server)?;
-        caller.reload(&ReloadRequest { force: arguments.force }).await
+        Ok(caller.reload(&ReloadRequest { force: arguments.force }).await?)
     })
 }
 
