@@ -68,7 +68,7 @@ pub enum StartError {
 
 impl StartError {
     /// `faults` are what is wrong with the files.
-    pub(super) fn of(faults: &[Diagnostic]) -> Self {
+    pub fn of(faults: &[Diagnostic]) -> Self {
         let mut errors = faults.iter().filter(|fault| fault.severity == Severity::Error);
         let first = errors.next();
         Self::Faults {
@@ -78,9 +78,10 @@ impl StartError {
     }
 
     /// In words for somebody who has not heard of any faults.
-    pub(super) fn told(&self) -> String {
+    pub fn told(&self) -> String {
         match self {
             Self::Faults { errors: 0 | 1, first } => first.clone(),
+            Self::Faults { errors: 2, first } => format!("{first}; and 1 error more"),
             Self::Faults { errors, first } => format!("{first}; and {} errors more", errors - 1),
             other => other.to_string(),
         }
