@@ -12,6 +12,7 @@ mod reloading;
 mod reports;
 mod retired;
 mod steering;
+mod turns;
 
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
@@ -288,6 +289,7 @@ impl Keeper {
         let now = self.clock.now();
         let mut next = Some(change);
         while let Some(change) = next {
+            self.log_turn(&change);
             self.register.enter(change.probe, change.health, change.ramp, now);
             if let (Some(_), Some(state)) = (change.turned, &mut self.state) {
                 state.has_turned();

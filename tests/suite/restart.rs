@@ -20,7 +20,8 @@ const TIMING: &str = "interval = \"1h\"\nfast = \"100ms\"\ntimeout = \"1h\"\nfal
 fn launch(policy: &str, folder: &Path, listen: SocketAddr) -> Server {
     let config = folder.join("bellwether.toml");
     fs::write(&config, "[state]\nfile = \"state.json\"\nmax-age = \"1h\"").expect("a server file");
-    Launch::new().file("example.com.toml", policy).config_file(&config).listen(listen).start()
+    let launch = Launch::new().environment("BELLWETHER_LOG", "info,bellwether::probe=debug");
+    launch.file("example.com.toml", policy).config_file(&config).listen(listen).start()
 }
 
 /// Takes connections on `ip` and never says a word.
@@ -95,7 +96,13 @@ fn what_is_damaged_or_of_another_monitor_is_probed_afresh() {
     endpoint.turn(true);
     let mut server = start(folder.path(), 2);
     await_some("the one that lives", || (given(&server.client()) == ips(&[&endpoint])).then_some(()));
-    assert!(server.process.log().contains("recovering (1 success) → up"), "{}", server.process.log());
+    let log = server.process.log();
+    // What was down already is news no more, and that it is up is: it was since before this process.
+    assert!(
+        !log.contains("is down") && log.contains(" INFO endpoint is up zone=\"example.com\" pool=\"web\" "),
+        "{log}"
+    );
+    assert!(log.contains("recovering (1 success) → up"), "{log}");
     server.process.kill();
     drop(server);
 
