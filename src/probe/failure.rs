@@ -52,6 +52,9 @@ pub enum Failure {
     Monitor(String),
     /// We had no means to send it: no file descriptors, ports or memory left. It says nothing of the endpoint.
     Unsent(String),
+    /// We may not send it, or there is nothing to send it with, until somebody changes that: no right to ICMP, no program.
+    /// It says nothing of the endpoint, nor of other probes.
+    Barred(String),
 }
 
 /// Characters of a peer's text that are shown: enough for a URL, and a bound on what it can write into a log.
@@ -73,7 +76,7 @@ impl Failure {
             Self::Reported(_) => "reported",
             Self::Silent(_) => "silent",
             Self::Monitor(_) => "monitor",
-            Self::Unsent(_) => "unsent",
+            Self::Unsent(_) | Self::Barred(_) => "unsent",
         }
     }
 
@@ -96,7 +99,12 @@ impl Failure {
 
     /// Whether the cause is with us, so that nothing was learnt of the endpoint.
     pub const fn is_ours(&self) -> bool {
-        matches!(self, Self::Unsent(_))
+        matches!(self, Self::Unsent(_) | Self::Barred(_))
+    }
+
+    /// Whether the next try will come to the same, as far as can be known.
+    pub(super) const fn is_lasting(&self) -> bool {
+        matches!(self, Self::Barred(_))
     }
 
     /// Why the other side refused the handshake, if it did and an operator can do something about it; as the rest of a
@@ -205,7 +213,7 @@ impl fmt::Display for Failure {
             Self::Reported(None) => f.write_str("it reports that it is down"),
             Self::Reported(Some(reason)) => write!(f, "it reports that it is down: {reason}"),
             Self::Silent(lease) => write!(f, "no report for {lease:?}"),
-            Self::Unsent(reason) => write!(f, "not sent: {reason}"),
+            Self::Unsent(reason) | Self::Barred(reason) => write!(f, "not sent: {reason}"),
         }
     }
 }

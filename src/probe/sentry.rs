@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{self, Instant};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::asker::{Asker, Found};
 use super::changes::{Queue, Tenure};
@@ -41,14 +41,36 @@ pub(super) struct Shared {
     in_flight: Semaphore,
     crowded: Alarm,
     unsent: Alarm,
+    barred: Alarm,
     expiry: Expiry,
 }
 
 impl Shared {
     pub(super) fn new(clock: Clock, tls: Tls, queue: Arc<Queue>) -> Self {
         let (in_flight, ledger) = (Semaphore::new(IN_FLIGHT_MAX), Arc::default());
-        let (crowded, unsent, expiry) = (Alarm::default(), Alarm::default(), Expiry::default());
-        Self { clock, queue, ledger, tls, in_flight, crowded, unsent, expiry }
+        let [crowded, unsent, barred] = [(); 3].map(|()| Alarm::default());
+        Self { clock, queue, ledger, tls, in_flight, crowded, unsent, barred, expiry: Expiry::default() }
+    }
+
+    /// Tells that a probe could not be sent, for the reason that `failure` is, if that is news.
+    fn cannot_send(&self, failure: &Failure, now: Moment) {
+        if failure.is_lasting() {
+            if self.barred.rise(now) {
+                error!("some endpoints cannot be probed here, and their verdicts stand still: {failure}");
+            }
+        } else if self.unsent.rise(now) {
+            warn!("probes cannot be sent, so verdicts stand still: {failure}");
+        }
+    }
+
+    /// Tells that a probe could be sent, if that is news.
+    fn can_send(&self, now: Moment) {
+        if self.unsent.fall(now) {
+            info!("probes can be sent again");
+        }
+        if self.barred.fall(now) {
+            info!("all endpoints can be probed again");
+        }
     }
 
     /// A place among the probes under way.
@@ -122,16 +144,15 @@ impl Sentry {
             if let Err(failure) = &found
                 && failure.is_ours()
             {
-                if self.shared.unsent.rise(end) {
-                    warn!("probes cannot be sent, so verdicts stand still: {failure}");
-                }
+                self.record.set_barred(failure.is_lasting());
+                self.shared.cannot_send(failure, end);
                 owed = owed.or(Some(next));
-                next = end + timing.fast;
+                // More often than an alarm is held, or it would come and go with each try.
+                next = end + timing.fast.min(ALARM_HOLD / 2);
                 continue;
             }
-            if self.shared.unsent.fall(end) {
-                info!("probes can be sent again");
-            }
+            self.record.set_barred(false);
+            self.shared.can_send(end);
             let late = start.since(owed.take().unwrap_or(next));
             self.shared.ledger.started_late(late);
             let finding = if found.is_ok() { Finding::Success } else { Finding::Failure };
