@@ -4,10 +4,10 @@ use std::env;
 use std::ffi::OsStr;
 use std::sync::Arc;
 
-use super::terminal::{self, complain, note, plural};
+use super::terminal::{self, complain, note};
 use super::{DONE, FAILED, MISUSED, ServeArguments, log};
 use crate::config::Settings;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, plural};
 use crate::server::handover::{self, Again};
 use crate::server::{self, Audience, Given, Ready, Reload, Start, StartError};
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::privilege::PrivilegeError;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity, plural};
 
 /// Why a server did not start.
 #[derive(Debug)]
@@ -81,8 +81,7 @@ impl StartError {
     pub fn told(&self) -> String {
         match self {
             Self::Faults { errors: 0 | 1, first } => first.clone(),
-            Self::Faults { errors: 2, first } => format!("{first}; and 1 error more"),
-            Self::Faults { errors, first } => format!("{first}; and {} errors more", errors - 1),
+            Self::Faults { errors, first } => format!("{first}; and {} more", plural(errors - 1, "error")),
             other => other.to_string(),
         }
     }
@@ -118,8 +117,7 @@ impl fmt::Display for StartError {
                 }
             }
             Self::Privilege(error) => write!(f, "{error}"),
-            Self::Faults { errors: 1, .. } => f.write_str("the files have 1 error"),
-            Self::Faults { errors, .. } => write!(f, "the files have {errors} errors"),
+            Self::Faults { errors, .. } => write!(f, "the files have {}", plural(*errors, "error")),
             Self::State { file } => write!(
                 f,
                 "another server keeps its state in {}; give each a `file` of its own in [state], or take over from that \

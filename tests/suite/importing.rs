@@ -129,7 +129,7 @@ h2     CNAME www.example.com.
         &[
             "zone example.com.: 13 records, 4 balanced names",
             "named.conf → out: 1 zone",
-            "example.com: 1 records of DNSSEC (RRSIG, NSEC and the like): this server does not sign; take the DS record out \
+            "example.com: 1 record of DNSSEC (RRSIG, NSEC and the like): this server does not sign; take the DS record out \
              of the parent zone before it serves this one",
             "named.conf:3: listen-on: goes into listen of bellwether.toml",
             "named.conf:3: recursion: this server does not resolve",

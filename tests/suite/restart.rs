@@ -69,7 +69,7 @@ fn verdicts_survive_kill_9_and_are_in_the_first_answer() {
     let answer = server.client().ask("www.example.com", RecordType::A);
     assert_eq!(addresses(&answer), [IpAddr::V4(up)], "{answer}");
     assert!(answer.answers.iter().all(|record| record.ttl == 7), "nothing is promised on it yet: {answer}");
-    assert!(server.process.log().contains("2 verdicts"), "{}", server.process.log());
+    assert!(server.process.log().contains("taken up 2 verdicts, "), "{}", server.process.log());
 }
 
 #[test]
