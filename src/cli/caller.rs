@@ -199,7 +199,7 @@ impl Caller {
         let name = ServerName::try_from(host.to_owned());
         let name = name.map_err(|_| Unanswered::Unagreed(format!("{host} cannot be the name of a certificate")))?;
         let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await;
-        speak(stream.map_err(|error| Unanswered::of(&error))?, request).await
+        speak(stream.map_err(|error| Unanswered::of_handshake(&error))?, request).await
     }
 
     fn request(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Request<Full<Bytes>>, http::Error> {
@@ -222,17 +222,36 @@ async fn speak(
     request: Request<Full<Bytes>>,
 ) -> Result<(StatusCode, Bytes), Unanswered> {
     let handshake = http1::handshake(TokioIo::new(stream)).await;
-    let (mut sender, connection) = handshake.map_err(|error| Unanswered::of(&error))?;
+    let (mut sender, connection) = handshake.map_err(|error| Unanswered::of_http(&error))?;
     // It ends with the sender; what is wrong with it, the answer tells.
     let connection = tokio::spawn(connection);
-    let response = sender.send_request(request).await.map_err(|error| Unanswered::of(&error))?;
+    let response = sender.send_request(request).await.map_err(|error| Unanswered::of_http(&error))?;
     let status = response.status();
     let body = Limited::new(response.into_body(), ANSWER_OCTETS_MAX).collect().await;
     connection.abort();
-    Ok((status, body.map_err(|error| Unanswered::Unreached(error.to_string()))?.to_bytes()))
+    let cut = |error| Unanswered::Unreached(format!("its answer breaks off ({error})"));
+    Ok((status, body.map_err(cut)?.to_bytes()))
 }
 
 impl Unanswered {
+    fn of_handshake(error: &std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::UnexpectedEof {
+            return Self::Unreached("it closes in the middle of the TLS handshake".to_owned());
+        }
+        Self::of(error)
+    }
+
+    fn of_http(error: &hyper::Error) -> Self {
+        if error.is_parse() {
+            let why = format!("what answers there is not HTTP; write https:// where it speaks TLS ({error})");
+            return Self::Unagreed(why);
+        }
+        if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+            return Self::Unreached("it closes before it has answered".to_owned());
+        }
+        Self::of(error)
+    }
+
     /// By what lies at the bottom of it, as probes find it too; what is asked here is no endpoint, though.
     fn of(error: &(dyn Error + 'static)) -> Self {
         match Failure::of_request(error) {
@@ -247,6 +266,7 @@ impl Unanswered {
                 Some(why) => format!("it refused: {why}"),
                 None => failure.to_string(),
             }),
+            failure @ Failure::Connection(_) => Self::Unreached(failure.to_string()),
             _ => Self::Unreached(error.to_string()),
         }
     }
