@@ -147,8 +147,13 @@ pub fn give_up(reason: &str) {
 
 /// `reason` in one line of at most [`LINE_OCTETS_MAX`] octets.
 fn line(reason: &str) -> String {
-    let mut line: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    line.truncate(line.floor_char_boundary(LINE_OCTETS_MAX - 1));
+    let mut line = String::new();
+    for shown in reason.chars().map(|c| if c.is_control() { ' ' } else { c }) {
+        if line.len() + shown.len_utf8() >= LINE_OCTETS_MAX {
+            break;
+        }
+        line.push(shown);
+    }
     line.push('\n');
     line
 }
