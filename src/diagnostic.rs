@@ -171,6 +171,11 @@ impl fmt::Display for Diagnostic {
     }
 }
 
+/// `1 zone`, `2 zones`.
+pub fn plural(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
 /// The known word nearest to `word`, when one is near enough to be a slip of the fingers.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known

@@ -55,6 +55,9 @@ pub struct LagStatus {
     pub probes: usize,
     /// Those that should have begun or ended and have not.
     pub overdue: usize,
+    /// Those that the server has no right or no program to send; they count as overdue only where there are no others.
+    #[serde(default)]
+    pub barred: usize,
     /// By how much the latest of late came too late, seconds.
     pub most: f64,
     /// So much is overdue that verdicts cannot be counted on: answers carry their least TTL.

@@ -25,23 +25,29 @@ use super::{Access, Problem, Token};
 /// What anybody may see: it says no more than that the server is there, and those who ask it for that hold no token.
 const OPEN: [&str; 2] = ["/healthz", "/readyz"];
 
-/// Where nothing is changed, by whatever method.
-const READ_ONLY: [&str; 7] =
-    ["/healthz", "/readyz", "/metrics", "/v1/status", "/v1/top", "/v1/explain", "/v1/openapi.json"];
-
+/// Stands before everything, also before what is no path of ours.
 pub(super) async fn check(
     State(access): State<Access>,
     Extension(visitor): Extension<Visitor>,
     request: Request,
     next: Next,
 ) -> Response {
-    match admit(&access, visitor, request.method(), request.uri().path(), request.headers()) {
+    match admit(&access, visitor, request.uri().path(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
 }
 
-fn admit(access: &Access, visitor: Visitor, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Problem> {
+/// Stands before every handler, so that no list of those that write is kept beside the routes; what has none, whatever
+/// comes with it, is told that first.
+pub(super) async fn demand_json(request: Request, next: Next) -> Response {
+    match come_as_json(request.method(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn admit(access: &Access, visitor: Visitor, path: &str, headers: &HeaderMap) -> Result<(), Problem> {
     if !OPEN.contains(&path) {
         prove(access, visitor, headers)?;
     }
@@ -50,9 +56,13 @@ fn admit(access: &Access, visitor: Visitor, method: &Method, path: &str, headers
         let detail = "the Host must be an address or localhost: a web page could have pointed a name of its own here";
         return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail));
     }
+    Ok(())
+}
+
+/// A body that another site's page could send without asking changes nothing here.
+fn come_as_json(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
     let writes = method == Method::PUT || method == Method::POST || method == Method::PATCH;
-    // What nothing can be written to takes none of these methods, whatever comes with them: that is said next.
-    if writes && !READ_ONLY.contains(&path) && !is_json(headers) {
+    if writes && !is_json(headers) {
         let detail = "what changes anything must be JSON, with `Content-Type: application/json`";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
@@ -119,52 +129,64 @@ mod tests {
         Arc::new(ArcSwap::from_pointee(Token::new(text).expect("a token")))
     }
 
+    fn map(headers: &[(&'static str, &str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, value.parse().expect("a value"));
+        }
+        map
+    }
+
     #[test]
     fn who_may_ask() {
-        let check = |token: Option<&str>, method: Method, path: &str, headers: &[(&'static str, &str)], status: u16| {
+        let check = |token: Option<&str>, path: &str, headers: &[(&'static str, &str)], status: u16| {
             let access = Access { entrance: Entrance::Plain, token: token.map(held) };
-            let mut map = HeaderMap::new();
-            for (name, value) in headers {
-                map.append(*name, value.parse().expect("a value"));
-            }
-            let got =
-                admit(&access, Visitor::Nameless, &method, path, &map).map_or_else(|problem| problem.status, |()| 200);
-            assert_eq!(got, status, "{method} {path} {headers:?}");
+            let got = admit(&access, Visitor::Nameless, path, &map(headers)).map_or_else(|p| p.status, |()| 200);
+            assert_eq!(got, status, "{path} {headers:?}");
         };
         let secret = "0123456789abcdef0123456789abcdef";
         let local = ("host", "127.0.0.1:8053");
-        let json = ("content-type", "application/json");
         for host in ["127.0.0.1:8053", "127.0.0.1", "localhost:8053", "LOCALHOST", "[::1]:8053", "[::1]"] {
-            check(None, Method::GET, "/v1/status", &[("host", host)], 200);
+            check(None, "/v1/status", &[("host", host)], 200);
         }
         for host in ["evil.example", "evil.example:8053", "127.0.0.1.evil.example", "localhost.evil", "", "[evil]"] {
-            check(None, Method::GET, "/v1/status", &[("host", host)], 421);
-            check(None, Method::GET, "/healthz", &[("host", host)], 421);
+            check(None, "/v1/status", &[("host", host)], 421);
+            check(None, "/healthz", &[("host", host)], 421);
         }
-        check(None, Method::GET, "/v1/status", &[], 421);
-        check(None, Method::GET, "/v1/status", &[local, ("host", "evil.example")], 421);
-        // What a form of another site can send, and what it cannot.
-        for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonp"] {
-            check(None, Method::POST, "/v1/steer", &[local, ("content-type", kind)], 415);
-        }
-        check(None, Method::POST, "/v1/steer", &[local], 415);
-        check(None, Method::POST, "/v1/reload", &[local], 415);
-        check(None, Method::POST, "/v1/status", &[local], 200);
-        check(None, Method::POST, "/v1/steer", &[local, json], 200);
-        check(None, Method::PUT, "/x", &[local, ("content-type", "Application/JSON; charset=utf-8")], 200);
-        check(None, Method::DELETE, "/x", &[local], 200);
+        check(None, "/v1/status", &[], 421);
+        check(None, "/v1/status", &[local, ("host", "evil.example")], 421);
         // With a token, only with it.
         let bearer = ("authorization", "Bearer 0123456789abcdef0123456789abcdef");
-        check(Some(secret), Method::GET, "/v1/status", &[("host", "lb.example"), bearer], 200);
-        check(Some(secret), Method::GET, "/v1/status", &[local], 401);
+        check(Some(secret), "/v1/status", &[("host", "lb.example"), bearer], 200);
+        check(Some(secret), "/v1/status", &[local], 401);
         for wrong in
             ["Bearer ", "Bearer 0123456789abcdef0123456789abcdeX", "Basic 0123456789abcdef0123456789abcdef", ""]
         {
-            check(Some(secret), Method::GET, "/v1/status", &[local, ("authorization", wrong)], 401);
+            check(Some(secret), "/v1/status", &[local, ("authorization", wrong)], 401);
         }
-        check(Some(secret), Method::GET, "/v1/status", &[("authorization", &format!("bearer {secret}"))], 200);
-        check(Some(secret), Method::GET, "/readyz", &[("host", "lb.example")], 200);
-        check(Some(secret), Method::POST, "/v1/steer", &[bearer], 415);
+        check(Some(secret), "/v1/status", &[("authorization", &format!("bearer {secret}"))], 200);
+        check(Some(secret), "/readyz", &[("host", "lb.example")], 200);
+    }
+
+    #[test]
+    fn what_a_page_of_another_site_can_send_changes_nothing() {
+        let check = |method: Method, kind: Option<&str>, status: u16| {
+            let headers = kind.map(|kind| ("content-type", kind));
+            let got = come_as_json(&method, &map(headers.as_slice())).map_or_else(|p| p.status, |()| 200);
+            assert_eq!(got, status, "{method} {kind:?}");
+        };
+        for method in [Method::POST, Method::PUT, Method::PATCH] {
+            let forms = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"];
+            for kind in forms.into_iter().chain(["application/jsonp", ""]) {
+                check(method.clone(), Some(kind), 415);
+            }
+            check(method.clone(), None, 415);
+            check(method.clone(), Some("application/json"), 200);
+            check(method, Some("Application/JSON; charset=utf-8"), 200);
+        }
+        for method in [Method::GET, Method::HEAD, Method::DELETE] {
+            check(method, None, 200);
+        }
     }
 
     #[test]
@@ -184,7 +206,7 @@ mod tests {
                 headers.insert(header::AUTHORIZATION, format!("Bearer {secret}").parse().expect("a value"));
             }
             let access = Access { entrance, token: token.map(held) };
-            let got = admit(&access, who, &Method::GET, path, &headers).map_or_else(|p| p.status, |()| 200);
+            let got = admit(&access, who, path, &headers).map_or_else(|p| p.status, |()| 200);
             assert_eq!(got, status, "{access:?} {who:?} {bears} {path}");
         };
         use Visitor::{Certified, Nameless};

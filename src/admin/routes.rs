@@ -48,6 +48,8 @@ pub(super) fn router(desk: Desk, access: Access) -> Router {
         .split_for_parts();
     api.info.version = env!("CARGO_PKG_VERSION").to_owned();
     routes
+        // Before the fallback for methods, which takes the place of what this is laid around too: that answers as it does.
+        .route_layer(middleware::from_fn(guard::demand_json))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is no such path; /v1/status is one"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method")

@@ -64,6 +64,23 @@ pub(super) struct Caller {
     proof: Proof,
 }
 
+/// Why what was asked was not answered, in words.
+#[derive(Debug)]
+pub(super) enum Denied {
+    /// Nobody is there, or will be in a moment: a server that is replaced or restarted is heard again.
+    ForNow(String),
+    /// The same question comes to the same end.
+    ForGood(String),
+}
+
+impl From<Denied> for String {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::ForNow(why) | Denied::ForGood(why) => why,
+        }
+    }
+}
+
 /// Why there is no answer.
 enum Unanswered {
     /// Nobody is there, or it breaks off.
@@ -109,18 +126,18 @@ impl Caller {
     }
 
     /// What is at `path`.
-    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, String> {
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Denied> {
         self.ask(Method::GET, path, None).await
     }
 
-    pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, String> {
-        let body = serde_json::to_vec(body).map_err(|error| error.to_string())?;
+    pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Denied> {
+        let body = serde_json::to_vec(body).map_err(|error| Denied::ForGood(error.to_string()))?;
         self.ask(Method::POST, path, Some(body)).await
     }
 
     /// Has the server read what changed. That it was refused is an answer too.
-    pub(super) async fn reload(&self, request: &ReloadRequest) -> Result<ReloadReport, String> {
-        let body = serde_json::to_vec(request).map_err(|error| error.to_string())?;
+    pub(super) async fn reload(&self, request: &ReloadRequest) -> Result<ReloadReport, Denied> {
+        let body = serde_json::to_vec(request).map_err(|error| Denied::ForGood(error.to_string()))?;
         let (status, octets) = self.call(Method::POST, "/v1/reload", Some(body), RELOAD_PATIENCE).await?;
         // Any other problem bears no report.
         let refused = matches!(status, StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY);
@@ -128,7 +145,7 @@ impl Caller {
         report.map_or_else(|| self.read(status, &octets), Ok)
     }
 
-    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<T, String> {
+    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<T, Denied> {
         let (status, octets) = self.call(method, path, body, LONGEST).await?;
         self.read(status, &octets)
     }
@@ -139,25 +156,33 @@ impl Caller {
         path: &str,
         body: Option<Vec<u8>>,
         patience: Duration,
-    ) -> Result<(StatusCode, Bytes), String> {
+    ) -> Result<(StatusCode, Bytes), Denied> {
         let asked = tokio::time::timeout(patience, self.exchange(method, path, body)).await;
         let asked = asked.unwrap_or_else(|_| Err(Unanswered::Unreached("no answer in time".to_owned())));
         asked.map_err(|unanswered| match unanswered {
             Unanswered::Unreached(why) => {
                 let listen = format!("{}:{}", self.host, self.port).parse().unwrap_or(Admin::LISTEN);
                 let open = how_to_open(listen);
-                format!("cannot reach the admin API at {}: {why}; is the server running? {open}", self.base)
+                let base = &self.base;
+                Denied::ForNow(format!("cannot reach the admin API at {base}: {why}; is the server running? {open}"))
             }
-            Unanswered::Unagreed(why) => format!("no connection to the admin API at {}: {why}", self.base),
+            Unanswered::Unagreed(why) => {
+                Denied::ForGood(format!("no connection to the admin API at {}: {why}", self.base))
+            }
         })
     }
 
-    fn read<T: DeserializeOwned>(&self, status: StatusCode, octets: &[u8]) -> Result<T, String> {
-        if !status.is_success() {
-            let detail = serde_json::from_slice::<Problem>(octets).map(|problem| problem.detail);
-            return Err(detail.unwrap_or_else(|_| format!("{} answers {status}: is that the admin API?", self.base)));
+    fn read<T: DeserializeOwned>(&self, status: StatusCode, octets: &[u8]) -> Result<T, Denied> {
+        if status.is_success() {
+            let unread = |error| format!("what {} answers is not understood: {error}", self.base);
+            return serde_json::from_slice(octets).map_err(|error| Denied::ForGood(unread(error)));
         }
-        serde_json::from_slice(octets).map_err(|error| format!("what {} answers is not understood: {error}", self.base))
+        let detail = serde_json::from_slice::<Problem>(octets).map(|problem| problem.detail);
+        let why = detail.unwrap_or_else(|_| format!("{} answers {status}: is that the admin API?", self.base));
+        // One that stops or starts says the first, a proxy before one that is not there one of the three.
+        const PASSING: [StatusCode; 3] =
+            [StatusCode::SERVICE_UNAVAILABLE, StatusCode::BAD_GATEWAY, StatusCode::GATEWAY_TIMEOUT];
+        Err(if PASSING.contains(&status) { Denied::ForNow(why) } else { Denied::ForGood(why) })
     }
 
     /// One request on a connection of its own, as the server has it.
@@ -174,7 +199,7 @@ impl Caller {
         let name = ServerName::try_from(host.to_owned());
         let name = name.map_err(|_| Unanswered::Unagreed(format!("{host} cannot be the name of a certificate")))?;
         let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await;
-        speak(stream.map_err(|error| Unanswered::of(&error))?, request).await
+        speak(stream.map_err(|error| Unanswered::of_handshake(&error))?, request).await
     }
 
     fn request(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Request<Full<Bytes>>, http::Error> {
@@ -197,17 +222,36 @@ async fn speak(
     request: Request<Full<Bytes>>,
 ) -> Result<(StatusCode, Bytes), Unanswered> {
     let handshake = http1::handshake(TokioIo::new(stream)).await;
-    let (mut sender, connection) = handshake.map_err(|error| Unanswered::of(&error))?;
+    let (mut sender, connection) = handshake.map_err(|error| Unanswered::of_http(&error))?;
     // It ends with the sender; what is wrong with it, the answer tells.
     let connection = tokio::spawn(connection);
-    let response = sender.send_request(request).await.map_err(|error| Unanswered::of(&error))?;
+    let response = sender.send_request(request).await.map_err(|error| Unanswered::of_http(&error))?;
     let status = response.status();
     let body = Limited::new(response.into_body(), ANSWER_OCTETS_MAX).collect().await;
     connection.abort();
-    Ok((status, body.map_err(|error| Unanswered::Unreached(error.to_string()))?.to_bytes()))
+    let cut = |error| Unanswered::Unreached(format!("its answer breaks off ({error})"));
+    Ok((status, body.map_err(cut)?.to_bytes()))
 }
 
 impl Unanswered {
+    fn of_handshake(error: &std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::UnexpectedEof {
+            return Self::Unreached("it closes in the middle of the TLS handshake".to_owned());
+        }
+        Self::of(error)
+    }
+
+    fn of_http(error: &hyper::Error) -> Self {
+        if error.is_parse() {
+            let why = format!("what answers there is not HTTP; write https:// where it speaks TLS ({error})");
+            return Self::Unagreed(why);
+        }
+        if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+            return Self::Unreached("it closes before it has answered".to_owned());
+        }
+        Self::of(error)
+    }
+
     /// By what lies at the bottom of it, as probes find it too; what is asked here is no endpoint, though.
     fn of(error: &(dyn Error + 'static)) -> Self {
         match Failure::of_request(error) {
@@ -222,6 +266,7 @@ impl Unanswered {
                 Some(why) => format!("it refused: {why}"),
                 None => failure.to_string(),
             }),
+            failure @ Failure::Connection(_) => Self::Unreached(failure.to_string()),
             _ => Self::Unreached(error.to_string()),
         }
     }

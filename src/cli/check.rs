@@ -5,11 +5,11 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use super::terminal::{self, note, plural, span};
+use super::terminal::{self, note, span};
 use super::{CONFIG, DONE, FAILED, FileArguments};
 use crate::admin::Token;
 use crate::config::{self, Atlas, Balanced, Hints, LoadedZone, Settings};
-use crate::diagnostic::{Diagnostic, Place, Severity};
+use crate::diagnostic::{Diagnostic, Place, Severity, plural};
 use crate::health::ProbeId;
 use crate::policy::{self, PoolId, Pools};
 use crate::server::check_user;

@@ -51,7 +51,8 @@ const ACT: Duration = Duration::from_secs(3);
 const CHANGE_MAX: Duration = Duration::from_secs(20);
 
 pub(super) fn run() -> u8 {
-    if let Err(message) = log::start("warn") {
+    // That an endpoint dies is what it tells itself.
+    if let Err(message) = log::start("warn,bellwether::server::keeper::turns=error") {
         note(format_args!("error: {message}"));
         return MISUSED;
     }

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::terminal::{self, note, plural};
+use super::terminal::{self, note};
 use super::{DONE, FAILED};
 use crate::config::{self, Atlas};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity, plural};
 use crate::import::{Draft, Fate, Faults, Imported, Note, bind, gdnsd, route53};
 use crate::wire::name::Name;
 

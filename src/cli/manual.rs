@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Command};
+use clap::{Arg, ArgAction, Args, Command};
 use clap_complete::Shell;
 
 use super::terminal::{note, print, unprinted};
@@ -84,6 +84,61 @@ fn sectioned(text: &str) -> String {
     format!("{before}{notes}{status}{examples}{ENVIRONMENT}{after}")
 }
 
+/// `text` with `synopsis` in place of its own.
+fn with_synopsis(text: &str, synopsis: &str) -> String {
+    const HEADING: &str = ".SH SYNOPSIS\n";
+    let Some((before, rest)) = text.split_once(HEADING) else { return text.to_owned() };
+    let after = rest.find("\n.SH ").map_or("", |end| &rest[end..]);
+    format!("{before}{HEADING}{synopsis}{after}")
+}
+
+/// The SYNOPSIS with the values that options take, and with what may stand several times: the maker of pages leaves both
+/// out.
+fn synopsis(command: &Command) -> String {
+    let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
+    let shown = command.get_arguments().filter(|argument| !argument.is_hide_set());
+    let (positionals, options): (Vec<&Arg>, Vec<&Arg>) = shown.partition(|argument| argument.is_positional());
+    // Those that must be there stand before what they are about.
+    let (required, optional): (Vec<&Arg>, Vec<&Arg>) = options.into_iter().partition(|option| option.is_required_set());
+    let words = optional.into_iter().chain(required).chain(positionals).map(word);
+    let below = command.has_subcommands().then(|| italic("command"));
+    [bold(name)].into_iter().chain(words).chain(below).collect::<Vec<_>>().join(" ")
+}
+
+/// An argument as it is written: `[--zone ZONE]`, unbroken over lines.
+fn word(argument: &Arg) -> String {
+    let short = argument.get_short().map(|short| bold(&format!("-{short}")));
+    let long = argument.get_long().map(|long| bold(&format!("--{long}")));
+    let mut text = short.into_iter().chain(long).collect::<Vec<_>>().join("|");
+    if argument.get_action().takes_values() {
+        let names = argument.get_value_names().unwrap_or_default();
+        let value = if names.is_empty() { argument.get_id().as_str().to_uppercase() } else { names.join(" ") };
+        let is_optional = argument.get_num_args().is_some_and(|count| count.min_values() == 0);
+        text += &match (text.is_empty(), argument.is_require_equals_set(), is_optional) {
+            (true, _, _) => italic(&value),
+            (false, true, true) => format!("[={}]", italic(&value)),
+            (false, true, false) => format!("={}", italic(&value)),
+            (false, false, true) => format!("\\ [{}]", italic(&value)),
+            (false, false, false) => format!("\\ {}", italic(&value)),
+        };
+    }
+    let repeated = if matches!(argument.get_action(), ArgAction::Append) { "..." } else { "" };
+    if argument.is_required_set() { format!("{text}{repeated}") } else { format!("[{text}]{repeated}") }
+}
+
+fn bold(text: &str) -> String {
+    format!("\\fB{}\\fR", plain(text))
+}
+
+fn italic(text: &str) -> String {
+    format!("\\fI{}\\fR", plain(text))
+}
+
+/// As roff(7) shows it letter by letter.
+fn plain(text: &str) -> String {
+    text.replace('\\', "\\e").replace('-', "\\-")
+}
+
 /// What commands heed of the environment.
 const ENVIRONMENT: &str = "\
 .SH ENVIRONMENT
@@ -113,7 +168,7 @@ fn page(command: &Command, folder: &Path) -> io::Result<()> {
     man.render(&mut octets)?;
     // Before possible values stand two breaks and an empty line, where one break is meant.
     let text = String::from_utf8_lossy(&octets).replace("\n.br\n\n.br\n", "\n.br\n");
-    let text = sectioned(&text);
+    let text = sectioned(&with_synopsis(&text, &synopsis(command)));
     fs::write(folder.join(man.get_filename()), text)?;
     command.get_subcommands().try_for_each(|below| page(below, folder))
 }

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use clap::Args;
 
 use super::caller::{Caller, ServerArguments};
-use super::terminal::{note, plural, print, unprinted};
+use super::terminal::{note, print, unprinted};
 use super::{DONE, FAILED};
 use crate::admin::api::{FaultReport, ReloadOutcome, ReloadReport, ReloadRequest, ZonesReport};
+use crate::diagnostic::plural;
 
 pub(super) const HELP: &str = "\
 Only zones of which a file is another are read again, and the server file. What is new is probed first; then all of it \
@@ -53,7 +54,7 @@ fn ask(arguments: &ReloadArguments) -> Result<ReloadReport, String> {
     let runtime = runtime.map_err(|error| format!("cannot start the runtime: {error}"))?;
     runtime.block_on(async {
         let caller = Caller::of(&arguments.server)?;
-        caller.reload(&ReloadRequest { force: arguments.force }).await
+        Ok(caller.reload(&ReloadRequest { force: arguments.force }).await?)
     })
 }
 
@@ -64,7 +65,7 @@ fn print_faults(report: &ReloadReport) {
     }
     let more = (report.errors + report.warnings).saturating_sub(report.faults.len());
     if more > 0 {
-        note(format_args!("{more} more are not listed; `bellwether check` lists them"));
+        note(format_args!("not listed here: {more} more; `bellwether check` lists them"));
     }
     for reason in &report.refused_for {
         note(format_args!("refused: {reason}"));

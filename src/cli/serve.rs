@@ -4,10 +4,10 @@ use std::env;
 use std::ffi::OsStr;
 use std::sync::Arc;
 
-use super::terminal::{self, complain, note, plural};
+use super::terminal::{self, complain, note};
 use super::{DONE, FAILED, MISUSED, ServeArguments, log};
 use crate::config::Settings;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, plural};
 use crate::server::handover::{self, Again};
 use crate::server::{self, Audience, Given, Ready, Reload, Start, StartError};
 
@@ -15,36 +15,30 @@ pub(super) fn run(arguments: &ServeArguments) -> u8 {
     if arguments.orphan {
         return match handover::orphan() {
             Ok(()) => DONE,
-            Err(error) => {
-                complain(format_args!("error: cannot start the successor: {error}"));
-                FAILED
-            }
+            Err(error) => give_up(FAILED, &format!("cannot start the successor: {error}")),
         };
     }
     if let Err(message) = log::start("info") {
-        complain(format_args!("error: {message}"));
-        return MISUSED;
+        return give_up(MISUSED, &message);
     }
     if let Some(twice) = arguments.listen.iter().enumerate().find(|(at, one)| arguments.listen[..*at].contains(one)) {
-        complain(format_args!("error: --listen {} stands twice", twice.1));
-        return MISUSED;
+        return give_up(MISUSED, &format!("--listen {} stands twice", twice.1));
     }
-    let Some(server) = arguments.files.server() else { return FAILED };
+    let (server, faults) = arguments.files.read_server();
+    terminal::print_faults(&faults);
+    let Some(server) = server else {
+        handover::give_up(&StartError::of(&faults).told());
+        return FAILED;
+    };
     // Before there is any other thread, since it changes the environment.
     let given = match Given::from_service_manager() {
         Ok(given) => given,
-        Err(error) => {
-            complain(format_args!("error: a socket of the service manager is of no use: {error}"));
-            return FAILED;
-        }
+        Err(error) => return give_up(FAILED, &format!("a socket of the service manager is of no use: {error}")),
     };
     let start = Start { given, replaces: arguments.replace, again: again() };
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            complain(format_args!("error: cannot start the runtime: {error}"));
-            return FAILED;
-        }
+        Err(error) => return give_up(FAILED, &format!("cannot start the runtime: {error}")),
     };
     let audience = Arc::new(Terminal { arguments: arguments.clone() });
     let ended = runtime.block_on(server::run(arguments.settings(server), start, audience, std::future::pending()));
@@ -52,13 +46,22 @@ pub(super) fn run(arguments: &ServeArguments) -> u8 {
     runtime.shutdown_background();
     match ended {
         Ok(()) => DONE,
-        // A lone fault has said it all.
-        Err(StartError::Faults { errors: 1, .. }) => FAILED,
         Err(error) => {
-            complain(format_args!("error: {error}"));
+            handover::give_up(&error.told());
+            // A lone fault has said it all.
+            if !matches!(error, StartError::Faults { errors: 1, .. }) {
+                complain(format_args!("error: {error}"));
+            }
             FAILED
         }
     }
+}
+
+/// Ends with `code`, and says why to whoever started this, a server as its successor too.
+fn give_up(code: u8, reason: &str) -> u8 {
+    handover::give_up(reason);
+    complain(format_args!("error: {reason}"));
+    code
 }
 
 /// How to start this very program with these very arguments, to take over.

@@ -5,10 +5,11 @@ use std::time::Duration;
 use clap::Args;
 use jiff::tz::TimeZone;
 
-use super::caller::{Caller, ServerArguments, user};
+use super::caller::{Caller, Denied, ServerArguments, user};
 use super::terminal::{note, print, span, unprinted};
 use super::{DONE, FAILED};
 use crate::admin::api::{Force, OverrideStatus, Status, SteerReply, SteerRequest, Stop, WHO_MAX};
+use crate::system::since_boot;
 
 pub(super) const HELP: &str = "\
 POOL is the pool as a whole, POOL/ENDPOINT one endpoint; in both, `*` stands for any characters and `?` for one. What is \
@@ -108,21 +109,24 @@ fn steer(arguments: &SteerArguments, force: Option<Force>, wait: Wait) -> Result
     })
 }
 
-/// How often in a row, and how far apart, a server is asked that does not answer: one that is replaced has another process
+/// For how long, and how far apart, a server is asked that does not answer: one that is replaced has another process
 /// answer within milliseconds, one that is restarted within seconds.
-const TRIES: usize = 20;
+const PATIENCE: Duration = Duration::from_secs(10);
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 
 /// How everything stands, from a server that may be replaced or restarted meanwhile.
 async fn status(caller: &Caller) -> Result<Status, String> {
-    for _ in 1..TRIES {
-        if let Ok(status) = caller.get("/v1/status").await {
-            return Ok(status);
+    let start = since_boot();
+    loop {
+        match caller.get("/v1/status").await {
+            // Real time: it is another process that is waited for.
+            Err(Denied::ForNow(_)) if since_boot().saturating_sub(start) < PATIENCE => {
+                tokio::time::sleep(TRY_AGAIN).await;
+            }
+            Err(denied) => return Err(denied.into()),
+            Ok(status) => return Ok(status),
         }
-        // Real time: it is another process that is waited for.
-        tokio::time::sleep(TRY_AGAIN).await;
     }
-    caller.get("/v1/status").await
 }
 
 async fn until_safe(caller: &Caller, drained: &[OverrideStatus]) -> Result<(), String> {
@@ -200,5 +204,67 @@ pub(super) fn when(stop: &Stop) -> String {
             format!("safe to stop at {} (in {})", at.strftime(&format!("{day}%T")), span(left))
         }
         _ => "safe to stop".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::cli::proof::ProofArguments;
+
+    /// What `status` comes to when a server gives `answers` one after the other, the last of them for ever, and how often
+    /// it was asked.
+    fn asked(answers: &'static [(u16, &'static str)]) -> (Result<Status, String>, usize) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+            let url = format!("http://{}", listener.local_addr().expect("bound"));
+            let proof = ProofArguments::default();
+            let caller = Caller::of(&ServerArguments::named(Some(url), proof, None)).expect("a caller");
+            let mut asked = 0;
+            let serve = async {
+                loop {
+                    let (mut stream, _) = listener.accept().await.expect("a connection");
+                    let mut head = [0; 4096];
+                    let _ = stream.read(&mut head).await;
+                    let (code, body) = answers[asked.min(answers.len() - 1)];
+                    asked += 1;
+                    let length = body.len();
+                    let answer = format!("HTTP/1.1 {code} x\r\nContent-Length: {length}\r\n\r\n{body}");
+                    // Status 0: it goes away without a word.
+                    if code > 0 {
+                        let _ = stream.write_all(answer.as_bytes()).await;
+                    }
+                }
+            };
+            let status = tokio::select! {
+                status = status(&caller) => status,
+                () = serve => unreachable!("it serves for ever"),
+            };
+            (status, asked)
+        })
+    }
+
+    #[test]
+    fn a_drain_that_is_waited_for_goes_on_over_what_passes_and_over_nothing_else() {
+        const STATUS: &str =
+            r#"{"version":"","at":"2026-01-01T00:00:00Z","generation":1,"alarms":[],"zones":[],"overrides":[]}"#;
+        const REFUSED: &str = r#"{"title":"Unauthorized","status":401,"detail":"that is not the token"}"#;
+        const STOPPING: &str = r#"{"title":"Service Unavailable","status":503,"detail":"stopping"}"#;
+        let (status, times) = asked(&[(0, ""), (503, STOPPING), (502, "bad gateway"), (200, STATUS)]);
+        assert_eq!((status.map(|status| status.generation), times), (Ok(1), 4));
+        let refused = |answers, says: &str| {
+            let (status, times) = asked(answers);
+            let error = status.expect_err("refused");
+            assert!(error.contains(says), "{error}");
+            assert_eq!(times, answers.len(), "{error}");
+        };
+        refused(&[(401, REFUSED)], "that is not the token");
+        refused(&[(503, STOPPING), (404, "not here")], "answers 404 Not Found: is that the admin API?");
+        refused(&[(500, "")], "answers 500");
+        refused(&[(200, "{}")], "is not understood: missing field");
     }
 }

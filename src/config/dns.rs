@@ -6,7 +6,7 @@ use super::faults::{Faults, shown};
 use super::table::{Item, Keys};
 use super::text_file::read_text;
 use super::words::path;
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Diagnostic, Place, plural};
 use crate::snapshot::{Identity, NSID_OCTETS_MAX, TEXT_OCTETS_MAX};
 use crate::wire::cookie::{SECRETS_MAX, Secret, Secrets};
 
@@ -109,7 +109,8 @@ fn read_secrets(file: &Path) -> Result<Vec<Secret>, Vec<Diagnostic>> {
             }
             Some(secret) => secrets.push(secret),
             None => {
-                let message = format!("a cookie secret must be 32 hexadecimal digits, found {} octets", line.len());
+                let message =
+                    format!("a cookie secret must be 32 hexadecimal digits, found {}", plural(line.len(), "octet"));
                 faults.push(Diagnostic::error(place, message).help("make one: openssl rand -hex 16"));
                 break;
             }

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::{Diagnostic, Place, nearest};
+use crate::diagnostic::{Diagnostic, Place, nearest, plural};
 
 /// Faults of one kind, errors or warnings, that are listed for one file; the rest is only counted. More than
 /// anyone reads at once, and a bound on what a file of nothing but faults can make us hold.
@@ -162,14 +162,14 @@ impl<'a> Faults<'a> {
     /// Everything that was entered, in the order of the file.
     pub(super) fn finish(self) -> Vec<Diagnostic> {
         let whole = || Place::of_file(self.source.file);
-        let left_out = |count: usize, what: &str| format!("{count} more {what} of this file are not listed");
+        let left_out = |count: usize, what: &str| format!("not listed of this file: {}", plural(count, what));
         let mut list: Vec<_> = self.errors.list.into_iter().chain(self.warnings.list).collect();
         list.sort_by_key(|fault| (fault.place.line, fault.place.column));
         if self.errors.unlisted > 0 {
-            list.push(Diagnostic::error(whole(), left_out(self.errors.unlisted, "errors")));
+            list.push(Diagnostic::error(whole(), left_out(self.errors.unlisted, "more error")));
         }
         if self.warnings.unlisted > 0 {
-            list.push(Diagnostic::warning(whole(), left_out(self.warnings.unlisted, "warnings")));
+            list.push(Diagnostic::warning(whole(), left_out(self.warnings.unlisted, "more warning")));
         }
         list
     }

@@ -14,6 +14,7 @@ use super::judges::{depends, judges};
 use super::monitors::Entry;
 use super::table::{Item, Keys, Table};
 use super::words::{check_label, percent};
+use crate::diagnostic::plural;
 use crate::geo::TOLERANCE_MS;
 use crate::policy::{HASH_BITS, MEMBERS_MAX, MinAlive, PolicyName, TOLERANCE_MAX};
 pub(super) use draft::{Draft, DraftGiven, DraftMember, DraftTarget};
@@ -169,7 +170,10 @@ fn min_alive(item: Item<'_>, members: Option<usize>, faults: &mut Faults<'_>) ->
             faults
                 .error(
                     item.span,
-                    format!("`min-alive` is {count}, but the pool has {members} members: it could never be alive"),
+                    format!(
+                        "`min-alive` is {count}, but the pool has {}: it could never be alive",
+                        plural(members, "member")
+                    ),
                 )
                 .help(format!("give 1 to {members}, or a share such as \"50%\""));
             return None;

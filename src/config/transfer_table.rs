@@ -9,6 +9,7 @@ use toml::de::DeValue;
 
 use super::faults::{Faults, shown, suggestion};
 use super::table::{Item, Keys as Words, Table};
+use crate::diagnostic::plural;
 use crate::geo::Network;
 use crate::transfer::{Algorithm, Grant, Key};
 use crate::wire::name::Name;
@@ -141,7 +142,7 @@ fn key(item: Item<'_>, name: &Name, faults: &mut Faults<'_>) -> Option<Key> {
         return None;
     };
     if secret.len() < SECRET_OCTETS_LEAST {
-        let message = format!("`secret` has {} octets, too few to be one", secret.len());
+        let message = format!("`secret` has {}, too few to be one", plural(secret.len(), "octet"));
         faults
             .error(item.span, message)
             .help(format!("give {SECRET_OCTETS_LEAST} or more: head -c 32 /dev/urandom | base64"));

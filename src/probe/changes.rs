@@ -8,6 +8,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -27,8 +28,19 @@ pub struct Change {
     pub ramp: Option<Ramp>,
     /// The verdict, if it turned since the last change that was read; it always has in the first.
     pub turned: Option<Verdict>,
+    /// How it turned; `None` also where it was restored as it had been.
+    pub turn: Option<Turn>,
     /// Why the last probe failed; `None` when it succeeded.
     pub cause: Option<Failure>,
+}
+
+/// How a verdict turned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// How long the one before had stood; `None` where there was none.
+    pub lasted: Option<Duration>,
+    /// Why, where that says more than the verdict does.
+    pub why: Option<String>,
 }
 
 /// The changes of all probes of one [`super::Prober`], for one reader.
@@ -120,7 +132,10 @@ impl Queue {
             return;
         }
         match waiting.changes.remove(&probe) {
-            Some(unread) => change.turned = change.turned.or(unread.turned),
+            Some(unread) => {
+                change.turn = if change.turned.is_some() { change.turn } else { unread.turn };
+                change.turned = change.turned.or(unread.turned);
+            }
             None => waiting.order.push_back(probe),
         }
         waiting.changes.insert(probe, change);
@@ -156,7 +171,7 @@ mod tests {
             comeback: Comeback::default(),
         });
         let target = Arc::new(Target { address: [127, 0, 0, 1].into(), monitor });
-        Change { probe: ProbeId(probe), target, health, ramp: None, turned, cause: None }
+        Change { probe: ProbeId(probe), target, health, ramp: None, turned, turn: None, cause: None }
     }
 
     fn read(changes: &mut Changes) -> Vec<(u32, bool, Option<Verdict>)> {

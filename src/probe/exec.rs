@@ -74,7 +74,11 @@ pub(super) async fn ask(address: IpAddr, probe: &ExecProbe) -> Result<(), Failur
     }
     command.envs(probe.environment.iter().map(|(name, value)| (name, value)));
     command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let unsent = |error: io::Error| Failure::Unsent(format!("{}: {error}", shown(program)));
+    let unsent = |error: io::Error| {
+        let why = format!("{}: {error}", shown(program));
+        let is_lasting = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied);
+        if is_lasting { Failure::Barred(why) } else { Failure::Unsent(why) }
+    };
     let mut child = command.process_group(0).kill_on_drop(true).spawn().map_err(unsent)?;
     let group = Group::of(child.id());
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());

@@ -52,6 +52,9 @@ pub enum Failure {
     Monitor(String),
     /// We had no means to send it: no file descriptors, ports or memory left. It says nothing of the endpoint.
     Unsent(String),
+    /// We may not send it, or there is nothing to send it with, until somebody changes that: no right to ICMP, no program.
+    /// It says nothing of the endpoint, nor of other probes.
+    Barred(String),
 }
 
 /// Characters of a peer's text that are shown: enough for a URL, and a bound on what it can write into a log.
@@ -73,7 +76,7 @@ impl Failure {
             Self::Reported(_) => "reported",
             Self::Silent(_) => "silent",
             Self::Monitor(_) => "monitor",
-            Self::Unsent(_) => "unsent",
+            Self::Unsent(_) | Self::Barred(_) => "unsent",
         }
     }
 
@@ -96,7 +99,12 @@ impl Failure {
 
     /// Whether the cause is with us, so that nothing was learnt of the endpoint.
     pub const fn is_ours(&self) -> bool {
-        matches!(self, Self::Unsent(_))
+        matches!(self, Self::Unsent(_) | Self::Barred(_))
+    }
+
+    /// Whether the next try will come to the same, as far as can be known.
+    pub(super) const fn is_lasting(&self) -> bool {
+        matches!(self, Self::Barred(_))
     }
 
     /// Why the other side refused the handshake, if it did and an operator can do something about it; as the rest of a
@@ -205,7 +213,7 @@ impl fmt::Display for Failure {
             Self::Reported(None) => f.write_str("it reports that it is down"),
             Self::Reported(Some(reason)) => write!(f, "it reports that it is down: {reason}"),
             Self::Silent(lease) => write!(f, "no report for {lease:?}"),
-            Self::Unsent(reason) => write!(f, "not sent: {reason}"),
+            Self::Unsent(reason) | Self::Barred(reason) => write!(f, "not sent: {reason}"),
         }
     }
 }
@@ -226,7 +234,21 @@ fn certificate(reason: &CertificateError) -> String {
             let presented = if presented.is_empty() { String::new() } else { format!(", but {}", names(presented)) };
             format!("not for {}{presented}", expected.to_str())
         }
-        other => shown(&other.to_string()),
+        CertificateError::InvalidPurposeContext { .. } | CertificateError::InvalidPurpose => {
+            format!("not for servers; want `serverAuth` in its extended key usage ({})", shown(&reason.to_string()))
+        }
+        CertificateError::Revoked => "revoked by who issued it".to_owned(),
+        // What the library of certificates found, of which there is no name but its own.
+        CertificateError::Other(error) => match format!("{error:?}") {
+            text if text.contains("CaUsedAsEndEntity") => {
+                "one of an authority; want one for a server, without `CA:TRUE` (basicConstraints)".to_owned()
+            }
+            text if text.contains("UnsupportedCriticalExtension") => {
+                "with a critical extension that nobody here knows; want one without it".to_owned()
+            }
+            text => format!("not accepted ({})", shown(&text)),
+        },
+        other => format!("not accepted ({})", shown(&other.to_string())),
     }
 }
 
@@ -243,15 +265,23 @@ fn names(presented: &[String]) -> String {
     format!("for {}", names.join(", "))
 }
 
-/// Why there was no handshake.
+/// Why there was no handshake: what that means, then what the library says.
 fn handshake(error: &rustls::Error) -> String {
+    let cause = || shown(&error.to_string());
     match error {
         rustls::Error::AlertReceived(alert) => match refusal(*alert) {
             Some(why) => format!("the endpoint refused: {why}"),
-            None => shown(&error.to_string()),
+            None => format!("the other side broke the handshake off; its own log may say why ({})", cause()),
         },
-        rustls::Error::InvalidMessage(_) => format!("what came is not TLS ({})", shown(&error.to_string())),
-        other => shown(&other.to_string()),
+        rustls::Error::InvalidMessage(_) => format!("what came is not TLS; does that port speak it? ({})", cause()),
+        rustls::Error::PeerIncompatible(_) => format!("nothing that both can do was found ({})", cause()),
+        rustls::Error::PeerMisbehaved(_)
+        | rustls::Error::InappropriateMessage { .. }
+        | rustls::Error::InappropriateHandshakeMessage { .. }
+        | rustls::Error::PeerSentOversizedRecord
+        | rustls::Error::DecryptError => format!("the other side breaks the rules of TLS ({})", cause()),
+        rustls::Error::NoCertificatesPresented => "the other side shows no certificate".to_owned(),
+        _ => format!("the handshake failed ({})", cause()),
     }
 }
 
@@ -289,80 +319,4 @@ fn statuses(wanted: &[RangeInclusive<u16>]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use rustls::pki_types::{ServerName, UnixTime};
-
-    use super::*;
-
-    #[test]
-    fn failures_read_as_an_operator_would_put_them() {
-        let check = |failure: Failure, expected: &str| assert_eq!(failure.to_string(), expected);
-        check(Failure::Timeout(Duration::from_secs(2)), "timed out after 2s");
-        check(Failure::Timeout(Duration::from_millis(500)), "timed out after 500ms");
-        check(Failure::Status { status: 503, wanted: vec![200..=299] }, "status 503, want 200-299");
-        check(Failure::Status { status: 500, wanted: vec![200..=204, 404..=404] }, "status 500, want 200-204, 404");
-        check(Failure::redirect(302, b"/login"), "redirect to /login (status 302)");
-        check(Failure::Body { wanted: "\"ok\"".to_owned() }, "body does not contain \"\\\"ok\\\"\"");
-        check(Failure::Certificate(CertificateError::UnknownIssuer), "certificate: no trusted root issued it");
-    }
-
-    #[test]
-    fn a_certificate_that_does_not_hold_is_told_with_its_dates_and_names() {
-        let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-        let check = |reason, expected: &str| {
-            assert_eq!(Failure::Certificate(reason).to_string(), format!("certificate: {expected}"))
-        };
-        let (time, not_after) = (at(1_795_262_400), at(1_795_000_000));
-        check(CertificateError::ExpiredContext { time, not_after }, "expired on 2026-11-18, 3 days ago");
-        let (time, not_before) = (at(1_795_262_400), at(1_795_521_600));
-        check(CertificateError::NotValidYetContext { time, not_before }, "not valid before 2026-11-24, in 3 days");
-        let expected = ServerName::try_from("www.example.com").expect("a name");
-        let presented = |names: &[&str]| names.iter().map(|name| format!("DnsName({name:?})")).collect::<Vec<_>>();
-        let context = |names| CertificateError::NotValidForNameContext {
-            expected: expected.clone(),
-            presented: presented(names),
-        };
-        check(context(&[]), "not for www.example.com");
-        check(context(&["a.example", "b.example"]), "not for www.example.com, but for a.example, b.example");
-        check(context(&["a", "b", "c", "d"]), "not for www.example.com, but for a, b, c, …");
-        let refused = Failure::Tls(rustls::Error::AlertReceived(AlertDescription::CertificateRequired));
-        assert_eq!(refused.to_string(), "TLS: the endpoint refused: it wants a client certificate");
-        let other = Failure::Tls(rustls::Error::AlertReceived(AlertDescription::InternalError));
-        assert_eq!(other.to_string(), "TLS: received fatal alert: InternalError");
-    }
-
-    #[test]
-    fn what_a_peer_wrote_is_cut_and_escaped() {
-        let text = Failure::redirect(301, &[b'\n'; 1_000]).to_string();
-        assert_eq!(text, format!("redirect to {} (status 301)", "\\n".repeat(SHOWN_MAX)));
-        assert_eq!(Failure::redirect(301, b"\xff\x1b[31m").to_string(), "redirect to \u{fffd}\\u{1b}[31m (status 301)");
-    }
-
-    #[test]
-    fn the_cause_is_found_under_its_layers() {
-        let check = |error: io::Error, expected: &str| {
-            let wrapped = io::Error::other(io::Error::other(error));
-            assert_eq!(Failure::of_request(&wrapped).to_string(), expected);
-        };
-        check(io::Error::from_raw_os_error(libc::ECONNREFUSED), "connection refused");
-        check(io::Error::from_raw_os_error(libc::EHOSTUNREACH), "host unreachable");
-        check(io::ErrorKind::ConnectionReset.into(), "connection reset");
-        check(io::Error::other("broke off"), "broke off");
-        check(
-            io::Error::other(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)),
-            "certificate: no trusted root issued it",
-        );
-        check(io::Error::other(rustls::Error::HandshakeNotComplete), "TLS: handshake not complete");
-    }
-
-    #[test]
-    fn want_of_our_own_means_is_not_the_endpoints() {
-        let check = |code: i32, expected: bool| {
-            assert_eq!(Failure::of_io(&io::Error::from_raw_os_error(code)).is_ours(), expected, "errno {code}");
-        };
-        check(libc::EMFILE, true);
-        check(libc::EADDRNOTAVAIL, true);
-        check(libc::ECONNREFUSED, false);
-        check(libc::ENETUNREACH, false);
-    }
-}
+mod tests;

@@ -98,11 +98,12 @@ fn is_refusal(error: &io::Error) -> bool {
 
 /// Why there is no socket, in an operator's words.
 fn unsent(error: &io::Error) -> Failure {
-    Failure::Unsent(if is_refusal(error) {
-        "ICMP is not permitted: widen net.ipv4.ping_group_range to this group, or grant CAP_NET_RAW".to_owned()
+    if is_refusal(error) {
+        let why = "ICMP is not permitted: widen net.ipv4.ping_group_range to this group, or grant CAP_NET_RAW";
+        Failure::Barred(why.to_owned())
     } else {
-        format!("no ICMP socket: {error}")
-    })
+        Failure::Unsent(format!("no ICMP socket: {error}"))
+    }
 }
 
 /// One echo.

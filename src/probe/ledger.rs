@@ -2,7 +2,7 @@
 //! watchdog. Reading holds nobody up: each entry has a lock of its own, held for a few copies.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -84,6 +84,9 @@ pub struct Lag {
     pub overdue: usize,
     /// Probes in all.
     pub probes: usize,
+    /// Those of them that this process may not send, or has nothing to send with; none of them is overdue, unless there
+    /// are no others.
+    pub barred: usize,
     /// Whether so much is overdue that verdicts cannot be counted on: answers then live no longer than they must.
     pub stale: bool,
 }
@@ -142,6 +145,7 @@ pub(super) struct Record {
     pub(super) probe: ProbeId,
     pub(super) target: Arc<Target>,
     due: AtomicU64,
+    barred: AtomicBool,
     held_until: AtomicU64,
     /// An operator lets it up.
     pub(super) release: Notify,
@@ -173,7 +177,8 @@ impl Record {
         let known = Known { condition, since, last: None, certificate_ends: None, tally, measured, late };
         let due = AtomicU64::new(due.as_nanos());
         let (held_until, release) = (AtomicU64::new(Moment::START.as_nanos()), Notify::new());
-        Self { probe, target, due, held_until, release, known: Mutex::new(known) }
+        let barred = AtomicBool::new(false);
+        Self { probe, target, due, barred, held_until, release, known: Mutex::new(known) }
     }
 
     /// When its task next does something, unless it is stuck.
@@ -183,6 +188,15 @@ impl Record {
 
     pub(super) fn set_due(&self, at: Moment) {
         self.due.store(at.as_nanos(), Ordering::Relaxed);
+    }
+
+    /// Whether the last try found that it cannot be sent until somebody changes that.
+    pub(super) fn is_barred(&self) -> bool {
+        self.barred.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_barred(&self, barred: bool) {
+        self.barred.store(barred, Ordering::Relaxed);
     }
 
     /// Until when its verdict of down is held; once it has recovered, that is over.

@@ -43,7 +43,7 @@ use crate::wire::header::{RCODES, mnemonic};
 
 pub use answered::Answered;
 pub use asker::Found;
-pub use changes::{Change, Changes};
+pub use changes::{Change, Changes, Turn};
 pub use exec::PROGRAMS_MAX;
 pub use failure::{Failure, SHOWN_MAX};
 pub use grpc::{GrpcProbe, SERVICE_OCTETS_MAX};

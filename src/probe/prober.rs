@@ -115,7 +115,7 @@ impl Prober {
         let health = Health { flip: Moment::START, ..condition.health(timing, comeback, now, now) };
         let turned = Some(if health.alive { Verdict::Up } else { Verdict::Down });
         let ramp = condition.ramp(comeback);
-        let change = Change { probe, target: Arc::clone(target), health, ramp, turned, cause: None };
+        let change = Change { probe, target: Arc::clone(target), health, ramp, turned, turn: None, cause: None };
         self.shared.queue.report(tenure, change);
     }
 

@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{self, Instant};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::asker::{Asker, Found};
 use super::changes::{Queue, Tenure};
 use super::expiry::Expiry;
 use super::ledger::{Heard, Ledger, Record};
 use super::push::Letterbox;
-use super::{Answered, Change, Failure, Monitor, Target, Tls};
+use super::{Answered, Change, Failure, Monitor, Target, Tls, Turn};
 use crate::health::{Condition, Finding, Gauge, Health, Probed, State, Step, Verdict};
 use crate::moment::Moment;
 use crate::random::Random;
@@ -41,14 +41,36 @@ pub(super) struct Shared {
     in_flight: Semaphore,
     crowded: Alarm,
     unsent: Alarm,
+    barred: Alarm,
     expiry: Expiry,
 }
 
 impl Shared {
     pub(super) fn new(clock: Clock, tls: Tls, queue: Arc<Queue>) -> Self {
         let (in_flight, ledger) = (Semaphore::new(IN_FLIGHT_MAX), Arc::default());
-        let (crowded, unsent, expiry) = (Alarm::default(), Alarm::default(), Expiry::default());
-        Self { clock, queue, ledger, tls, in_flight, crowded, unsent, expiry }
+        let [crowded, unsent, barred] = [(); 3].map(|()| Alarm::default());
+        Self { clock, queue, ledger, tls, in_flight, crowded, unsent, barred, expiry: Expiry::default() }
+    }
+
+    /// Tells that a probe could not be sent, for the reason that `failure` is, if that is news.
+    fn cannot_send(&self, failure: &Failure, now: Moment) {
+        if failure.is_lasting() {
+            if self.barred.rise(now) {
+                error!("some endpoints cannot be probed here, and their verdicts stand still: {failure}");
+            }
+        } else if self.unsent.rise(now) {
+            warn!("probes cannot be sent, so verdicts stand still: {failure}");
+        }
+    }
+
+    /// Tells that a probe could be sent, if that is news.
+    fn can_send(&self, now: Moment) {
+        if self.unsent.fall(now) {
+            info!("probes can be sent again");
+        }
+        if self.barred.fall(now) {
+            info!("all endpoints can be probed again");
+        }
     }
 
     /// A place among the probes under way.
@@ -122,16 +144,15 @@ impl Sentry {
             if let Err(failure) = &found
                 && failure.is_ours()
             {
-                if self.shared.unsent.rise(end) {
-                    warn!("probes cannot be sent, so verdicts stand still: {failure}");
-                }
+                self.record.set_barred(failure.is_lasting());
+                self.shared.cannot_send(failure, end);
                 owed = owed.or(Some(next));
-                next = end + timing.fast;
+                // More often than an alarm is held, or it would come and go with each try.
+                next = end + timing.fast.min(ALARM_HOLD / 2);
                 continue;
             }
-            if self.shared.unsent.fall(end) {
-                info!("probes can be sent again");
-            }
+            self.record.set_barred(false);
+            self.shared.can_send(end);
             let late = start.since(owed.take().unwrap_or(next));
             self.shared.ledger.started_late(late);
             let finding = if found.is_ok() { Finding::Success } else { Finding::Failure };
@@ -150,7 +171,7 @@ impl Sentry {
                 self.record.hold(Moment::START);
             }
             let turned = step.turned.map(|_| self.shared.clock.unix_ms(end));
-            self.tell(&step, &found, condition.state(), &mut told);
+            self.tell(&step, &found, &condition, &mut told);
             self.record.hear(Heard { found, start, end }, late, step.condition, turned);
             (condition, next) = (step.condition, step.next);
         }
@@ -166,11 +187,12 @@ impl Sentry {
     fn release(&self, before: Condition, next: Moment, gauge: &Gauge, told: &mut Option<Health>) -> Condition {
         let now = self.shared.clock.now();
         let Some(condition) = before.release(now) else { return before };
-        info!("{}: {} → {}: released", self.target(), before.state(), condition.state());
+        debug!("{}: {} → {}: released", self.target(), before.state(), condition.state());
         let Monitor { timing, comeback, .. } = &*self.target().monitor;
         let health = Health { load: gauge.load(), ..condition.health(timing, comeback, next, now) };
         *told = Some(health);
-        self.report(condition, health, Some(Verdict::Up), None);
+        let turn = Turn { lasted: Some(now.since(before.since())), why: Some("released".to_owned()) };
+        self.report(condition, health, Some((Verdict::Up, turn)), None);
         self.record.let_up(condition, self.shared.clock.unix_ms(now));
         condition
     }
@@ -195,16 +217,13 @@ impl Sentry {
         (found, start, self.shared.clock.now())
     }
 
-    /// Logs a verdict that turned, and reports health that differs from what was `told` last.
-    fn tell(&self, step: &Step, found: &Found, old: State, told: &mut Option<Health>) {
+    /// Reports health that differs from what was `told` last. A verdict that turned is logged by who knows whose it is.
+    fn tell(&self, step: &Step, found: &Found, before: &Condition, told: &mut Option<Health>) {
+        let (old, new) = (before.state(), step.condition.state());
         match step.turned {
-            // A start is not news: there may be thousands.
-            Some(Verdict::Up) if old == State::Unknown => debug!("{}: up", self.target()),
-            Some(_) => info!("{}: {old} → {}: {}", self.target(), step.condition.state(), FoundInWords(found)),
+            Some(_) => debug!("{}: {old} → {new}: {}", self.target(), FoundInWords(found)),
             // It is well and stays out all the same: that is news.
-            None if old != step.condition.state()
-                && matches!(step.condition.state(), State::Held | State::Awaiting) =>
-            {
+            None if old != new && matches!(new, State::Held | State::Awaiting) => {
                 let now = step.condition.in_words(&self.target().monitor.comeback, step.condition.record().judged);
                 info!("{}: {old} → {now}", self.target());
             }
@@ -214,13 +233,20 @@ impl Sentry {
             return;
         }
         *told = Some(step.health);
-        self.report(step.condition, step.health, step.turned, found.as_ref().err().cloned());
+        let cause = found.as_ref().err();
+        let turned = step.turned.map(|verdict| {
+            let stood = step.condition.record().judged.since(before.since());
+            let lasted = (old != State::Unknown).then_some(stood);
+            (verdict, Turn { lasted, why: cause.map(ToString::to_string) })
+        });
+        self.report(step.condition, step.health, turned, cause.cloned());
     }
 
-    fn report(&self, condition: Condition, health: Health, turned: Option<Verdict>, cause: Option<Failure>) {
+    fn report(&self, condition: Condition, health: Health, turned: Option<(Verdict, Turn)>, cause: Option<Failure>) {
         let target = Arc::clone(self.target());
         let ramp = condition.ramp(&target.monitor.comeback);
-        let change = Change { probe: self.record.probe, target, health, ramp, turned, cause };
+        let (turned, turn) = turned.unzip();
+        let change = Change { probe: self.record.probe, target, health, ramp, turned, turn, cause };
         self.shared.queue.report(self.tenure, change);
     }
 }

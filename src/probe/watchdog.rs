@@ -8,6 +8,8 @@
 //! drawn to the present: answers go on as they are, with the least TTL, so that the first verdict that comes again is
 //! soon everywhere. Answers are neither withheld nor changed: nothing was learnt against any endpoint. A few late
 //! probes do not draw it in, since shorter TTLs bring more queries, and a machine that is late would be later.
+//! Neither do those that this process has no right or no program to send: that is known and told, and says nothing of
+//! others. But where that is all of them they count as overdue, as ever.
 
 use std::io;
 use std::sync::Arc;
@@ -80,7 +82,11 @@ fn watch(ledger: &Ledger, horizon: &Horizon, clock: Clock, stop: &AtomicBool) {
         let dues: Vec<Due> = ledger
             .all()
             .iter()
-            .map(|record| Due { at: record.due(), interval: record.target.monitor.timing.interval })
+            .map(|record| Due {
+                at: record.due(),
+                interval: record.target.monitor.timing.interval,
+                barred: record.is_barred(),
+            })
             .collect();
         let (lag, news) = watch.look(late, &dues, now);
         ledger.set_lag(lag);
@@ -107,6 +113,8 @@ fn watch(ledger: &Ledger, horizon: &Horizon, clock: Clock, stop: &AtomicBool) {
 struct Due {
     at: Moment,
     interval: Duration,
+    /// It cannot be sent until somebody changes that, whoever else is in time.
+    barred: bool,
 }
 
 /// What is worth saying.
@@ -127,11 +135,14 @@ impl Watch {
     /// Looks at all probes: `late` is by how much the latest has started too late since the last look.
     fn look(&mut self, late: Duration, dues: &[Due], now: Moment) -> (Lag, Option<News>) {
         let behind = |due: &Due| now.since(due.at);
-        let overdue = dues.iter().filter(|due| behind(due) > LATENESS_MAX).count();
-        let given_up = dues.iter().filter(|due| behind(due) > due.interval + LATENESS_MAX).count();
-        let most = dues.iter().map(behind).max().unwrap_or_default().max(late);
-        let stale = given_up > 0 && given_up * 2 >= dues.len();
-        let lag = Lag { most, overdue, probes: dues.len(), stale };
+        let barred = dues.iter().filter(|due| due.barred).count();
+        // Where nothing can be sent at all, that is no matter of a few monitors.
+        let counted = |due: &&Due| !due.barred || barred == dues.len();
+        let overdue = dues.iter().filter(counted).filter(|due| behind(due) > LATENESS_MAX).count();
+        let given_up = dues.iter().filter(counted).filter(|due| behind(due) > due.interval + LATENESS_MAX).count();
+        let most = dues.iter().filter(counted).map(behind).max().unwrap_or_default().max(late);
+        let stale = given_up > 0 && given_up * 2 >= dues.iter().filter(counted).count();
+        let lag = Lag { most, overdue, probes: dues.len(), barred, stale };
         let met = match (stale, most > LATENESS_MAX) {
             (true, _) => Some(News::Stale),
             (false, true) => Some(News::Behind),
@@ -167,7 +178,7 @@ mod tests {
         let mut watch = Watch::default();
         // Milliseconds: now, the latest start, when each of two probes is due; how many are overdue, what is said.
         let mut check = |now: u64, late: u64, dues: [u64; 2], overdue: usize, stale: bool, said: Option<News>| {
-            let dues = dues.map(|due| Due { at: at(due), interval: MS(5_000) });
+            let dues = dues.map(|due| Due { at: at(due), interval: MS(5_000), barred: false });
             let (lag, news) = watch.look(MS(late), &dues, at(now));
             assert_eq!((lag.overdue, lag.probes, lag.stale, news), (overdue, 2, stale, said), "at {now}");
         };
@@ -186,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_few_that_are_stuck_do_not_shorten_the_answers_of_all() {
-        let due = |ms: u64| Due { at: at(ms), interval: MS(1_000) };
+        let due = |ms: u64| Due { at: at(ms), interval: MS(1_000), barred: false };
         let look = |stuck: usize, all: usize| {
             let mut dues = vec![due(1_000); stuck];
             dues.resize(all, due(60_000));
@@ -197,6 +208,28 @@ mod tests {
         assert!(look(50, 100).stale);
         assert!(look(1, 1).stale);
         assert_eq!(look(1, 100).most, MS(59_000));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_at_all_makes_nothing_else_stale() {
+        let due = |ms: u64, barred: bool| Due { at: at(ms), interval: MS(1_000), barred };
+        // Of a hundred: so many that cannot be sent, and so many of the rest that are stuck.
+        let check = |barred: usize, stuck: usize, overdue: usize, stale: bool| {
+            let mut dues = vec![due(1_000, true); barred];
+            dues.resize(barred + stuck, due(1_000, false));
+            dues.resize(100, due(60_000, false));
+            let (lag, news) = Watch::default().look(Duration::ZERO, &dues, at(60_000));
+            let expected = Lag { overdue, barred, stale, probes: 100, most: lag.most };
+            assert_eq!(lag, expected, "{barred}, {stuck}");
+            assert_eq!((news.is_some(), lag.most.is_zero()), (overdue > 0, overdue == 0), "{barred}, {stuck}");
+        };
+        check(60, 0, 0, false);
+        check(99, 0, 0, false);
+        // Half of those that can be.
+        check(60, 19, 19, false);
+        check(60, 20, 20, true);
+        // Nothing can be.
+        check(100, 0, 100, true);
     }
 
     #[test]

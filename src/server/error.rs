@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::privilege::PrivilegeError;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity, plural};
 
 /// Why a server did not start.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ pub enum StartError {
 
 impl StartError {
     /// `faults` are what is wrong with the files.
-    pub(super) fn of(faults: &[Diagnostic]) -> Self {
+    pub fn of(faults: &[Diagnostic]) -> Self {
         let mut errors = faults.iter().filter(|fault| fault.severity == Severity::Error);
         let first = errors.next();
         Self::Faults {
@@ -78,10 +78,10 @@ impl StartError {
     }
 
     /// In words for somebody who has not heard of any faults.
-    pub(super) fn told(&self) -> String {
+    pub fn told(&self) -> String {
         match self {
             Self::Faults { errors: 0 | 1, first } => first.clone(),
-            Self::Faults { errors, first } => format!("{first}; and {} errors more", errors - 1),
+            Self::Faults { errors, first } => format!("{first}; and {} more", plural(errors - 1, "error")),
             other => other.to_string(),
         }
     }
@@ -117,8 +117,7 @@ impl fmt::Display for StartError {
                 }
             }
             Self::Privilege(error) => write!(f, "{error}"),
-            Self::Faults { errors: 1, .. } => f.write_str("the files have 1 error"),
-            Self::Faults { errors, .. } => write!(f, "the files have {errors} errors"),
+            Self::Faults { errors, .. } => write!(f, "the files have {}", plural(*errors, "error")),
             Self::State { file } => write!(
                 f,
                 "another server keeps its state in {}; give each a `file` of its own in [state], or take over from that \

@@ -12,6 +12,7 @@ mod reloading;
 mod reports;
 mod retired;
 mod steering;
+mod turns;
 
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
@@ -35,7 +36,7 @@ use super::{Audience, Ready, Settings, StartError};
 use crate::admin::Command;
 use crate::admin::api::ReloadReport;
 use crate::config::{Atlas, KeptSerial};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity, plural};
 use crate::health::{Board, News, ProbeId, Register, Watched, Wave};
 use crate::moment::Moment;
 use crate::policy::PoolId;
@@ -288,6 +289,7 @@ impl Keeper {
         let now = self.clock.now();
         let mut next = Some(change);
         while let Some(change) = next {
+            self.log_turn(&change);
             self.register.enter(change.probe, change.health, change.ramp, now);
             if let (Some(_), Some(state)) = (change.turned, &mut self.state) {
                 state.has_turned();
@@ -407,10 +409,11 @@ fn say(news: &News) {
             until.since(since)
         ),
         News::Ended { wave, down } => tracing::warn!(
-            "no {} verdicts are held any more: {} endpoints had failed at once {:?} ago, and {down} probes find them down",
+            "no {} verdicts are held any more: {} endpoints had failed at once {:?} ago; found down by {}",
             wave.family,
             wave.suspects,
-            wave.until.since(wave.since)
+            wave.until.since(wave.since),
+            plural(down, "probe")
         ),
     }
 }

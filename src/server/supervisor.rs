@@ -10,7 +10,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::{Audience, Ready, Reload};
 use crate::config::Settings;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, plural};
 use crate::transport::udp::Pulse;
 
 /// Passes on to somebody else what the service manager is told too.
@@ -19,7 +19,7 @@ pub(super) struct Informed(pub(super) Arc<dyn Audience>);
 impl Audience for Informed {
     fn ready(&self, told: &Ready) {
         let Ready { zones, names, probes, .. } = told;
-        ready(&format!("serving {zones} zones, {names} balanced names, {probes} probed endpoints"));
+        ready(&format!("{}, {}", serving(*zones, *names), plural(*probes, "probed endpoint")));
         self.0.ready(told);
     }
 
@@ -29,9 +29,12 @@ impl Audience for Informed {
 
     fn reloaded(&self, outcome: &Reload) {
         match outcome {
-            Reload::Done { zones, names } => ready(&format!("serving {zones} zones, {names} balanced names")),
+            Reload::Done { zones, names } => ready(&serving(*zones, *names)),
             Reload::Refused { errors } => {
-                ready(&format!("not reloaded, {errors} errors in the files; the last good state keeps serving"));
+                ready(&format!(
+                    "not reloaded, {} in the files; the last good state keeps serving",
+                    plural(*errors, "error")
+                ));
             }
             Reload::Guarded { .. } => ready("not reloaded, too much would move; the last good state keeps serving"),
         }
@@ -130,6 +133,11 @@ impl Heartbeat {
         }
         stuck
     }
+}
+
+/// What is served, in words.
+fn serving(zones: usize, names: usize) -> String {
+    format!("serving {}, {}", plural(zones, "zone"), plural(names, "balanced name"))
 }
 
 #[cfg(test)]

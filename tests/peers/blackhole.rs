@@ -65,9 +65,14 @@ fn an_endpoint_in_a_black_hole_is_out_of_unbound_within_8_seconds() {
         assert!(seen_last <= BUDGET + CACHE_GRAIN, "{pool}: still cached {seen_last:?} after its death");
         let answer = client.ask(&format!("n0.{pool}.example.com"), RecordType::A);
         assert_eq!(addresses(&answer), [IpAddr::V4(steady.ip)], "{pool}: the other lives on");
-        let why =
-            format!("{}: suspect (1 failure) → down: {REASON}", probe.replace("ENDPOINT", &mortal.ip.to_string()));
-        assert!(log.contains(&why), "the log does not say \"{why}\":\n{log}");
+        let ip = mortal.ip.to_string();
+        let (whose, probe) = (format!("endpoint=\"{ip}\" "), probe.replace("ENDPOINT", &ip));
+        let why = format!("address={ip} probe=\"{probe}\" ");
+        let is_told = |line: &str| {
+            let parts = ["WARN endpoint is down ", &format!("pool=\"{pool}\" "), &whose, &why];
+            parts.iter().all(|part| line.contains(part)) && line.contains(&format!("reason=\"{REASON}\""))
+        };
+        assert!(log.lines().any(is_told), "the log does not say \"{whose}… {why}\":\n{log}");
         let status = server.status_of(pool, &mortal.ip.to_string());
         assert!(status["verdict"] == "down" && status["reason"] == REASON, "{pool}: {status:#}");
         let seen_last = seen_last.as_secs_f64();

@@ -235,8 +235,12 @@ fn check(case: &Case) {
     }
     let answer = client.ask("www.example.com", RecordType::A);
     assert_eq!(addresses(&answer), [IpAddr::V4(steady.ip)], "the other endpoint lives on");
-    let verdict = format!("→ down: {}", case.reason);
-    server.process.await_line(0, case.reason, |line| line.contains(&mortal_ip.to_string()) && line.contains(&verdict));
+    // In quotes, so that what is in quotes itself is escaped.
+    let verdict = format!("reason=\"{}", case.reason.escape_debug());
+    let is_told = |line: &str| {
+        line.contains("WARN endpoint is down ") && line.contains(&mortal_ip.to_string()) && line.contains(&verdict)
+    };
+    server.process.await_line(0, case.reason, is_told);
     let status = server.status_of("web", &mortal_ip.to_string());
     let told = status["reason"].as_str().unwrap_or_default();
     assert!(status["verdict"] == "down" && told.starts_with(case.reason), "{}: {status:#}", case.what);

@@ -55,6 +55,19 @@ two 60 DYNA metafo!meta/two
 geo 120/5 DYNA geoip!geo
 \tTXT \"beside it\"
 mail MX 10 mx.example.net.
+$INCLUDE parts/more more
+\tTXT \"after it\"
+here.@Z CNAME there.@F
+";
+
+/// What the zone includes: names hang on the origin that it gives, on the zone, or on what is set here.
+const GDNSD_PART: &str = "$TTL 60
+@ DYNA multifo!trio
+$ORIGIN deep
+a A 192.0.2.60
+b.@F A 192.0.2.61
+c.@z A 192.0.2.62
+t TXT @Z
 ";
 
 /// Asks so often that the rarest of the answers here, one in four, is missed once in 10¹² runs.
@@ -105,6 +118,8 @@ fn gdnsd_and_what_comes_of_it_answer_alike() {
         format!("options => {{ listen => [ {address} ], run_dir => {shown}/run, state_dir => {shown}/state }}\n");
     fs::write(path.join("g/config"), format!("{options}{GDNSD}")).expect("a file");
     fs::write(path.join("g/zones/example.com"), GDNSD_ZONE).expect("a file");
+    fs::create_dir_all(path.join("g/zones/parts")).expect("a folder");
+    fs::write(path.join("g/zones/parts/more"), GDNSD_PART).expect("a file");
     let mut gdnsd = Process::spawn("gdnsd", Command::new(program).arg("-c").arg(path.join("g")).arg("start"));
     let client = Client::to(address);
     await_some("gdnsd to answer", || {
@@ -121,6 +136,13 @@ fn gdnsd_and_what_comes_of_it_answer_alike() {
         ("geo.example.com", RecordType::TXT),
         ("mail.example.com", RecordType::MX),
         ("nope.example.com", a),
+        ("more.example.com", a),
+        ("a.deep.more.example.com", a),
+        ("b.more.example.com", a),
+        ("c.example.com", a),
+        ("t.deep.more.example.com", RecordType::TXT),
+        ("mail.example.com", RecordType::TXT),
+        ("here.example.com", RecordType::CNAME),
     ]);
     check(path, &["gdnsd", "g"], address, &questions);
 }

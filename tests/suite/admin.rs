@@ -246,8 +246,20 @@ fn only_who_may_is_heard() {
     check(&open, &format!("GET /v1/status HTTP/1.1\r\n{host}"), "", 200, "example.com");
     check(&open, "GET /v1/status HTTP/1.1\r\nHost: evil.example", "", 421, "a web page could");
     check(&open, &format!("PUT {one} HTTP/1.1\r\nHost: evil.example\r\n{json}"), drain, 421, "");
-    check(&open, &format!("POST /v1/steer HTTP/1.1\r\n{host}\r\nContent-Type: text/plain"), "{}", 415, "JSON");
-    check(&open, &format!("PUT {one} HTTP/1.1\r\n{host}"), drain, 415, "JSON");
+    // Whatever writes demands JSON, and what does not take the method says so, by the API's own description.
+    let (_, api) = http(open.admin, &format!("GET /v1/openapi.json HTTP/1.1\r\n{host}"), "");
+    let mut writing = 0;
+    for (path, methods) in api["paths"].as_object().expect("paths") {
+        for (key, method) in [("post", "POST"), ("put", "PUT"), ("patch", "PATCH")] {
+            let status = if methods.get(key).is_some() { 415 } else { 405 };
+            writing += usize::from(status == 415);
+            let path = path.replace(['{', '}'], "");
+            check(&open, &format!("{method} {path} HTTP/1.1\r\n{host}"), "{}", status, "");
+            check(&open, &format!("{method} {path} HTTP/1.1\r\n{host}\r\nContent-Type: text/plain"), "", status, "");
+        }
+    }
+    assert!(writing >= 5, "steer, reload, two overrides and reports: {api}");
+    check(&open, &format!("PUT {one} HTTP/1.1\r\n{host}"), drain, 415, "`Content-Type: application/json`");
     check(&open, &format!("PUT {one} HTTP/1.1\r\n{host}\r\n{json}"), "{", 422, "not as it should be");
     check(&open, &format!("PUT {one} HTTP/1.1\r\n{host}\r\n{json}"), r#"{"force":"of","who":"ada"}"#, 422, "drain");
     check(&open, &format!("PUT {one} HTTP/1.1\r\n{host}\r\n{json}"), r#"{"force":"up","who":"a","x":1}"#, 422, "x");

@@ -229,8 +229,14 @@ fn if_it_cannot_start_the_old_one_goes_on() {
     server.zones.write("example.com.zone", ZONE);
     let file = folder.join("bellwether.toml");
     let sound = fs::read_to_string(&file).expect("a server file");
-    fs::write(&file, "listn = 1").expect("written");
-    check("a faulty server file", "the new process ended");
+    fs::write(&file, format!("{sound}\nlistn = 1\n")).expect("written");
+    check(
+        "a faulty server file",
+        "bellwether.toml:4:1: error: unknown key `listn` in [admin] (did you mean `listen`?)",
+    );
+    fs::write(&file, "listn = 1\nwokers = 2\n").expect("written");
+    check("several faults", "bellwether.toml:1:1: error: ");
+    check("several faults", "; and 1 error more");
     fs::write(
         &file,
         sound.replace("[admin]", "[tls]\ncertificate = 'c'\nkey = 'k'\ndot = ['127.0.0.1:18853']\n[admin]"),

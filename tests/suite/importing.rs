@@ -144,7 +144,7 @@ h2     CNAME www.example.com.
             "zone 0/25.2.0.192.in-addr.arpa.: 3 records, 0 balanced names",
             "zone /tmp/x.\\.\\./y.: 3 records, 0 balanced names",
             "named.conf → out: 3 zones",
-            "example.com: 1 records of DNSSEC (RRSIG, NSEC and the like): this server does not sign; take the DS record out \
+            "example.com: 1 record of DNSSEC (RRSIG, NSEC and the like): this server does not sign; take the DS record out \
              of the parent zone before it serves this one",
             "named.conf:3: listen-on: goes into listen of bellwether.toml",
             "named.conf:3: recursion: this server does not resolve",
@@ -755,6 +755,75 @@ endpoints = [
     );
 }
 
+/// Records come from all files, with the names that they have there, and of the configuration only what names lead to.
+#[test]
+fn gdnsd_files_that_others_include_are_read_and_what_nothing_uses_is_told() {
+    let config = "service_types => { web => { plugin => http_status }, $include{more-types} }
+options => { zones_default_ttl => 7200 }
+plugins => {
+  multifo => { service_types => web, duo => [ 192.0.2.1, 192.0.2.2 ], old => [ 192.0.2.3 ] }
+  geoip => {
+    maps => { m => { datacenters => [ a ] }, spare => { datacenters => [ a ] } }
+    resources => { geo => { map => m, dcmap => { a => [ 192.0.2.4 ] } }
+      gone => { map => spare, dcmap => { a => %multifo!old } } }
+  }
+  reflect => {}
+  http_status => {}
+}
+";
+    let zone = "@ SOA ns1 hostmaster 1 7200 900 1209600 300
+@ NS ns1
+ns1 A 192.0.2.53
+$INCLUDE ../parts/app app ; with an origin of its own
+   TXT \"beside ns1\"
+$ORIGIN deep.er
+host.@z 300 A 192.0.2.54
+@Z MX 10 mail.@F
+";
+    let app = "$TTL 60
+www 90/30 DYNA multifo!duo
+$ORIGIN eu
+www 90/30 DYNA geoip!geo
+@F TXT \"the file\"
+txt TXT @Z x.@F
+$INCLUDE \"low\"
+";
+    let master = r#"
+; example.com, imported from gdnsd
+$ORIGIN example.com.
+$TTL 7200
+@          SOA ns1.example.com. hostmaster.example.com. 1 7200 900 1209600 300
+@          NS ns1.example.com.
+ns1        A 192.0.2.53
+app        60 TXT "the file"
+txt.eu.app 60 TXT "@Z" "x.@F"
+low.eu.app 60 CNAME app.example.com.
+ns1        TXT "beside ns1"
+host       300 A 192.0.2.54
+@          MX 10 mail.example.com.
+"#;
+    let low = "low CNAME app.@Z\n";
+    check(
+        &[
+            ("g/config", config),
+            ("g/more-types", "tcp => { plugin => tcp_connect, port => 80 }\n"),
+            ("g/zones/example.com", zone),
+            ("g/parts/app", app),
+            ("g/parts/low", low),
+        ],
+        &["gdnsd", "g"],
+        &[
+            "zone example.com.: 9 records, 2 balanced names",
+            "g/config:4: multifo!old: no name leads to it",
+            "g/config:6: map spare of geoip: nothing that a name leads to is chosen by it",
+            "g/config:8: geoip!gone: no name leads to it",
+            "g/config:10: plugin reflect: no name leads to it",
+            "g/more-types:1: service type tcp: nothing that a name leads to is judged by it",
+        ],
+        &[("example.com.zone", master)],
+    );
+}
+
 #[test]
 fn what_cannot_be_read_is_told_and_nothing_is_written() {
     let check = |name: &str, text: &str, arguments: &[&str], expected: &[&str]| {
@@ -802,6 +871,23 @@ fn what_cannot_be_read_is_told_and_nothing_is_written() {
         &["gdnsd", "g"],
         &["g/zones/example.com:2:"],
     );
+    let zone = |rest: &str| format!("@ SOA a b 1 2 3 4 5\n@ NS a\n{rest}");
+    check(
+        "g/zones/example.com",
+        &zone("$INCLUDE example.com\n"),
+        &["gdnsd", "g"],
+        &["g/zones/example.com includes itself", "g/zones/example.com:3:10"],
+    );
+    check(
+        "g/zones/example.com",
+        &zone("$INCLUDE /etc/passwd\n"),
+        &["gdnsd", "g"],
+        &["/etc/passwd leads out of the folder", "g/zones/example.com:3:10"],
+    );
+    check("g/zones/example.com", &zone("$INCLUDE none\n"), &["gdnsd", "g"], &["g/zones/none cannot be read"]);
+    check("g/config", "a = { $include{ config } }", &["gdnsd", "g"], &["g/config includes itself", "g/config:1:7"]);
+    let no_ttl = "options => { zones_default_ttl => often }";
+    check("g/config", no_ttl, &["gdnsd", "g"], &["zones_default_ttl must be a number of seconds"]);
     check("sets.json", "{\n\"a\": 1}", &["route53", "sets.json"], &["not what `aws route53` prints", "sets.json:2:"]);
     check(
         "sets.json",

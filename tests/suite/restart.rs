@@ -20,7 +20,8 @@ const TIMING: &str = "interval = \"1h\"\nfast = \"100ms\"\ntimeout = \"1h\"\nfal
 fn launch(policy: &str, folder: &Path, listen: SocketAddr) -> Server {
     let config = folder.join("bellwether.toml");
     fs::write(&config, "[state]\nfile = \"state.json\"\nmax-age = \"1h\"").expect("a server file");
-    Launch::new().file("example.com.toml", policy).config_file(&config).listen(listen).start()
+    let launch = Launch::new().environment("BELLWETHER_LOG", "info,bellwether::probe=debug");
+    launch.file("example.com.toml", policy).config_file(&config).listen(listen).start()
 }
 
 /// Takes connections on `ip` and never says a word.
@@ -68,7 +69,7 @@ fn verdicts_survive_kill_9_and_are_in_the_first_answer() {
     let answer = server.client().ask("www.example.com", RecordType::A);
     assert_eq!(addresses(&answer), [IpAddr::V4(up)], "{answer}");
     assert!(answer.answers.iter().all(|record| record.ttl == 7), "nothing is promised on it yet: {answer}");
-    assert!(server.process.log().contains("2 verdicts"), "{}", server.process.log());
+    assert!(server.process.log().contains("taken up 2 verdicts, "), "{}", server.process.log());
 }
 
 #[test]
@@ -95,7 +96,13 @@ fn what_is_damaged_or_of_another_monitor_is_probed_afresh() {
     endpoint.turn(true);
     let mut server = start(folder.path(), 2);
     await_some("the one that lives", || (given(&server.client()) == ips(&[&endpoint])).then_some(()));
-    assert!(server.process.log().contains("recovering (1 success) → up"), "{}", server.process.log());
+    let log = server.process.log();
+    // What was down already is news no more, and that it is up is: it was since before this process.
+    assert!(
+        !log.contains("is down") && log.contains(" INFO endpoint is up zone=\"example.com\" pool=\"web\" "),
+        "{log}"
+    );
+    assert!(log.contains("recovering (1 success) → up"), "{log}");
     server.process.kill();
     drop(server);
 

@@ -181,6 +181,46 @@ fn a_server_that_waits_for_its_first_probes_can_be_stopped() {
 }
 
 #[test]
+fn a_death_and_a_return_are_a_line_each_that_names_whom() {
+    let (mortal, other) = (Endpoint::start(true), Endpoint::start(true));
+    let timing = "interval = \"1s\"\nfast = \"100ms\"\ntimeout = \"1s\"\nfall = 2\nrise = 2\nhold-down = \"0s\"";
+    let text = policy(timing, ips(&[&mortal, &other]), "www = \"web\"\nlast = \"leans\"");
+    let more = format!(
+        "[monitors.port]\ntcp = {{ port = {HTTP_PORT} }}\n{timing}\n\
+         [monitors.db]\naddress = \"{}\"\nhttp = {{ port = {HTTP_PORT} }}\n{timing}\n\
+         [pools.both]\npolicy = \"failover\"\nmonitor = [\"web\", \"port\"]\n\
+         endpoints = [{{ name = \"m\", address = \"{}\" }}]\n\
+         [pools.leans]\npolicy = \"failover\"\ndepends = \"db\"\nendpoints = [\"192.0.2.1\"]\n[names]\nboth = \"both\"",
+        other.ip, mortal.ip
+    );
+    let server = Launch::new().file("example.com.toml", &text.replace("[names]", &more)).start();
+    let turns = |log: &str| -> Vec<String> {
+        let is_turn = |line: &&str| line.contains(" is down ") || line.contains(" is up ");
+        log.lines().filter(is_turn).map(|line| line.split_once(' ').expect("a time").1.trim().to_owned()).collect()
+    };
+    assert_eq!(turns(&server.process.log()), [""; 0], "a start is no news");
+    let check = |endpoint: &Endpoint, lives: bool, parts: &[&str]| {
+        let before = turns(&server.process.log()).len();
+        endpoint.turn(lives);
+        let told = await_some("a turn", || turns(&server.process.log()).get(before).cloned());
+        for part in parts {
+            assert!(told.contains(part), "{part:?} is not in {told}");
+        }
+    };
+    let ip = mortal.ip;
+    let (address, probe) = (format!(" address={ip} "), format!(" probe=\"http://{ip}:{HTTP_PORT}/\" "));
+    let whom = format!(" zone=\"example.com\" pool=\"web\" endpoint=\"{ip}\" also=\"both/m of example.com\"");
+    let reason = "reason=\"status 503, want 200-299\"";
+    check(&mortal, false, &["WARN endpoint is down ", &whom, &address, &probe, " up_for=\"", reason]);
+    check(&mortal, true, &["INFO endpoint is up ", &whom, &address, " down_for=\""]);
+    // What others judge as well, or lean on, is called so where nothing says more.
+    let depends = [&format!("endpoint=\"{}\" also=\"leans of example.com\"", other.ip), reason];
+    check(&other, false, &depends);
+    assert_eq!(turns(&server.process.log()).len(), 3, "{}", server.process.log());
+    say(&turns(&server.process.log()).join("\n"));
+}
+
+#[test]
 fn when_all_are_down_each_name_says_what() {
     let (one, other) = (Endpoint::start(false), Endpoint::start(false));
     let names = "www = \"web\"\nlast-good = { pool = \"web\", when-all-down = \"last-good\" }\n\

@@ -25,7 +25,7 @@ fn struck(all: &[&Endpoint], hold: &str, timing: &str, names: &str) -> Server {
     assert_eq!(given(&server.client()), ips(all));
     all.iter().for_each(|endpoint| endpoint.turn(false));
     server.process.await_line(0, "that many failed", |line| line.contains("IPv4 endpoints failed at once"));
-    await_some("all deaths", || (server.process.log().matches("→ down").count() == all.len()).then_some(()));
+    await_some("all deaths", || (server.process.log().matches("endpoint is down").count() == all.len()).then_some(()));
     server
 }
 
@@ -58,11 +58,11 @@ fn who_recovers_within_the_hold_waits_for_nobody() {
     let timing = format!("{TIMING}\nfailback = \"manual\"");
     let server = struck(&all, "2m", &timing, &NAMES.replace("30s", "5m"));
     let client = server.client();
-    // Real time: a death is in the log just before it is entered, and nothing outside tells when that is. A slow machine
+    // Real time: a death is in the log just before it counts, and nothing outside tells when that is. A slow machine
     // makes this test see less, never fail.
     thread::sleep(Duration::from_secs(1));
     all.iter().for_each(|endpoint| endpoint.turn(true));
-    await_some("six returns", || (server.process.log().matches("→ up").count() == 6).then_some(()));
+    await_some("six returns", || (server.process.log().matches("endpoint is up").count() == 6).then_some(()));
     assert!(!server.process.log().contains("awaits its release"), "{}", server.process.log());
     assert_eq!(given(&client), ips(&all));
 }

@@ -138,7 +138,8 @@ fn suppose(arguments: &DiffArguments, old: &mut Reading, new: &mut Reading) -> R
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start the runtime: {error}"))?;
-    let status: Status = runtime.block_on(async { Caller::of(&arguments.server)?.get("/v1/status").await })?;
+    let status: Status =
+        runtime.block_on(async { Ok::<_, String>(Caller::of(&arguments.server)?.get("/v1/status").await?) })?;
     for zone in &status.zones {
         for pool in &zone.pools {
             for endpoint in &pool.endpoints {

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::super::terminal::{cut, plural};
+use super::super::terminal::cut;
 use super::records;
+use crate::diagnostic::plural;
 use crate::preview::text::{percent, rtype};
 use crate::preview::{Asked, Move, Moved, Moves, Record, RecordChange, Setting, Subject, Weight};
 use crate::wire::name::Name;

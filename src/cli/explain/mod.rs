@@ -115,7 +115,7 @@ fn asked(arguments: &ExplainArguments, url: Option<String>) -> Result<Explanatio
     let server = ServerArguments::named(url, proof.clone(), files.config.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start the runtime: {error}"))?;
-    runtime.block_on(async { Caller::of(&server)?.get(&query.finish()).await })
+    runtime.block_on(async { Ok(Caller::of(&server)?.get(&query.finish()).await?) })
 }
 
 /// What the files come to.

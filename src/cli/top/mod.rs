@@ -85,7 +85,8 @@ async fn show(arguments: &TopArguments) -> Result<(), Ended> {
     let caller = Caller::of(&arguments.server).map_err(Ended::Failed)?;
     let count = if arguments.once { Some(1) } else { arguments.count };
     // The first before the screen is cleared: what is wrong is then told on a terminal as it was.
-    let ask = async || -> Result<Top, Ended> { caller.get("/v1/top").await.map_err(Ended::Failed) };
+    let ask =
+        async || -> Result<Top, Ended> { caller.get("/v1/top").await.map_err(|denied| Ended::Failed(denied.into())) };
     let mut interrupted = std::pin::pin!(screen::interrupted());
     let mut top = tokio::select! {
         top = ask() => top?,

@@ -17,7 +17,7 @@ use std::path::Path;
 use super::draft::{ANSWERS_MAX, Endpoint, Gives, Kept, Pool, Share, Steered};
 use super::label::relative;
 use super::{Draft, Fate, Faults, Imported};
-use crate::diagnostic::{Diagnostic, Place, Severity};
+use crate::diagnostic::{Diagnostic, Place, Severity, plural};
 use crate::wire::name::Name;
 use crate::wire::rtype::Rtype;
 use crate::zone::master;
@@ -96,8 +96,9 @@ fn drop_signatures(draft: &mut Draft, imported: &mut Imported) {
     let dropped = before - kept.len();
     if dropped > 0 {
         let what = format!(
-            "{dropped} records of DNSSEC (RRSIG, NSEC and the like): this server does not sign; take the DS record out of \
-             the parent zone before it serves this one"
+            "{} of DNSSEC (RRSIG, NSEC and the like): this server does not sign; take the DS record out of \
+             the parent zone before it serves this one",
+            plural(dropped, "record")
         );
         imported.note(Fate::Lost, zone, what);
     }

@@ -2,6 +2,10 @@
 
 use super::super::draft::{Member, Share};
 
+/// Keys of a resource that are no labels.
+pub(super) const SPECIAL: [&str; 7] =
+    ["service_types", "up_thresh", "multi", "ignore_health", "addrs_v4", "addrs_v6", "plugin"];
+
 /// What a resource came to.
 #[derive(Clone, Debug)]
 pub(super) struct Made {

@@ -10,8 +10,9 @@ use super::super::draft::{ANSWERS_MAX, Endpoint, Gives, Member, Pool, Share};
 use super::super::toml_text::string;
 use super::super::{Draft, Fate, Imported};
 use super::geoip::Geography;
-use super::made::{Made, in_order};
+use super::made::{Made, SPECIAL, in_order};
 use super::service_types::{self, Kind};
+use super::used::Used;
 use super::vscf::{Node, Table, Value, get};
 use crate::wire::name::Name;
 
@@ -20,12 +21,13 @@ const DEPTH_MAX: usize = 8;
 
 /// The resources of one zone.
 pub(super) struct Resources<'a> {
-    pub(super) plugins: &'a Table,
-    pub(super) types: &'a Table,
+    plugins: &'a Table,
+    types: &'a Table,
     /// Where files of places are.
-    pub(super) folder: &'a Path,
+    folder: &'a Path,
     pub(super) draft: &'a mut Draft,
     pub(super) imported: &'a mut Imported,
+    used: &'a mut Used,
     made: HashMap<String, Option<Made>>,
 }
 
@@ -37,18 +39,16 @@ struct Settings {
     multi: bool,
 }
 
-/// Keys of a resource that are no labels.
-const SPECIAL: [&str; 7] = ["service_types", "up_thresh", "multi", "ignore_health", "addrs_v4", "addrs_v6", "plugin"];
-
 impl<'a> Resources<'a> {
     pub(super) fn new(
-        plugins: &'a Table,
-        types: &'a Table,
+        config: &'a Node,
         folder: &'a Path,
         draft: &'a mut Draft,
         imported: &'a mut Imported,
+        used: &'a mut Used,
     ) -> Self {
-        Self { plugins, types, folder, draft, imported, made: HashMap::new() }
+        let (plugins, types) = (config.stanza("plugins"), config.stanza("service_types"));
+        Self { plugins, types, folder, draft, imported, used, made: HashMap::new() }
     }
 
     /// The pool of `plugin!resource` or `plugin!resource/datacenter`; `None`, and a note, where there is none.
@@ -70,6 +70,7 @@ impl<'a> Resources<'a> {
             Some((resource, datacenter)) => (resource, Some(datacenter)),
             None => (resource, None),
         };
+        self.used.resource(plugin, resource);
         let config = get(self.plugins, plugin).and_then(Node::table)?;
         let settings = Settings::default().within(config);
         match plugin {
@@ -228,6 +229,7 @@ impl<'a> Resources<'a> {
         }
         let map_name = node.get("map").and_then(Node::text)?;
         let map = get(config, "maps")?.get(map_name)?;
+        self.used.map(plugin, map_name);
         let geography = Geography::read(map, self.folder, skip, self.imported);
         let pool = geography.pool(name, &made, self.draft);
         let ignores_ecs = map.get("ignore_ecs").and_then(Node::text) == Some("true");
@@ -276,6 +278,7 @@ impl<'a> Resources<'a> {
     fn monitors(&mut self, settings: &Settings, at: &str) -> Vec<String> {
         let mut monitors = Vec::new();
         for name in &settings.service_types {
+            self.used.service_type(name);
             match service_types::monitor(name, self.types, self.draft, self.imported) {
                 Kind::Monitor => monitors.push(name.clone()),
                 Kind::Up => {}

@@ -53,6 +53,12 @@ impl Node {
         }
     }
 
+    /// The hash under `key`; an empty one where there is none.
+    pub(super) fn stanza(&self, key: &str) -> &Table {
+        const NONE: &Table = &Table::new();
+        self.get(key).and_then(Self::table).unwrap_or(NONE)
+    }
+
     /// What stands under `key`, in a hash.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         self.table().and_then(|table| get(table, key))
@@ -69,13 +75,15 @@ pub(super) fn get<'t>(table: &'t Table, key: &str) -> Option<&'t Node> {
 /// # Errors
 /// The first fault: what follows one is anybody's guess in this language.
 pub(super) fn read(file: &Path) -> Result<Node, Box<Diagnostic>> {
-    read_within(file, 0)
+    read_within(file, &[])
 }
 
-fn read_within(file: &Path, depth: usize) -> Result<Node, Box<Diagnostic>> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Diagnostic::error(Place::of_file(file), format!("cannot be read: {error}")))?;
-    let mut parser = Parser { file, text: &text, at: 0, depth };
+/// Reads a file that those of `above` include, each with every symbolic link followed.
+fn read_within(file: &Path, above: &[PathBuf]) -> Result<Node, Box<Diagnostic>> {
+    let unread = |error| Diagnostic::error(Place::of_file(file), format!("cannot be read: {error}"));
+    let text = std::fs::read_to_string(file).map_err(unread)?;
+    let open = [above, &[std::fs::canonicalize(file).map_err(unread)?]].concat();
+    let mut parser = Parser { file, text: &text, at: 0, open };
     parser.skip();
     let value = match parser.rest().starts_with('[') {
         true => parser.list()?,
@@ -92,7 +100,8 @@ struct Parser<'t> {
     file: &'t Path,
     text: &'t str,
     at: usize,
-    depth: usize,
+    /// This file and those that include it.
+    open: Vec<PathBuf>,
 }
 
 impl Parser<'_> {
@@ -138,7 +147,7 @@ impl Parser<'_> {
             }
             if self.rest().starts_with(INCLUDE) {
                 for file in self.include()? {
-                    match read_within(&file, self.depth + 1)?.value {
+                    match read_within(&file, &self.open)?.value {
                         Value::Table(included) => table.extend(included),
                         _ => return Err(self.fault("a file that is included here must hold a hash")),
                     }
@@ -177,7 +186,7 @@ impl Parser<'_> {
         let at = format!("{}:{}", self.file.display(), self.place().line);
         if self.rest().starts_with(INCLUDE) {
             let [file] = &self.include()?[..] else { return Err(self.fault("one file must be included here")) };
-            return read_within(file, self.depth + 1);
+            return read_within(file, &self.open);
         }
         let value = match self.rest().chars().next() {
             Some('{') => {
@@ -249,11 +258,23 @@ impl Parser<'_> {
             this.at = start;
             this.fault(&message)
         };
-        if self.depth >= DEPTH_MAX {
+        if self.open.len() > DEPTH_MAX {
             return Err(fault(self, format!("more than {DEPTH_MAX} includes within each other")));
         }
         let path = if path.is_dir() { path.join("*") } else { path };
-        glob::files(&path).map_err(|error| fault(self, error.to_string()))
+        let files = glob::files(&path).map_err(|error| fault(self, error.to_string()))?;
+        self.no_circle(files, start)
+    }
+
+    /// `files`, if none of them is one that is being read.
+    fn no_circle(&mut self, files: Vec<PathBuf>, start: usize) -> Result<Vec<PathBuf>, Box<Diagnostic>> {
+        let is_open = |file: &&PathBuf| std::fs::canonicalize(file).is_ok_and(|real| self.open.contains(&real));
+        if let Some(again) = files.iter().find(is_open) {
+            let message = format!("{} includes itself", again.display());
+            self.at = start;
+            return Err(self.fault(&message));
+        }
+        Ok(files)
     }
 }
 
@@ -295,6 +316,12 @@ mod tests {
         check("a = [ b", Err("a bracket is not closed"));
         check("a b", Err("`=` or `=>` must follow the key `a`"));
         check("a = \"b", Err("a quote is not closed"));
+        check("$include{missing}", Err("cannot be read: No such file or directory (os error 2)"));
+        let shown = |name: &str| format!("{} includes itself", folder.path().join(name).display());
+        check("$include{config}", Err(&shown("config")));
+        check("a => $include{\"c*\"}", Err(&shown("config")));
+        std::fs::write(folder.path().join("round"), "b => $include{ config }\n").expect("written");
+        check("$include{round}", Err(&shown("config")));
         check("a = ]", Err("a word or a string in quotes must stand here"));
     }
 }

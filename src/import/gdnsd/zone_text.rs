@@ -3,6 +3,8 @@
 //! Each of them is replaced by a record of a private type that bears its number, in the same place: so owners that
 //! are left out, `$ORIGIN` and TTLs mean what they meant.
 
+use std::path::Path;
+
 use crate::wire::rtype::Rtype;
 
 /// The type that stands in (RFC 6895 §3.1 leaves 65280 to 65534 to private use).
@@ -11,45 +13,58 @@ pub(super) const STAND_IN: Rtype = Rtype(65432);
 /// A DYNA or DYNC record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Dynamic {
-    /// Where it stands, counted from 1.
-    pub(super) line: usize,
+    /// Where it stands: `FILE:LINE`.
+    pub(super) at: String,
     /// The least TTL, seconds, where it is given.
     pub(super) ttl_min: Option<u32>,
     /// `plugin!resource`, or `plugin!resource/datacenter`.
     pub(super) target: String,
 }
 
-/// The text for our reader, the dynamic records by number, and the lines that have another directive of gdnsd's own.
-pub(super) fn split(text: &str) -> (String, Vec<Dynamic>, Vec<(usize, String)>) {
-    let (mut out, mut dynamic, mut directives) = (String::with_capacity(text.len()), Vec::new(), Vec::new());
-    for (number, line) in (1..).zip(text.lines()) {
-        let bare = line.split(';').next().unwrap_or_default();
-        let words: Vec<&str> = bare.split_whitespace().collect();
-        let kind = words.iter().position(|word| matches!(word.to_ascii_uppercase().as_str(), "DYNA" | "DYNC"));
-        // Before the type stand the owner, the TTL and the class, or some of them.
-        let first = usize::from(!bare.starts_with(char::is_whitespace));
-        let is_head = |word: &&str| word.eq_ignore_ascii_case("IN") || word.starts_with(|c: char| c.is_ascii_digit());
-        let kind = kind.filter(|&kind| words.get(first..kind).is_some_and(|head| head.iter().all(is_head)));
-        let target = kind.and_then(|kind| words.get(kind + 1).map(|target| (kind, target)));
-        if let Some((kind, target)) = target {
-            let ttl = words[..kind].iter().skip(first);
-            let ttl = ttl.rev().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
-            let (max, min) = ttl.map_or(("", None), |ttl| match ttl.split_once('/') {
-                Some((max, min)) => (max, seconds(min)),
-                None => (*ttl, None),
-            });
-            let owner = if first == 0 { "" } else { words[0] };
-            out.push_str(&format!("{owner} {max} IN {STAND_IN} \\# 4 {:08x}\n", dynamic.len()));
-            dynamic.push(Dynamic { line: number, ttl_min: min, target: (*target).to_owned() });
-        } else if words.first().is_some_and(|word| word.to_ascii_uppercase().starts_with("$ADDR_LIMIT")) {
-            directives.push((number, words.join(" ")));
-            out.push('\n');
-        } else {
-            out.push_str(line);
-            out.push('\n');
+/// What was taken out of a zone's files.
+#[derive(Debug, Default)]
+pub(super) struct TakenOut {
+    /// The dynamic records, by number.
+    pub(super) dynamics: Vec<Dynamic>,
+    /// Directives of gdnsd's own, each with where it stands.
+    pub(super) directives: Vec<(String, String)>,
+}
+
+impl TakenOut {
+    /// The text of `file` for our reader, line for line.
+    pub(super) fn rewrite(&mut self, file: &Path, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        for (number, line) in (1_usize..).zip(text.lines()) {
+            let at = || format!("{}:{number}", file.display());
+            let bare = line.split(';').next().unwrap_or_default();
+            let words: Vec<&str> = bare.split_whitespace().collect();
+            let kind = words.iter().position(|word| matches!(word.to_ascii_uppercase().as_str(), "DYNA" | "DYNC"));
+            // Before the type stand the owner, the TTL and the class, or some of them.
+            let first = usize::from(!bare.starts_with(char::is_whitespace));
+            let is_head =
+                |word: &&str| word.eq_ignore_ascii_case("IN") || word.starts_with(|c: char| c.is_ascii_digit());
+            let kind = kind.filter(|&kind| words.get(first..kind).is_some_and(|head| head.iter().all(is_head)));
+            let target = kind.and_then(|kind| words.get(kind + 1).map(|target| (kind, target)));
+            if let Some((kind, target)) = target {
+                let ttl = words[..kind].iter().skip(first);
+                let ttl = ttl.rev().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+                let (max, ttl_min) = ttl.map_or(("", None), |ttl| match ttl.split_once('/') {
+                    Some((max, min)) => (max, seconds(min)),
+                    None => (*ttl, None),
+                });
+                let owner = if first == 0 { "" } else { words[0] };
+                out.push_str(&format!("{owner} {max} IN {STAND_IN} \\# 4 {:08x}\n", self.dynamics.len()));
+                self.dynamics.push(Dynamic { at: at(), ttl_min, target: (*target).to_owned() });
+            } else if words.first().is_some_and(|word| word.to_ascii_uppercase().starts_with("$ADDR_LIMIT")) {
+                self.directives.push((at(), words.join(" ")));
+                out.push('\n');
+            } else {
+                out.push_str(line);
+                out.push('\n');
+            }
         }
+        out
     }
-    (out, dynamic, directives)
 }
 
 /// `90`, `5m`, `1h30m`.
@@ -79,10 +94,14 @@ mod tests {
 
     #[test]
     fn dynamic_records_are_taken_out_in_place() {
+        let split = |text: &str| {
+            let mut taken = TakenOut::default();
+            (taken.rewrite(Path::new("z"), text), taken.dynamics, taken.directives)
+        };
         let check = |line: &str, expected: &str, ttl_min: Option<u32>, target: &str| {
             let (text, dynamic, directives) = split(line);
             assert_eq!(text, format!("{expected}\n"), "{line}");
-            assert_eq!(dynamic, [Dynamic { line: 1, ttl_min, target: target.to_owned() }]);
+            assert_eq!(dynamic, [Dynamic { at: "z:1".to_owned(), ttl_min, target: target.to_owned() }]);
             assert_eq!(directives, []);
         };
         check("www 600/10 DYNA metafo!x ; y", "www 600 IN TYPE65432 \\# 4 00000000", Some(10), "metafo!x");
@@ -92,6 +111,6 @@ mod tests {
         for other in ["txt TXT \"DYNA a!b\" x y\n", "txt TXT DYNA a!b\n"] {
             assert_eq!(split(other), (other.to_owned(), Vec::new(), Vec::new()));
         }
-        assert_eq!(split("$ADDR_LIMIT_V4 3").2, [(1, "$ADDR_LIMIT_V4 3".to_owned())]);
+        assert_eq!(split("$ADDR_LIMIT_V4 3").2, [("z:1".to_owned(), "$ADDR_LIMIT_V4 3".to_owned())]);
     }
 }

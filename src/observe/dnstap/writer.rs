@@ -267,7 +267,7 @@ impl Writing {
                 file.set_len(*octets)?;
                 file.seek(SeekFrom::Start(*octets))?;
                 tracing::warn!(
-                    "dnstap: {}: {error}; {} frames dropped",
+                    "dnstap: {}: {error}; frames dropped: {}",
                     self.place().display(),
                     frames.count() - whole
                 );

@@ -347,7 +347,7 @@ async fn a_restored_verdict_turns_by_results_alone() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_is_overdue_and_makes_verdicts_stale() {
+async fn what_cannot_be_sent_makes_verdicts_stale_only_where_there_is_nothing_else() {
     let folder = tempfile::tempdir().expect("a folder");
     let program = folder.path().join("program");
     let command = vec![program.to_str().expect("a path").to_owned()];
@@ -367,10 +367,22 @@ async fn what_cannot_be_sent_is_overdue_and_makes_verdicts_stale() {
     };
     stale(true).await;
     assert!(changes.try_recv().is_none(), "nothing was learnt");
+    assert_eq!((ledger.lag().barred, ledger.lag().overdue), (1, 1));
+    // Another one is in time, and its verdict can be counted on.
+    let other = Endpoint::plain(loopback(63), ok()).await;
+    prober.watch(http(other.address, TIMING), None);
+    assert_eq!(next(&mut changes).await.health, Health::UP);
+    stale(false).await;
+    assert_eq!((ledger.lag().barred, ledger.lag().overdue, ledger.lag().probes), (1, 0, 2));
     // One that is there already: whoever writes a program may find another thread's child holding it open.
     std::os::unix::fs::symlink("/bin/true", &program).expect("a program");
     assert_eq!(next(&mut changes).await.health, Health::UP);
-    stale(false).await;
+    let freed = async {
+        while ledger.lag().barred > 0 {
+            time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    time::timeout(Duration::from_secs(60), freed).await.expect("the watchdog to see it");
 }
 
 #[tokio::test]

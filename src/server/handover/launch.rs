@@ -7,11 +7,14 @@
 //!
 //! ```text
 //!  this process ──► serve --replace --orphan ──► serve --replace
-//!       ▲                      │ its number             │ the end of the pipe, when it is no more
-//!       └──────────────────────┴────────────────────────┘
+//!       ▲                      │ its number             │ why it cannot serve, if it cannot; the end
+//!       └──────────────────────┴────────────────────────┘ of the pipe, when it is no more
 //! ```
 //!
-//! Both have the pipe as their stdin, which nobody reads: the one descriptor that goes over without more ado.
+//! Both have the pipe as their stdin, which nobody reads: the one descriptor that goes over without more ado. A successor
+//! that has found this server's control socket says there why it gives up; what ends it before, a faulty server file say,
+//! it can say by the pipe alone. Each says one line, in one `write(2)` that is not torn (`PIPE_BUF`, `pipe(7)`), in either
+//! order; digits are the number.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write as _};
@@ -19,6 +22,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rustix::fs::OFlags;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
 use tokio::time::timeout;
@@ -26,8 +30,14 @@ use tokio::time::timeout;
 /// The flag of the process between.
 const ORPHAN: &str = "--orphan";
 
-/// The most digits of a process's number, and the end of the line.
-const NUMBER_OCTETS_MAX: usize = 11;
+/// Octets of the line that says why a successor cannot serve, its end included: `PIPE_BUF` of Linux.
+const LINE_OCTETS_MAX: usize = 4096;
+
+/// Octets that are kept of what comes by the pipe: a number, and why.
+const SAID_OCTETS_MAX: usize = 2 * LINE_OCTETS_MAX;
+
+/// Where it is said what the other side did not hear.
+const IN_THE_LOG: &str = "what it said is in the log of the server";
 
 /// How a process like this one is started.
 #[derive(Clone, Debug)]
@@ -42,7 +52,13 @@ pub struct Again {
 pub(super) struct Started {
     /// Its number.
     pub(super) pid: u32,
+    said: Said,
+}
+
+/// What comes by the pipe.
+struct Said {
     pipe: pipe::Receiver,
+    octets: Vec<u8>,
 }
 
 impl Started {
@@ -57,7 +73,7 @@ impl Started {
 
     async fn start(Again { program, arguments }: &Again) -> io::Result<Self> {
         let (reading, writing) = io::pipe()?;
-        let mut pipe = pipe::Receiver::from_owned_fd(OwnedFd::from(reading))?;
+        let mut said = Said { pipe: pipe::Receiver::from_owned_fd(OwnedFd::from(reading))?, octets: Vec::new() };
         let mut command = tokio::process::Command::new(program);
         command.args(arguments).arg(ORPHAN).stdin(OwnedFd::from(writing)).kill_on_drop(true);
         // These are of this process by its number.
@@ -67,29 +83,79 @@ impl Started {
         let mut between = command.spawn()?;
         // With the end of the pipe that this process has of it.
         drop(command);
-        let mut number = [0; NUMBER_OCTETS_MAX];
-        let mut length = 0;
-        while let Some(room) = number.get_mut(length..).filter(|room| !room.is_empty()) {
-            match pipe.read(room).await? {
-                0 => break,
-                count => length += count,
-            }
-            if number[..length].ends_with(b"\n") {
-                break;
-            }
-        }
+        while said.number().is_none() && said.more().await? {}
         let ended = between.wait().await?;
-        let pid = str::from_utf8(&number[..length]).ok().and_then(|number| number.trim_end().parse().ok());
-        match pid.filter(|_| ended.success()) {
-            Some(pid) => Ok(Self { pid, pipe }),
-            None => Err(io::Error::other(format!("it ended ({ended}); what it said is in the log of the server"))),
+        match said.number().filter(|_| ended.success()) {
+            Some(pid) => Ok(Self { pid, said }),
+            None => {
+                let why = said.reason().unwrap_or(IN_THE_LOG);
+                Err(io::Error::other(format!("it ended ({ended}); {why}")))
+            }
         }
     }
 
     /// Waits until it is no more. May be dropped while it waits.
     pub(super) async fn ended(&mut self) {
-        while self.pipe.read(&mut [0]).await.is_ok_and(|count| count > 0) {}
+        while self.said.more().await.is_ok_and(|more| more) {}
     }
+
+    /// Why it ended, as far as it was heard.
+    pub(super) fn reason(&self) -> String {
+        self.said.reason().map_or_else(|| format!("the new process ended; {IN_THE_LOG}"), str::to_owned)
+    }
+}
+
+impl Said {
+    /// Waits for more; whether anybody is still there to say it. May be dropped while it waits.
+    async fn more(&mut self) -> io::Result<bool> {
+        let mut octets = [0; 512];
+        let count = self.pipe.read(&mut octets).await?;
+        let room = SAID_OCTETS_MAX.saturating_sub(self.octets.len());
+        self.octets.extend_from_slice(octets.get(..count.min(room)).unwrap_or_default());
+        Ok(count > 0)
+    }
+
+    /// The lines that have come to their end.
+    fn lines(&self) -> impl Iterator<Item = &str> {
+        let lines = self.octets.split_inclusive(|&octet| octet == b'\n');
+        lines.filter_map(|line| str::from_utf8(line.strip_suffix(b"\n")?).ok())
+    }
+
+    fn number(&self) -> Option<u32> {
+        self.lines().find_map(|line| line.parse().ok())
+    }
+
+    fn reason(&self) -> Option<&str> {
+        self.lines().find(|line| line.parse::<u32>().is_err())
+    }
+}
+
+/// Says why this process cannot serve to the one that started it as its successor, if one did: the commands of that one's
+/// user tell it then.
+pub fn give_up(reason: &str) {
+    let stdin = io::stdin();
+    // Whoever starts a program otherwise gives it something to read there.
+    let writes = rustix::fs::fcntl_getfl(&stdin).is_ok_and(|flags| flags & OFlags::ACCMODE == OFlags::WRONLY);
+    if !writes {
+        return;
+    }
+    if let Ok(pipe) = stdin.as_fd().try_clone_to_owned() {
+        // It may be gone.
+        let _ = io::PipeWriter::from(pipe).write_all(line(reason).as_bytes());
+    }
+}
+
+/// `reason` in one line of at most [`LINE_OCTETS_MAX`] octets.
+fn line(reason: &str) -> String {
+    let mut line = String::new();
+    for shown in reason.chars().map(|c| if c.is_control() { ' ' } else { c }) {
+        if line.len() + shown.len_utf8() >= LINE_OCTETS_MAX {
+            break;
+        }
+        line.push(shown);
+    }
+    line.push('\n');
+    line
 }
 
 /// The program that this process runs, by the path that it was started with: what lies there after an upgrade is what is
@@ -129,5 +195,27 @@ mod tests {
         check("exec sleep 60", Duration::from_millis(10), "within 10ms").await;
         check("exit 3", Duration::from_secs(60), "exit status: 3").await;
         check("echo no number", Duration::from_secs(60), "what it said is in the log").await;
+        check("echo no number >&0; exit 1", Duration::from_secs(60), "(exit status: 1); no number").await;
+    }
+
+    #[tokio::test]
+    async fn a_successor_says_why_it_ends_before_or_after_its_number() {
+        let check = async |script: &str, expected: &str| {
+            let again = Again { program: "/bin/sh".into(), arguments: ["-c", script].map(OsString::from).into() };
+            let mut started = Started::by(&again, Duration::from_secs(60)).await.expect("it says a number");
+            started.ended().await;
+            assert_eq!((started.pid, started.reason().as_str()), (123, expected), "{script}");
+        };
+        check("echo 123 >&0", "the new process ended; what it said is in the log of the server").await;
+        check("echo 123 >&0; echo a fault >&0", "a fault").await;
+        check("echo a fault >&0; echo 123 >&0", "a fault").await;
+        check("exec 3>&0; echo 123 >&3; yes 'a fault' | head -c 20000 >&3", "a fault").await;
+    }
+
+    #[test]
+    fn a_reason_is_one_line_that_is_not_torn() {
+        assert_eq!(line("x:1: error:\n\tsuch"), "x:1: error:  such\n");
+        let long = line(&"ä".repeat(LINE_OCTETS_MAX));
+        assert!(long.len() == LINE_OCTETS_MAX || long.len() == LINE_OCTETS_MAX - 1, "{}", long.len());
     }
 }

@@ -42,7 +42,7 @@ use super::given::Named;
 
 pub use client::{ReplaceError, replace};
 pub(super) use control::Control;
-pub use launch::{Again, orphan, program};
+pub use launch::{Again, give_up, orphan, program};
 pub(super) use predecessor::{Ask, Goods, Handing, Kept, Leaving};
 pub(super) use successor::Predecessor;
 

@@ -345,7 +345,7 @@ impl Talk {
                 return channel.say(&Reply::Replaced { pid, version }).await;
             }
             Ok(Fate::Failed(process, reason)) if process == pid => reason,
-            _ => "the new process ended; what it said is in the log of the server".to_owned(),
+            _ => started.reason(),
         };
         channel.say(&Reply::StillHere { reason }).await
     }

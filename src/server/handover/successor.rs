@@ -12,6 +12,7 @@ use super::super::state::Recalled;
 use super::channel::Channel;
 use super::{PROTOCOL, Reply, Request};
 use crate::config::Process;
+use crate::diagnostic::plural;
 
 /// How long the other side may take to say what it is asked: it puts what it knows of 100,000 probes into words.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -57,7 +58,7 @@ impl Predecessor {
             heard(channel.receive()).await.map_err(failed)?;
         }
         let sockets = channel.take_sockets();
-        tracing::info!("taking over from process {pid} ({version}): {} sockets", sockets.len());
+        tracing::info!("taking over from process {pid} ({version}): {}", plural(sockets.len(), "socket"));
         let given = Given::from_process(sockets, &names).map_err(failed)?;
         Ok((Self { channel, pid, secret }, given))
     }

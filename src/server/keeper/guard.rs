@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::super::status::{Catalog, Known};
 use super::holdings::{Held, Holdings};
 use crate::config::{self, LoadedZone, Part, Reading};
+use crate::diagnostic::plural;
 use crate::geo::Places;
 use crate::policy::Live;
 use crate::preview::{Clients, Guard, Offence, Side, Weighing, Zone};
@@ -105,7 +106,7 @@ fn proposed(read: &LoadedZone) -> Served {
 fn reasons(offences: &[Offence]) -> Vec<String> {
     let mut reasons: Vec<String> = offences.iter().take(REASONS_MAX).map(ToString::to_string).collect();
     if offences.len() > REASONS_MAX {
-        reasons.push(format!("and {} names more", offences.len() - REASONS_MAX));
+        reasons.push(format!("and {} more", plural(offences.len() - REASONS_MAX, "name")));
     }
     reasons
 }

@@ -13,6 +13,7 @@ use super::super::status;
 use super::holdings::Holdings;
 use super::{Keeper, Scope, Standing};
 use crate::config::StateFile;
+use crate::diagnostic::plural;
 use crate::policy::Live;
 
 impl Keeper {
@@ -25,7 +26,7 @@ impl Keeper {
     ) {
         self.standing = if told.is_some() { Standing::Waiting } else { Standing::Serving };
         if let Some(told) = &told {
-            tracing::info!("{} verdicts are taken over", told.verdicts());
+            tracing::info!("taken over: {}", plural(told.verdicts(), "verdict"));
         }
         self.recalled = told.unwrap_or(read);
         self.state = state.map(|(settings, lock)| State::new(settings, lock, self.clock.now()));

@@ -27,6 +27,8 @@ use crate::wire::name::Name;
 #[derive(Debug)]
 pub(super) struct Pending {
     holdings: Arc<Holdings>,
+    /// Which of its zones, by their place, a probe's verdict touches.
+    touched: HashMap<ProbeId, Vec<usize>>,
     watched: HashMap<ProbeId, Watched>,
     /// Probes without a result, as far as is known.
     unheard: Vec<ProbeId>,
@@ -37,6 +39,17 @@ pub(super) struct Pending {
     faults: Vec<Diagnostic>,
     /// Why too much would move, in words; empty where it does not.
     moving: Vec<String>,
+}
+
+impl Pending {
+    pub(super) fn holdings(&self) -> &Arc<Holdings> {
+        &self.holdings
+    }
+
+    /// Which zones of the holdings, by their place, the verdict of `probe` touches.
+    pub(super) fn touched(&self, probe: ProbeId) -> Option<&Vec<usize>> {
+        self.touched.get(&probe)
+    }
 }
 
 /// What was read beside zones, and counts from when those do.
@@ -207,6 +220,7 @@ impl Keeper {
             None => asked,
         };
         self.pending = Some(Pending {
+            touched: touched(&holdings),
             holdings: Arc::new(holdings),
             unheard: watched.keys().copied().collect(),
             watched,
@@ -281,7 +295,7 @@ impl Keeper {
     }
 
     fn take_up(&mut self, pending: Pending, before: &Snapshot, after: Snapshot, catalog: Catalog) {
-        let Pending { holdings, watched, beside, asked, begun, faults, .. } = pending;
+        let Pending { holdings, touched, watched, beside, asked, begun, faults, .. } = pending;
         let Beside { atlas, identity, settings } = beside;
         (self.atlas, self.identity) = (atlas, identity);
         if let Some(settings) = settings {
@@ -291,7 +305,8 @@ impl Keeper {
         for (&probe, &watch) in watched.iter().filter(|(probe, watch)| self.watched.get(probe) != Some(watch)) {
             self.register.watch(probe, watch);
         }
-        self.touched = touched(&after);
+        // What is served stands in the order of what is held.
+        self.touched = touched;
         let unheard = |probe: &&ProbeId| self.board.get(**probe).is_none() && !self.prober.is_pushed(**probe);
         for &probe in watched.keys().filter(unheard) {
             tracing::error!(probe = probe.0, "a first probe could not be sent in time; its endpoint counts as up");
@@ -347,11 +362,11 @@ impl Insistence {
     }
 }
 
-/// Which zones each probe's verdict touches.
-fn touched(snapshot: &Snapshot) -> HashMap<ProbeId, Vec<usize>> {
+/// Which zones of `holdings` each probe's verdict touches.
+fn touched(holdings: &Holdings) -> HashMap<ProbeId, Vec<usize>> {
     let mut touched: HashMap<ProbeId, Vec<usize>> = HashMap::new();
-    for (place, served) in snapshot.served().iter().enumerate() {
-        for probe in served.steering.dependents.probes() {
+    for (place, held) in holdings.zones.iter().enumerate() {
+        for probe in held.steering.dependents.probes() {
             touched.entry(probe).or_default().push(place);
         }
     }

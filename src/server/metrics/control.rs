@@ -24,6 +24,8 @@ const LEFT_OUT: Family =
 const WATCHED: Family = Family::new("bellwether_probes_watched", "Probes that are kept up.");
 const OVERDUE: Family =
     Family::new("bellwether_probes_overdue", "Probes that should have begun or ended and have not.");
+const BARRED: Family =
+    Family::new("bellwether_probes_barred", "Probes that this process has no right or no program to send.");
 const LAG: Family = Family::seconds("bellwether_probe_lag", "By how much the latest of late probes came too late.");
 const STALE: Family =
     Family::new("bellwether_verdicts_stale", "1 while verdicts cannot be counted on: too many probes are overdue.");
@@ -66,6 +68,7 @@ pub(super) fn write(look: &Look, page: &mut Page<'_>) -> fmt::Result {
     page.gauges(&LEFT_OUT, left_out.map(|(what, count)| ([("what", what)], count as f64)))?;
     page.gauge(&WATCHED, scene.lag.probes as f64)?;
     page.gauge(&OVERDUE, scene.lag.overdue as f64)?;
+    page.gauge(&BARRED, scene.lag.barred as f64)?;
     page.gauge(&LAG, scene.lag.most.as_secs_f64())?;
     page.gauge(&STALE, f64::from(u8::from(scene.lag.stale)))?;
     let forced = [("up", Force::Up), ("down", Force::Down), ("drain", Force::Drain)].map(|(word, force)| {

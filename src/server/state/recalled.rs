@@ -8,6 +8,7 @@ use super::super::earlier::KeptTtl;
 use super::super::overrides::Kept as Forced;
 use super::file::{self, Kept, Key};
 use crate::config::{KeptSerial, StateFile};
+use crate::diagnostic::plural;
 use crate::policy::{LastGood, Pools};
 use crate::probe::{Restored, Target};
 use crate::system::unix_ms_now;
@@ -31,7 +32,7 @@ impl Recalled {
             Ok(Some(kept)) => {
                 let age = Duration::from_millis(unix_ms_now().abs_diff(kept.written));
                 if age <= settings.max_age {
-                    tracing::info!("{shown}: {} verdicts of {age:?} ago are taken up", kept.probes.len());
+                    tracing::info!("{shown}: taken up {}, of {age:?} ago", plural(kept.probes.len(), "verdict"));
                     Some(kept)
                 } else {
                     tracing::info!("{shown} was written {age:?} ago: everything is probed afresh");

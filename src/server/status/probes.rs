@@ -96,8 +96,8 @@ pub(super) fn is_alive(verdict: Verdict) -> bool {
 }
 
 pub(super) fn lag(lag: Lag) -> LagStatus {
-    let Lag { most, overdue, probes, stale } = lag;
-    LagStatus { probes, overdue, most: most.as_secs_f64(), stale }
+    let Lag { most, overdue, probes, barred, stale } = lag;
+    LagStatus { probes, overdue, barred, most: most.as_secs_f64(), stale }
 }
 
 /// What the operator should know at once.
@@ -110,17 +110,21 @@ pub(super) fn alarms(seen: &Seen) -> Vec<String> {
         )
     };
     let mut alarms: Vec<String> = seen.waves.iter().map(wave).collect();
-    let Lag { most, overdue, probes, stale } = seen.ledger.lag();
+    let Lag { most, overdue, probes, barred, stale } = seen.ledger.lag();
+    if barred > 0 {
+        alarms.push(format!(
+            "probes that cannot be sent here: {barred} of {probes}; those verdicts stand still, and the log says why"
+        ));
+    }
     if stale {
         alarms.push(format!(
-            "{overdue} of {probes} probes are overdue: verdicts are stale, and answers carry their least TTL"
+            "probes overdue: {overdue} of {probes}; verdicts are stale, and answers carry their least TTL"
         ));
     } else if overdue > 0 {
-        alarms.push(format!("{overdue} of {probes} probes are overdue, the latest by {most:.1?}"));
+        alarms.push(format!("probes overdue: {overdue} of {probes}, the latest by {most:.1?}"));
     }
     if let Some(log) = seen.log.as_deref().filter(|log| !log.is_open()) {
-        alarms
-            .push(format!("dnstap: nobody reads the query log; {} frames were dropped for that", log.dropped_absent()));
+        alarms.push(format!("dnstap: nobody reads the query log; frames dropped for that: {}", log.dropped_absent()));
     }
     alarms.extend(seen.stale.iter().cloned());
     alarms.extend(seen.last_reload.as_ref().and_then(not_reloaded));

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::diagnostic::{Diagnostic, Place, Severity};
+use crate::diagnostic::{Diagnostic, Place, Severity, plural};
 
 /// Errors that are listed one by one, and warnings likewise; what comes after them is only counted.
 pub const FAULTS_MAX: usize = 100;
@@ -101,11 +101,16 @@ impl Faults {
     pub(super) fn into_diagnostics(mut self, file: &Path) -> Vec<Diagnostic> {
         let place = || Place::of_file(file);
         if let Some(more @ 1..) = self.errors.checked_sub(FAULTS_MAX) {
-            self.listed.push(Diagnostic::error(place(), format!("and {more} more errors after these {FAULTS_MAX}")));
+            self.listed.push(Diagnostic::error(
+                place(),
+                format!("and {} after these {FAULTS_MAX}", plural(more, "more error")),
+            ));
         }
         if let Some(more @ 1..) = self.warnings.checked_sub(FAULTS_MAX) {
-            self.listed
-                .push(Diagnostic::warning(place(), format!("and {more} more warnings after these {FAULTS_MAX}")));
+            self.listed.push(Diagnostic::warning(
+                place(),
+                format!("and {} after these {FAULTS_MAX}", plural(more, "more warning")),
+            ));
         }
         self.listed
     }

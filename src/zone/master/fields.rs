@@ -9,7 +9,7 @@ use super::fault::{Fault, Reading, shown};
 use super::names::Names;
 use super::number::{date, decimal, period};
 use super::scan::{Scanner, Token};
-use crate::diagnostic::nearest;
+use crate::diagnostic::{nearest, plural};
 use crate::wire::field::Kind;
 use crate::wire::name::{NAME_OCTETS_MAX, escaped};
 use crate::wire::rdata;
@@ -130,7 +130,11 @@ impl<'a> Fields<'_, 'a> {
         }
         let fault = |message: String| Fault::at(mark.start, self.end, message);
         if self.out.len() != length as usize {
-            return Err(fault(format!("`\\#` announces {length} octets, but {} follow", self.out.len())));
+            return Err(fault(format!(
+                "`\\#` announces {}, but {} follow",
+                plural(length as usize, "octet"),
+                self.out.len()
+            )));
         }
         match rdata::check(self.rtype, self.out) {
             Ok(()) => Ok(()),

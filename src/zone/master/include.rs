@@ -1,4 +1,4 @@
-//! Which file an `$INCLUDE` means, and that it may be read: inside the zones folder, no loop, within limits.
+//! Which file an `$INCLUDE` means, and that it may be read: inside a folder, no loop, within limits.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ pub(super) struct Open {
 /// The chain of open files and what is left of the limits.
 #[derive(Debug)]
 pub(super) struct Includes {
-    /// The zones folder with every symbolic link followed; `None` where there are no files at all.
+    /// That folder, the zones folder mostly, with every symbolic link followed; `None` where there are no files at all.
     folder: Option<PathBuf>,
     open: Vec<Open>,
     /// Every file that was read, with every symbolic link followed: its place here is its number.
@@ -59,7 +59,7 @@ impl Includes {
         let path = including.path.parent().unwrap_or(Path::new("")).join(written);
         let real = fs::canonicalize(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
         if !real.starts_with(folder) {
-            return Err(format!("{} leads out of the zones folder", path.display()));
+            return Err(format!("{} leads out of the folder {}", path.display(), folder.display()));
         }
         if self.open.iter().any(|open| open.real == real) {
             return Err(format!("{} includes itself", path.display()));

@@ -30,6 +30,7 @@
 //! RFC 1035 §5.1; RFC 2308 §4 (`$TTL`); RFC 2181 §8 (TTLs); RFC 3597 §5 (unknown types); BIND 9 Administrator
 //! Reference Manual (`$GENERATE`, units of time).
 
+mod dialect;
 mod fault;
 mod fields;
 mod generate;
@@ -48,6 +49,7 @@ use crate::diagnostic::{Diagnostic, Place};
 use crate::wire::name::Name;
 use crate::wire::rtype::Rtype;
 use crate::zone::records::Records;
+pub use dialect::Dialect;
 pub use fault::FAULTS_MAX;
 pub use generate::{GENERATED_MAX, GENERATED_TOTAL_MAX};
 pub use include::{DEPTH_MAX, INCLUDES_MAX, OCTETS_MAX};
@@ -88,6 +90,17 @@ pub struct Outcome {
 /// the disk.
 pub fn read(file: &Path, folder: &Path, apex: &Name, sink: &mut dyn FnMut(Record<'_>)) -> Outcome {
     Reader::new(apex, Some(folder), Sink::Each(sink)).read_file(file)
+}
+
+/// As [`read`], of files that were written for gdnsd.
+pub fn read_dialect<'d>(
+    file: &Path,
+    folder: &Path,
+    apex: &Name,
+    dialect: Dialect<'d>,
+    sink: &'d mut dyn FnMut(Record<'_>),
+) -> Outcome {
+    Reader::new(apex, Some(folder), Sink::Each(sink)).in_dialect(dialect).read_file(file)
 }
 
 /// As [`read`], all records at once, SOA records [apart](Records::soas). Large files are read on several cores, with

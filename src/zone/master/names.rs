@@ -24,10 +24,42 @@ impl NameBuffer {
     }
 }
 
+/// The names that `@Z` and `@F` stand for in the [`Dialect`](super::Dialect) that has them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Anchors {
+    pub(super) zone: NameBuffer,
+    pub(super) file: NameBuffer,
+}
+
+impl Anchors {
+    /// Of a zone's own file, which begins with the zone as its origin.
+    pub(super) fn of_zone(apex: &Name) -> Self {
+        Self { zone: NameBuffer::of(apex), file: NameBuffer::of(apex) }
+    }
+
+    /// The labels before the anchor that `text` ends with, as a name would be written that it completes; and the anchor.
+    pub(super) fn find<'t>(&self, text: &'t [u8]) -> Option<(&'t [u8], &NameBuffer)> {
+        let (rest, anchor) = text.split_last_chunk()?;
+        let anchor = match anchor {
+            b"@Z" | b"@z" => &self.zone,
+            b"@F" | b"@f" => &self.file,
+            _ => return None,
+        };
+        match rest {
+            [] => Some((b"@", anchor)),
+            // A dot that a backslash stands before is of the label.
+            [labels @ .., b'.'] if labels.last() != Some(&b'\\') => Some((labels, anchor)),
+            _ => None,
+        }
+    }
+}
+
 /// What completes a relative name, and what was noticed on the way.
 #[derive(Debug)]
 pub(super) struct Names {
     pub(super) origin: NameBuffer,
+    /// Where names may hang on these as well.
+    pub(super) anchors: Option<Anchors>,
     apex: Name,
     /// Warnings about the names of the entry in progress.
     pub(super) notes: Vec<Fault>,
@@ -35,7 +67,7 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new(apex: &Name) -> Self {
-        Self { origin: NameBuffer::of(apex), apex: apex.clone(), notes: Vec::new() }
+        Self { origin: NameBuffer::of(apex), anchors: None, apex: apex.clone(), notes: Vec::new() }
     }
 
     pub(super) fn apex(&self) -> &Name {
@@ -47,8 +79,11 @@ impl Names {
         if token.quoted {
             return Err(token.fault(format!("a name stands without quotes: `{}`", shown(token.text))));
         }
-        let length = write_text(token.text, Some(self.origin.as_wire()), octets)
-            .map_err(|error| token.fault(format!("`{}` is no name: {error}", shown(token.text))))?;
+        let no_name = |error| token.fault(format!("`{}` is no name: {error}", shown(token.text)));
+        if let Some((text, anchor)) = self.anchors.as_ref().and_then(|anchors| anchors.find(token.text)) {
+            return write_text(text, Some(anchor.as_wire()), octets).map_err(no_name);
+        }
+        let length = write_text(token.text, Some(self.origin.as_wire()), octets).map_err(no_name)?;
         if token.text.last() != Some(&b'.') && self.is_doubled(&octets[..length]) {
             let written = shown(token.text);
             let message = format!("`{written}` has no final dot, so it means {}", text_of(&octets[..length]));

@@ -4,11 +4,12 @@ mod pieces;
 
 use std::path::{Path, PathBuf};
 
+use super::dialect::Dialect;
 use super::fault::{Fault, Faults, Reading, shown};
 use super::fields::Fields;
 use super::generate::{GENERATED_TOTAL_MAX, Template, range};
 use super::include::Includes;
-use super::names::{NameBuffer, Names};
+use super::names::{Anchors, NameBuffer, Names};
 use super::number::{TTL_MAX, period};
 use super::scan::{Entry, Scanner, Token};
 use super::{Outcome, Record};
@@ -34,6 +35,7 @@ pub(super) struct Reader<'s> {
     rdata: Vec<u8>,
     generated_left: u64,
     includes: Includes,
+    dialect: Option<Dialect<'s>>,
     files: Vec<PathBuf>,
     pub(super) file: u16,
     pub(super) faults: Faults,
@@ -89,6 +91,7 @@ impl<'s> Reader<'s> {
             rdata: Vec::new(),
             generated_left: GENERATED_TOTAL_MAX,
             includes: Includes::new(folder),
+            dialect: None,
             files: Vec::new(),
             file: 0,
             faults: Faults::default(),
@@ -97,13 +100,32 @@ impl<'s> Reader<'s> {
         }
     }
 
+    pub(super) fn in_dialect(mut self, dialect: Dialect<'s>) -> Self {
+        self.names.anchors = Some(Anchors::of_zone(self.names.apex()));
+        self.ttl_default = Some(dialect.ttl);
+        self.dialect = Some(dialect);
+        self
+    }
+
     pub(super) fn read_file(mut self, path: &Path) -> Outcome {
         self.files.push(path.to_owned());
-        match self.includes.open_first(path) {
-            Ok(text) => self.read_text(path, &text),
-            Err(message) => self.faults.add_file(path, message),
+        let read = self.includes.open_first(path).and_then(|text| self.read_opened(path, &text));
+        if let Err(message) = read {
+            self.faults.add_file(path, message);
         }
         self.outcome(path)
+    }
+
+    /// Reads the text of a file, in whatever dialect it is.
+    fn read_opened(&mut self, path: &Path, text: &[u8]) -> Result<(), String> {
+        match &mut self.dialect {
+            Some(dialect) => {
+                let text = dialect.rewritten(path, text)?;
+                self.read_text(path, &text);
+            }
+            None => self.read_text(path, text),
+        }
+        Ok(())
     }
 
     pub(super) fn read_memory(mut self, name: &Path, text: &[u8]) -> Outcome {
@@ -298,7 +320,7 @@ impl<'s> Reader<'s> {
     }
 
     /// `$INCLUDE file [origin]`: with an origin and an owner of its own (RFC 1035 §5.1). A `$TTL` in it stays,
-    /// as with BIND.
+    /// as with BIND, unless the dialect has it otherwise.
     fn include(&mut self, scanner: &mut Scanner<'_>, word: Token<'_>) -> Reading<()> {
         let token = argument(scanner, word, "file")?;
         let origin = match scanner.token()? {
@@ -318,11 +340,19 @@ impl<'s> Reader<'s> {
         let outer_owner = self.owner.take();
         // What was noticed so far belongs to the including text, which reports it after this entry.
         let notes = std::mem::take(&mut self.names.notes);
-        self.read_text(&path, &text);
+        let (outer_anchors, outer_ttl) = (self.names.anchors, self.ttl_default);
+        if let Some(anchors) = &mut self.names.anchors {
+            anchors.file = origin;
+        }
+        let read = self.read_opened(&path, &text);
         self.includes.close();
         (self.file, self.owner) = (file, outer_owner);
         (self.names.origin, self.names.notes) = (outer_origin, notes);
-        Ok(())
+        self.names.anchors = outer_anchors;
+        if self.dialect.is_some() {
+            self.ttl_default = outer_ttl;
+        }
+        read.map_err(|message| token.fault(message))
     }
 
     /// `$GENERATE range owner [ttl] [class] type rdata`. The rdata is all that follows; where that is one

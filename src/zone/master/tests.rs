@@ -386,7 +386,7 @@ fn includes_stay_inside_and_restore() {
     check("$INCLUDE \"parts/two\" sub\n", &["v.sub.example.com."], None);
     check("a 1 A 192.0.2.9\n$INCLUDE parts/blank\n", &["a.example.com."], Some(("parts/blank", 1, "no owner yet")));
     check("$INCLUDE parts/bad\n", &["a.example.com."], Some(("parts/bad", 2, "IPv4 address")));
-    check("$INCLUDE ../secret\n", &[], Some(("z.zone", 1, "leads out of the zones folder")));
+    check("$INCLUDE ../secret\n", &[], Some(("z.zone", 1, "leads out of the folder")));
     let absolute = outer.path().join("secret");
     check(&format!("$INCLUDE {}\n", absolute.display()), &[], Some(("z.zone", 1, "leads out")));
     #[cfg(unix)]
