@@ -7,13 +7,12 @@ use http::StatusCode;
 use quinn::VarInt;
 use tokio::time::timeout;
 
+use super::acknowledged::Connection;
 use super::desk::Asking;
 use super::hall::Hall;
 use super::https::{HEAD_OCTETS_MAX, Head, MESSAGE_OCTETS_MAX, respond};
 use super::requests::{Requests, Source};
 use super::tally::Event;
-
-type Connection = h3_quinn::Connection;
 
 /// H3_EXCESSIVE_LOAD (RFC 9114 §8.1), as QUIC has it.
 const EXCESSIVE_LOAD: VarInt = VarInt::from_u32(0x107);
@@ -41,8 +40,9 @@ pub(super) async fn converse(connection: quinn::Connection, hall: &Hall, asking:
             }
         })
         .await;
-    // Whoever grants no room to be told so is not waited for.
-    if timeout(hall.limits.send, conversation.shutdown(0)).await.is_err() {
+    // It names the request behind the last that was taken: h3 counts from that one, and the client from the first that was
+    // not (RFC 9114 §5.2). Whoever grants no room to be told so is not waited for.
+    if timeout(hall.limits.send, conversation.shutdown(1)).await.is_err() {
         hall.count(Event::SlowToRead);
     }
     requests.finish().await;
@@ -86,6 +86,7 @@ async fn exchange(resolver: RequestResolver<Connection, Bytes>, hall: &Hall, ask
         if !body.is_empty() {
             stream.send_data(body).await.ok()?;
         }
+        // Until the client has it all.
         stream.finish().await.ok()
     };
     let Ok(sent) = timeout(hall.limits.send, sending).await else {

@@ -22,6 +22,7 @@ pub mod quic;
 mod requests;
 mod https;
 mod http3;
+mod acknowledged;
 mod forgettable;
 pub mod tls;
 pub mod proxy;

@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use bellwether::answer::Worker;
+use bellwether::answer::{Counters, Worker};
 use bellwether::geo::Network;
 use bellwether::health::Board;
 use bellwether::observe::Tap;
@@ -44,6 +44,8 @@ const HOST: &str = "ns1.example.com";
 pub(crate) struct House {
     pub(crate) ip: Ipv4Addr,
     pub(crate) tally: Arc<Tally>,
+    /// Of what connections asked.
+    counters: Arc<Counters>,
     runtime: Runtime,
     doors: Option<Doors>,
     certificates: Arc<Certificates>,
@@ -103,9 +105,10 @@ impl House {
         let fronts = fronts.iter().map(|text| Network::parse(text).expect("a network")).collect();
         let (clock, fronts) = (Clock::new(), Arc::new(FrontEnds::new(fronts)));
         let secondaries = Arc::new(Secondaries::new(grants));
+        let counters = Arc::<Counters>::default();
         let behind = Behind {
             snapshots: Arc::clone(&snapshots),
-            workers: vec![(Worker::new(Arc::default(), 1), Tap::default())],
+            workers: vec![(Worker::new(Arc::clone(&counters), 1), Tap::default())],
             clock,
             limits,
             fronts: Arc::clone(&fronts),
@@ -123,7 +126,7 @@ impl House {
             udp::serve(&socket, snapshots, worker, &around, (&stopping, &udp::Pulse::default()));
         });
         drop(_guard);
-        Self { ip, tally, runtime, doors: Some(doors), certificates, folder, stop, udp: Some(udp) }
+        Self { ip, tally, counters, runtime, doors: Some(doors), certificates, folder, stop, udp: Some(udp) }
     }
 
     pub(crate) fn at(&self, port: u16) -> SocketAddr {
@@ -133,6 +136,11 @@ impl House {
     /// The certificate that a client trusts.
     pub(crate) fn trusted(&self) -> ClientConfig {
         trusting(&self.folder)
+    }
+
+    /// How many answers were made for connections.
+    pub(crate) fn answered(&self) -> u64 {
+        self.counters.answers().map(|(_, count)| count).sum()
     }
 
     /// Waits until `event` has come `times` times.
@@ -146,7 +154,7 @@ impl House {
         tokio::task::spawn_blocking(move || drop(self)).await.expect("no panic");
     }
 
-    fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         let doors = self.doors.take().expect("open doors");
         self.runtime.block_on(async { tokio::time::timeout(PATIENCE, doors.close()).await }).expect("all left");
     }
