@@ -8,6 +8,7 @@ use quinn::VarInt;
 use tokio::time::timeout;
 
 use super::acknowledged::Connection;
+use super::backlog::Backlog;
 use super::desk::Asking;
 use super::hall::Hall;
 use super::https::{HEAD_OCTETS_MAX, Head, MESSAGE_OCTETS_MAX, respond};
@@ -30,13 +31,13 @@ pub(super) async fn converse(connection: quinn::Connection, hall: &Hall, asking:
             return connection.close(EXCESSIVE_LOAD, b"no room was granted for the settings");
         }
     };
-    let mut requests = Requests::new(hall);
+    let (mut requests, backlog) = (Requests::new(hall), Backlog::default());
     requests
         .attend(&mut conversation, |resolver| {
-            let (hall, asking) = (hall.clone(), asking.clone());
+            let (hall, asking, backlog) = (hall.clone(), asking.clone(), backlog.clone());
             async move {
                 // Each way that an exchange breaks off is counted where it does, or is the client's own wish.
-                let _ = exchange(resolver, &hall, &asking).await;
+                let _ = exchange(resolver, &hall, (&asking, &backlog)).await;
             }
         })
         .await;
@@ -56,7 +57,11 @@ impl Source for h3::server::Connection<Connection, Bytes> {
     }
 }
 
-async fn exchange(resolver: RequestResolver<Connection, Bytes>, hall: &Hall, asking: &Asking) -> Option<()> {
+async fn exchange(
+    resolver: RequestResolver<Connection, Bytes>,
+    hall: &Hall,
+    (asking, backlog): (&Asking, &Backlog),
+) -> Option<()> {
     let receive = hall.limits.receive;
     let Ok(resolved) = timeout(receive, resolver.resolve_request()).await else {
         hall.count(Event::SlowToSend);
@@ -80,7 +85,7 @@ async fn exchange(resolver: RequestResolver<Connection, Bytes>, hall: &Hall, ask
             timeout(receive, body).await.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
         }
     };
-    let (head, body) = respond(query, asking, hall).into_parts();
+    let (head, body) = respond(query, (asking, backlog), hall).await.into_parts();
     let sending = async {
         stream.send_response(http::Response::from_parts(head, ())).await.ok()?;
         if !body.is_empty() {

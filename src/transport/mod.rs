@@ -20,6 +20,7 @@ pub mod stream;
 mod framed;
 pub mod quic;
 mod requests;
+mod backlog;
 mod https;
 mod http3;
 mod acknowledged;
