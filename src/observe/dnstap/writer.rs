@@ -434,7 +434,7 @@ mod tests {
             let mut writer =
                 Writer::start(Target::File(path.clone()), Arc::clone(&stats), Clock::new()).expect("a thread");
             writer.begin();
-            let (done, finished) = std::sync::mpsc::channel();
+            let (done, finished) = channel();
             thread::spawn(move || {
                 writer.finish();
                 let _ = done.send(());
