@@ -296,7 +296,8 @@ fn a_log_goes_on_in_a_file_of_the_new_process() {
     };
     let mut names: Vec<String> = logged.iter().flatten().map(name).collect();
     let mut expected: Vec<String> = (0..=asked).map(|number| format!("n{number}.example.com.")).collect();
-    (names.sort(), expected.sort());
+    names.sort();
+    expected.sort();
     assert_eq!(names, expected);
 }
 
