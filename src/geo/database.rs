@@ -112,7 +112,7 @@ fn merge(ours: Partition, theirs: Partition, places: &mut Vec<Place>) -> Partiti
     } else {
         let mut built = Builder::default();
         zip(our_v4.iter(), their_v4.iter(), &mut both, |start, place| built.push(start, place));
-        built.finish()
+        built.finish().into()
     };
     let v6 = if their_v6.is_zero() {
         our_v6

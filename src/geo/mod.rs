@@ -4,7 +4,7 @@
 //!
 //! [`Places`] is what the databases say, [`Rules`] what an operator wants to tell apart, and [`Map`] the two
 //! compiled: from an address to its *class*, an ordered list of members, with the number of leading bits of the
-//! address that this depended on. Everything that takes time is done when a map is compiled; a lookup is two or
+//! address that this depended on. Everything that takes time is done when a map is compiled; a lookup is one to
 //! three reads and a short binary search.
 
 mod walk;
@@ -22,6 +22,8 @@ mod countries;
 mod partition;
 mod sweep;
 mod wide;
+mod narrow;
+mod blocks;
 mod ranges;
 mod address;
 #[cfg(test)]

@@ -1,27 +1,28 @@
 //! Both families' addresses, each cut into ranges: an address in, a number and its prefix out.
 
 use super::address::Folded;
-use super::ranges::Ranges;
+use super::narrow::Narrow;
 use super::wide::Wide;
 
 /// A number for every address there is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Partition {
-    v4: Ranges<u32>,
+    v4: Narrow,
     v6: Wide,
     /// Whether it is the same number everywhere, so that no bit of an address matters.
     uniform: bool,
 }
 
 impl Partition {
-    pub(super) fn of(v4: Ranges<u32>, v6: Wide) -> Self {
+    pub(super) fn of(v4: impl Into<Narrow>, v6: Wide) -> Self {
+        let v4 = v4.into();
         // Neighbours differ, so one range is one value.
         let uniform =
             v4.len() == 1 && v6.len() == 1 && v4.iter().map(|(_, value)| value).eq(v6.iter().map(|(_, value)| value));
         Self { v4, v6, uniform }
     }
 
-    pub(super) fn v4(&self) -> &Ranges<u32> {
+    pub(super) fn v4(&self) -> &Narrow {
         &self.v4
     }
 
@@ -29,7 +30,7 @@ impl Partition {
         &self.v6
     }
 
-    pub(super) fn into_families(self) -> (Ranges<u32>, Wide) {
+    pub(super) fn into_families(self) -> (Narrow, Wide) {
         (self.v4, self.v6)
     }
 
