@@ -27,7 +27,7 @@ impl Default for Backlog {
 }
 
 impl Backlog {
-    /// Waits for room for an answer, in turn; `None` never comes, as long as there is a connection.
+    /// Waits for room for one more answer, in turn. It is never closed, so that `None` never comes.
     pub(super) async fn room(&self) -> Option<Room> {
         Arc::clone(&self.0).acquire_many_owned(ANSWER_OCTETS_MAX).await.ok().map(Room)
     }

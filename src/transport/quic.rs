@@ -229,7 +229,7 @@ async fn exchange(
         hall.count(Event::Garbage);
         return connection.close(PROTOCOL_ERROR, b"not one query with the message id 0, or one that asks to be kept");
     }
-    // As long as it waits nothing else does.
+    // While the answer waits for its client, the query need not.
     drop(octets);
     let out = room.hold(out);
     let sending = async {
