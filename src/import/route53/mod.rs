@@ -16,6 +16,7 @@
 //! Source: Amazon Route 53 Developer Guide, "Choosing a routing policy", "Choosing between alias and non-alias records".
 
 mod sets;
+mod things;
 mod families;
 mod shares;
 mod endpoints;

@@ -1,6 +1,6 @@
 //! Record sets that share a name → a pool.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::super::draft::{ANSWERS_MAX, Endpoint, Gives, Kept, Member, Pool, Share, Steered};
 use super::super::label::relative;
@@ -10,9 +10,10 @@ use super::checks::{self, Asks, Judge};
 use super::endpoints::{CHARACTERS_MAX, distinct, endpoints, spoken};
 use super::export::{AliasTarget, HealthCheck, RecordSet};
 use super::families::{Family, Source};
-use super::gist::{Answers, Count, Gist};
+use super::gist::{Answers, Gist};
 use super::lower;
 use super::shares::{all_zero, is_default, policy, share};
+use super::things::{Thing, gist, things, wants_pools};
 use crate::wire::name::Name;
 use crate::wire::rtype::Rtype;
 
@@ -50,12 +51,6 @@ enum Progress {
     Open,
     /// The pool, or nothing.
     Done(Option<Made>),
-}
-
-/// The sets of a name, of A and AAAA, that are one member of its pool.
-struct Thing<'a> {
-    identifier: &'a str,
-    sets: Vec<&'a RecordSet>,
 }
 
 impl<'a> Sets<'a> {
@@ -401,50 +396,8 @@ impl<'a> Sets<'a> {
     }
 }
 
-/// Sets of A and AAAA with one identifier are one thing. In the order in which they are tried.
-fn things<'a>(sets: &[&'a RecordSet], policy: &str) -> Vec<Thing<'a>> {
-    let mut things: Vec<Thing<'a>> = Vec::new();
-    for set in sets {
-        let identifier = set.set_identifier.as_deref().unwrap_or_default();
-        match things.iter_mut().find(|thing| thing.identifier == identifier) {
-            Some(thing) => thing.sets.push(set),
-            None => things.push(Thing { identifier, sets: vec![set] }),
-        }
-    }
-    if policy == "failover" {
-        let is_primary = |set: &&RecordSet| set.failover.as_deref() == Some("PRIMARY");
-        things.sort_by_key(|thing| !thing.sets.first().is_some_and(is_primary));
-    }
-    things
-}
-
-/// Whether these cannot be endpoints of one pool.
-fn wants_pools(things: &[Thing<'_>], policy: &str) -> bool {
-    let of_set = |set: &&RecordSet| {
-        let several = set.resource_records.len() > 1 && policy != "random";
-        several || set.alias_target.is_some() || (set.rtype == "CNAME" && set.health_check_id.is_some())
-    };
-    let sets = || things.iter().flat_map(|thing| &thing.sets);
-    // No two endpoints can make the same claim, nor have the same address.
-    let same_claim = policy == "geo" && things.iter().any(|thing| thing.sets.len() > 1);
-    let values = || sets().flat_map(|set| &set.resource_records).map(|record| &record.value);
-    let same_value = values().collect::<BTreeSet<_>>().len() < values().count();
-    same_claim || same_value || sets().any(of_set)
-}
-
 /// A pool that is nothing but `pool`.
 fn over(pool: String) -> Pool {
     let members = vec![Member { pool, share: Share::default() }];
     Pool { policy: "failover", members, ..Pool::default() }
-}
-
-/// What the answers of a set are like that is no alias.
-fn gist(set: &RecordSet) -> Gist {
-    let count = Count::of(set.resource_records.len());
-    let gist = Gist { ttl: set.ttl.map(|ttl| (ttl, ttl)), ..Gist::default() };
-    match set.rtype.as_str() {
-        "A" => Gist { v4: count, ..gist },
-        "AAAA" => Gist { v6: count, ..gist },
-        _ => Gist { has_alias: true, ..gist },
-    }
 }
