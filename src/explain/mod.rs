@@ -14,6 +14,7 @@ use hickory_proto::ProtoError;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsOption};
 use hickory_proto::rr::{Name as HickoryName, RecordType};
+use hickory_proto::serialize::binary::BinDecodable as _;
 
 use crate::admin::api::Explanation;
 use crate::answer::{Counters, Outcome, Peer, Response, Transport, Worker, answer};
@@ -114,7 +115,8 @@ pub fn explain(question: &Question, scene: &Scene<'_>) -> Result<Explanation, St
 
 /// The question as a resolver would put it.
 fn request(question: &Question) -> Result<Vec<u8>, ProtoError> {
-    let name = HickoryName::from_ascii(question.name.to_string())?;
+    // By its octets: hickory's own reading of text refuses names that can be served, such as those of RFC 2317.
+    let name = HickoryName::from_bytes(question.name.as_wire())?;
     let mut message = Message::new(0, MessageType::Query, OpCode::Query);
     message.add_query(Query::query(name, RecordType::from(question.rtype.0)));
     let mut edns = Edns::new();

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use hickory_proto::op::Message;
 use hickory_proto::rr::Record;
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
+use hickory_proto::serialize::binary::BinEncodable as _;
 
 use super::hearing::{Consulted, Found, Hearing};
 use crate::admin::api::{Explanation, MemberConsidered, NameFound, PlaceFound, PoolConsulted, RecordGiven, TtlGiven};
@@ -295,8 +296,10 @@ fn place_found(place: &Place) -> PlaceFound {
 }
 
 fn record(record: &Record) -> RecordGiven {
+    // As names are written everywhere else: hickory escapes what need not be.
+    let name = record.name.to_bytes().ok().and_then(|octets| Name::from_wire(&octets).ok());
     RecordGiven {
-        name: record.name.to_string(),
+        name: name.map_or_else(|| record.name.to_string(), |name| name.to_string()),
         rtype: record.record_type().to_string(),
         ttl: record.ttl,
         data: record.data.to_string(),

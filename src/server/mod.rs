@@ -198,6 +198,8 @@ impl Server {
     /// Has the `predecessor` go, opens what only one process can have, and says that it is ready.
     async fn open(&mut self, predecessor: Option<Predecessor>) -> Result<(), StartError> {
         let replaces = predecessor.is_some();
+        // The other one holds to the file that it has by now.
+        self.observer.iter().for_each(Observer::begin);
         let counts = match predecessor {
             // UDP is answered here by now.
             Some(before) => self.attend_until(before.serving()).await,
@@ -278,10 +280,12 @@ impl Server {
                 // Who comes now waits for whoever answers then.
                 self.admin = None;
                 self.keeper.freeze().await;
+                self.observer.iter().for_each(Observer::hold);
                 drop(reply.send(Box::new(self.keeper.tell())));
             }
             Ask::Thaw => {
                 self.keeper.thaw();
+                self.observer.iter().for_each(Observer::release);
                 self.hear_requests();
             }
             Ask::Leave(leaving) => return Some(leaving),

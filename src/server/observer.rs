@@ -15,7 +15,7 @@ use crate::admin::Refusal;
 use crate::admin::api::Top;
 use crate::config::Atlas;
 use crate::moment::Moment;
-use crate::observe::dnstap::{Encoder, Frames, Settings, Stats, Writer};
+use crate::observe::dnstap::{Encoder, Frames, Hold, Settings, Stats, Writer};
 use crate::observe::{Depth, Outlet, Share, Tap, Volume, tap};
 use crate::random::Random;
 use crate::system::{Clock, seed};
@@ -45,6 +45,8 @@ pub(super) struct Observer {
     mail: Sender<Mail>,
     thread: JoinHandle<()>,
     stats: Option<Arc<Stats>>,
+    /// Of the log.
+    hold: Option<Hold>,
 }
 
 /// A way to ask it, and what became of the log, if there is one.
@@ -58,13 +60,15 @@ type Reply = oneshot::Sender<Result<Top, Refusal>>;
 
 enum Mail {
     Top(Reply, Atlas),
+    Begin,
     Reopen,
     Finish,
 }
 
 impl Observer {
     /// Starts to listen, and gives a tap for each of so many workers. Where there is neither a log nor anybody who could
-    /// ask, nobody listens, and the taps are dry.
+    /// ask, nobody listens, and the taps are dry. What is logged waits, within bounds, until it is to
+    /// [`begin`](Self::begin).
     pub(super) fn start(
         log: Option<Settings>,
         may_be_asked: bool,
@@ -89,16 +93,32 @@ impl Observer {
             _ => None,
         };
         let (mail, inbox) = channel();
+        let hold = log.as_ref().map(|log: &Log| log.writer.hold());
         let listening = Listening { outlets, volume, clock, random: Random::new(seed()), log, glance: None };
         // Before any worker looks: the first query is heard, too, however late the thread begins.
         listening.set_volume();
         let thread = thread::Builder::new().name("observer".to_owned()).spawn(move || listening.run(&inbox))?;
-        Ok((Some(Self { mail, thread, stats }), taps.into_iter()))
+        Ok((Some(Self { mail, thread, stats, hold }), taps.into_iter()))
     }
 
     /// A way to ask it.
     pub(super) fn handle(&self) -> Handle {
         Handle { mail: self.mail.clone(), log: self.stats.clone() }
+    }
+
+    /// Has the log written from now on.
+    pub(super) fn begin(&self) {
+        let _ = self.mail.send(Mail::Begin);
+    }
+
+    /// Keeps the log to the file that it has: from here on another process may begin the next.
+    pub(super) fn hold(&self) {
+        self.hold.iter().for_each(Hold::take);
+    }
+
+    /// None has, and none will.
+    pub(super) fn release(&self) {
+        self.hold.iter().for_each(Hold::release);
     }
 
     /// Has the log begin a new file, if the one before was moved away.
@@ -173,6 +193,7 @@ impl Listening {
             self.drain();
             match mail {
                 Ok(Mail::Top(reply, atlas)) => self.asked(reply, atlas),
+                Ok(Mail::Begin) => self.log.iter_mut().for_each(|log| log.writer.begin()),
                 Ok(Mail::Reopen) => self.log.iter().for_each(|log| log.writer.reopen()),
                 Ok(Mail::Finish) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}

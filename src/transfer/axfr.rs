@@ -14,9 +14,16 @@ use crate::wire::name::Name;
 use crate::wire::rtype::Rtype;
 use crate::zone::{Rrset, Zone};
 
-/// Octets of a message's records, at the most: 64 KiB less an OPT record (11 octets) and what the longest key name, the
-/// longest signature and the record around them take (255 + 64 + 61 octets, RFC 8945 §4.2), rounded down.
-const MESSAGE_OCTETS_MAX: usize = 65_000;
+/// Octets of a message, at the most. A record that is answered by TCP has room in one that holds nothing else: the question
+/// is no longer than there, and owners are compressed against it.
+const MESSAGE_OCTETS_MAX: usize = u16::MAX as usize;
+
+/// Octets of an OPT record without options, which only the first message has: that holds the SOA at least.
+const OPT_OCTETS: usize = 11;
+
+/// Octets of a signature, at the most: the longest key name, the longest signature and the record around them (RFC 8945
+/// §4.2). A record that leaves no room for it can be transferred only to whoever does not sign.
+const SIGNATURE_OCTETS_MAX: usize = 255 + 64 + 61;
 
 /// The messages of one transfer, made as they are asked for. Holds the zone as it was when the transfer began.
 pub struct Transfer {
@@ -144,7 +151,10 @@ impl Transfer {
     fn compose(&mut self, now: u64) -> Option<Vec<u8>> {
         let is_first = matches!(self.next, Next::First(_));
         let mut builder = MessageBuilder::from_target(HashCompressor::new(Vec::new())).ok()?;
-        builder.set_push_limit(MESSAGE_OCTETS_MAX);
+        let opt = if is_first { OPT_OCTETS } else { 0 };
+        let signature = if self.signer.is_some() { SIGNATURE_OCTETS_MAX } else { 0 };
+        // The first length that is too much.
+        builder.set_push_limit(MESSAGE_OCTETS_MAX + 1 - opt - signature);
         let mut section = builder.start_answer(&self.request, Rcode::NOERROR).ok()?;
         section.header_mut().set_aa(true);
         while !matches!(self.next, Next::Nothing | Next::Broken) && self.put(&mut section)? {}

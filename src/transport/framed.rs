@@ -188,7 +188,7 @@ impl Conversation<'_> {
         }
         let (zone, client) = (transfer.zone(), self.asking.peer().address);
         if !transfer.is_complete() {
-            tracing::error!("a record of {} is longer than a message: {client} cannot have the zone", zone.apex());
+            tracing::error!("a record of {} fits into no message: {client} cannot have the zone", zone.apex());
             return Err(End::Unsendable);
         }
         hall.count(Event::Transferred);

@@ -7,13 +7,13 @@ use http::StatusCode;
 use quinn::VarInt;
 use tokio::time::timeout;
 
+use super::acknowledged::Connection;
+use super::backlog::Backlog;
 use super::desk::Asking;
 use super::hall::Hall;
 use super::https::{HEAD_OCTETS_MAX, Head, MESSAGE_OCTETS_MAX, respond};
 use super::requests::{Requests, Source};
 use super::tally::Event;
-
-type Connection = h3_quinn::Connection;
 
 /// H3_EXCESSIVE_LOAD (RFC 9114 §8.1), as QUIC has it.
 const EXCESSIVE_LOAD: VarInt = VarInt::from_u32(0x107);
@@ -31,18 +31,19 @@ pub(super) async fn converse(connection: quinn::Connection, hall: &Hall, asking:
             return connection.close(EXCESSIVE_LOAD, b"no room was granted for the settings");
         }
     };
-    let mut requests = Requests::new(hall);
+    let (mut requests, backlog) = (Requests::new(hall), Backlog::default());
     requests
         .attend(&mut conversation, |resolver| {
-            let (hall, asking) = (hall.clone(), asking.clone());
+            let (hall, asking, backlog) = (hall.clone(), asking.clone(), backlog.clone());
             async move {
                 // Each way that an exchange breaks off is counted where it does, or is the client's own wish.
-                let _ = exchange(resolver, &hall, &asking).await;
+                let _ = exchange(resolver, &hall, (&asking, &backlog)).await;
             }
         })
         .await;
-    // Whoever grants no room to be told so is not waited for.
-    if timeout(hall.limits.send, conversation.shutdown(0)).await.is_err() {
+    // It names the request behind the last that was taken: h3 counts from that one, and the client from the first that was
+    // not (RFC 9114 §5.2). Whoever grants no room to be told so is not waited for.
+    if timeout(hall.limits.send, conversation.shutdown(1)).await.is_err() {
         hall.count(Event::SlowToRead);
     }
     requests.finish().await;
@@ -56,7 +57,11 @@ impl Source for h3::server::Connection<Connection, Bytes> {
     }
 }
 
-async fn exchange(resolver: RequestResolver<Connection, Bytes>, hall: &Hall, asking: &Asking) -> Option<()> {
+async fn exchange(
+    resolver: RequestResolver<Connection, Bytes>,
+    hall: &Hall,
+    (asking, backlog): (&Asking, &Backlog),
+) -> Option<()> {
     let receive = hall.limits.receive;
     let Ok(resolved) = timeout(receive, resolver.resolve_request()).await else {
         hall.count(Event::SlowToSend);
@@ -80,12 +85,13 @@ async fn exchange(resolver: RequestResolver<Connection, Bytes>, hall: &Hall, ask
             timeout(receive, body).await.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
         }
     };
-    let (head, body) = respond(query, asking, hall).into_parts();
+    let (head, body) = respond(query, (asking, backlog), hall).await.into_parts();
     let sending = async {
         stream.send_response(http::Response::from_parts(head, ())).await.ok()?;
         if !body.is_empty() {
             stream.send_data(body).await.ok()?;
         }
+        // Until the client has it all.
         stream.finish().await.ok()
     };
     let Ok(sent) = timeout(hall.limits.send, sending).await else {

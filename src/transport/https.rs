@@ -23,6 +23,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
+use super::backlog::Backlog;
 use super::desk::{Asking, Reply};
 use super::forgettable::{Forgettable, Wish};
 use super::hall::Hall;
@@ -41,8 +42,9 @@ pub(super) const MESSAGE_OCTETS_MAX: usize = u16::MAX as usize;
 /// Octets of the head of a request, at most. A GET of a usual query is under 300; hyper's least for HTTP/1.1 is 8 KiB.
 pub(super) const HEAD_OCTETS_MAX: u32 = 16 << 10;
 
-/// Octets that wait for one HTTP/2 connection's client, at most.
-const OUT_OCTETS_MAX: usize = 128 << 10;
+/// Octets of one HTTP/2 stream that hyper takes over before its client has room for them: the answers that it is handed are
+/// no longer, and how many those are the [`Backlog`] bounds.
+const OUT_OCTETS_MAX: usize = MESSAGE_OCTETS_MAX;
 
 /// Octets of a refused request that are read so that its client can read the refusal, at most: 16 of the largest
 /// messages. Who sends more finds the connection reset.
@@ -82,15 +84,19 @@ impl<'r> Head<'r> {
     }
 }
 
-/// Answers a query that came by HTTP.
-pub(super) fn respond(query: Result<Vec<u8>, StatusCode>, asking: &Asking, hall: &Hall) -> Response<Bytes> {
-    let mut octets = Bytes::new();
-    let reply = query.map(|query| asking.reply(&query, |response| octets = Bytes::copy_from_slice(response)));
-    let status = match reply {
-        Ok(Reply::Message) => StatusCode::OK,
-        // What gets no answer by UDP is no query (§4.2.1 leaves errors of DNS to DNS, and this is none).
-        Ok(Reply::Silence | Reply::Transfer(_)) => StatusCode::BAD_REQUEST,
-        Err(status) => status,
+/// Answers a query that came by HTTP, once the client has taken enough of the answers before.
+pub(super) async fn respond(
+    query: Result<Vec<u8>, StatusCode>,
+    (asking, backlog): (&Asking, &Backlog),
+    hall: &Hall,
+) -> Response<Bytes> {
+    let answered = match query {
+        Ok(query) => answer(&query, (asking, backlog), hall).await,
+        Err(status) => Err(status),
+    };
+    let (status, octets) = match answered {
+        Ok(octets) => (StatusCode::OK, octets),
+        Err(status) => (status, Bytes::new()),
     };
     if status != StatusCode::OK {
         hall.count(Event::HttpRefused);
@@ -121,6 +127,19 @@ pub(super) fn respond(query: Result<Vec<u8>, StatusCode>, asking: &Asking, hall:
     response
 }
 
+async fn answer(query: &[u8], (asking, backlog): (&Asking, &Backlog), hall: &Hall) -> Result<Bytes, StatusCode> {
+    let Ok(Some(room)) = timeout(hall.limits.send, backlog.room()).await else {
+        hall.count(Event::SlowToRead);
+        return Err(StatusCode::SERVICE_UNAVAILABLE);
+    };
+    let mut octets = Vec::new();
+    match asking.reply(query, |response| octets.extend_from_slice(response)) {
+        Reply::Message => Ok(room.hold(octets)),
+        // What gets no answer by UDP is no query (§4.2.1 leaves errors of DNS to DNS, and this is none).
+        Reply::Silence | Reply::Transfer(_) => Err(StatusCode::BAD_REQUEST),
+    }
+}
+
 /// When a connection last asked something, and how often.
 #[derive(Debug, Default)]
 struct Pulse {
@@ -144,13 +163,13 @@ pub(super) async fn converse(stream: TlsStream<TcpStream>, hall: &Hall, asking: 
     let pulse = Arc::new(Pulse::default());
     pulse.last_ns.store(hall.clock.now().as_nanos(), Ordering::Relaxed);
     let service = {
-        let (hall, pulse) = (hall.clone(), Arc::clone(&pulse));
+        let (hall, pulse, backlog) = (hall.clone(), Arc::clone(&pulse), Backlog::default());
         service_fn(move |request: Request<Incoming>| {
-            let (hall, pulse, asking) = (hall.clone(), Arc::clone(&pulse), asking.clone());
+            let (hall, pulse, asking, backlog) = (hall.clone(), Arc::clone(&pulse), asking.clone(), backlog.clone());
             async move {
                 let query = query_of(request, &hall).await;
                 pulse.beat(hall.clock.now());
-                Ok::<_, Infallible>(respond(query, &asking, &hall).map(Full::new))
+                Ok::<_, Infallible>(respond(query, (&asking, &backlog), &hall).await.map(Full::new))
             }
         })
     };

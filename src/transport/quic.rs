@@ -16,6 +16,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::backlog::Backlog;
 use super::desk::{Asking, Reply};
 use super::gate::Place;
 use super::hall::Hall;
@@ -151,11 +152,11 @@ async fn receive(incoming: Incoming, here: SocketAddr, mut place: Place, hall: H
 
 /// One query on each stream that the client opens (RFC 9250 §4.2), until one side has had enough.
 async fn converse(connection: &Connection, hall: &Hall, asking: &Asking) {
-    let mut requests = Requests::new(hall);
+    let (mut requests, backlog) = (Requests::new(hall), Backlog::default());
     let stopped = requests
         .attend(&mut Streams { connection, hall }, |(send, receive)| {
-            let (whole, hall, asking) = (connection.clone(), hall.clone(), asking.clone());
-            async move { exchange(&whole, send, receive, &hall, &asking).await }
+            let (whole, hall, asking, backlog) = (connection.clone(), hall.clone(), asking.clone(), backlog.clone());
+            async move { exchange(&whole, (send, receive), &hall, (&asking, &backlog)).await }
         })
         .await;
     let code = match stopped {
@@ -193,10 +194,9 @@ impl Source for Streams<'_> {
 
 async fn exchange(
     connection: &Connection,
-    mut send: SendStream,
-    mut receive: RecvStream,
+    (mut send, mut receive): (SendStream, RecvStream),
     hall: &Hall,
-    asking: &Asking,
+    (asking, backlog): (&Asking, &Backlog),
 ) {
     let octets = match timeout(hall.limits.receive, receive.read_to_end(QUERY_OCTETS_MAX)).await {
         Ok(Ok(octets)) => octets,
@@ -212,6 +212,11 @@ async fn exchange(
             return;
         }
     };
+    let Ok(Some(room)) = timeout(hall.limits.send, backlog.room()).await else {
+        hall.count(Event::SlowToRead);
+        let _ = send.reset(EXCESSIVE_LOAD);
+        return;
+    };
     let mut out = Vec::new();
     let reply = message_of(&octets).map(|query| {
         asking.reply(query, |response| {
@@ -224,8 +229,11 @@ async fn exchange(
         hall.count(Event::Garbage);
         return connection.close(PROTOCOL_ERROR, b"not one query with the message id 0, or one that asks to be kept");
     }
+    // While the answer waits for its client, the query need not.
+    drop(octets);
+    let out = room.hold(out);
     let sending = async {
-        send.write_all(&out).await.ok()?;
+        send.write_chunk(out).await.ok()?;
         send.finish().ok()?;
         // Until the client has it all: a connection that is closed forgets what it has not sent.
         send.stopped().await.ok()

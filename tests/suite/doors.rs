@@ -12,7 +12,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use bellwether::answer::Worker;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bellwether::answer::{Counters, Worker};
 use bellwether::geo::Network;
 use bellwether::health::Board;
 use bellwether::observe::Tap;
@@ -44,6 +46,8 @@ const HOST: &str = "ns1.example.com";
 pub(crate) struct House {
     pub(crate) ip: Ipv4Addr,
     pub(crate) tally: Arc<Tally>,
+    /// Of what connections asked.
+    counters: Arc<Counters>,
     runtime: Runtime,
     doors: Option<Doors>,
     certificates: Arc<Certificates>,
@@ -103,9 +107,10 @@ impl House {
         let fronts = fronts.iter().map(|text| Network::parse(text).expect("a network")).collect();
         let (clock, fronts) = (Clock::new(), Arc::new(FrontEnds::new(fronts)));
         let secondaries = Arc::new(Secondaries::new(grants));
+        let counters = Arc::<Counters>::default();
         let behind = Behind {
             snapshots: Arc::clone(&snapshots),
-            workers: vec![(Worker::new(Arc::default(), 1), Tap::default())],
+            workers: vec![(Worker::new(Arc::clone(&counters), 1), Tap::default())],
             clock,
             limits,
             fronts: Arc::clone(&fronts),
@@ -123,7 +128,7 @@ impl House {
             udp::serve(&socket, snapshots, worker, &around, (&stopping, &udp::Pulse::default()));
         });
         drop(_guard);
-        Self { ip, tally, runtime, doors: Some(doors), certificates, folder, stop, udp: Some(udp) }
+        Self { ip, tally, counters, runtime, doors: Some(doors), certificates, folder, stop, udp: Some(udp) }
     }
 
     pub(crate) fn at(&self, port: u16) -> SocketAddr {
@@ -133,6 +138,11 @@ impl House {
     /// The certificate that a client trusts.
     pub(crate) fn trusted(&self) -> ClientConfig {
         trusting(&self.folder)
+    }
+
+    /// How many answers were made for connections.
+    pub(crate) fn answered(&self) -> u64 {
+        self.counters.answers().map(|(_, count)| count).sum()
     }
 
     /// Waits until `event` has come `times` times.
@@ -146,7 +156,7 @@ impl House {
         tokio::task::spawn_blocking(move || drop(self)).await.expect("no panic");
     }
 
-    fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         let doors = self.doors.take().expect("open doors");
         self.runtime.block_on(async { tokio::time::timeout(PATIENCE, doors.close()).await }).expect("all left");
     }
@@ -771,4 +781,73 @@ fn a_connection_by_https_has_so_many_queries() {
     }
     house.await_event(Event::QueriesSpent, 1);
     assert!(has_ended(&mut stream));
+}
+
+/// A client that takes no answers has two of the longest wait, however much it asks; once it takes them it gets all.
+#[tokio::test]
+async fn few_answers_wait_for_one_client_of_http_2() {
+    let house = House::open(patient());
+    let mut tls = house.trusted();
+    tls.alpn_protocols = vec![b"h2".to_vec()];
+    let stream = tokio::net::TcpStream::connect(house.at(HTTPS)).await.expect("a connection");
+    let name = ServerName::try_from(HOST).expect("a name");
+    let stream = tokio_rustls::TlsConnector::from(Arc::new(tls)).connect(name, stream).await.expect("TLS");
+    // No stream may send anything but its head.
+    let shut = h2::client::Builder::new().initial_window_size(0).handshake::<_, bytes::Bytes>(stream);
+    let (requests, mut connection) = shut.await.expect("HTTP/2");
+    let mut requests = requests.ready().await.expect("room");
+    let query = URL_SAFE_NO_PAD.encode(request("large.example.com. TXT"));
+    let asked = 60;
+    let responses: Vec<_> = (0..asked)
+        .map(|_| {
+            let uri = format!("https://{HOST}/dns-query?dns={query}");
+            let head = http::Request::get(uri).body(()).expect("a request");
+            requests.send_request(head, true).expect("sent").0
+        })
+        .collect();
+    let mut ping = connection.ping_pong().expect("the first");
+    let (open, mut opened) = tokio::sync::oneshot::channel::<()>();
+    let driving = tokio::spawn(async move {
+        tokio::select! {
+            _ = &mut connection => return,
+            _ = &mut opened => {}
+        }
+        connection.set_initial_window_size(65_535).expect("a size");
+        let _ = connection.await;
+    });
+    // Its answer comes behind all that was asked before.
+    for _ in 0..2 {
+        tokio::time::timeout(PATIENCE, ping.ping(h2::Ping::opaque())).await.expect("an answer").expect("a connection");
+    }
+    tokio::time::timeout(PATIENCE, async {
+        while house.answered() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("the first two are made");
+    // Real time, for whoever makes more of them: too short a time makes this see less, never fail.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(house.answered(), 2, "of {asked}");
+    open.send(()).expect("it is driven");
+    // All at once: they come in any order, and what is not read keeps back what is.
+    let taken = responses.into_iter().map(|response| {
+        tokio::spawn(async move {
+            let response = response.await.expect("a head");
+            assert_eq!(response.status(), 200);
+            let (mut body, mut octets) = (response.into_body(), Vec::new());
+            while let Some(part) = body.data().await {
+                let part = part.expect("a part");
+                body.flow_control().release_capacity(part.len()).expect("what was taken");
+                octets.extend_from_slice(&part);
+            }
+            assert_eq!(Message::from_vec(&octets).expect("a message").answers.len(), 1);
+        })
+    });
+    for taken in taken.collect::<Vec<_>>() {
+        tokio::time::timeout(PATIENCE, taken).await.expect("an answer").expect("a whole one");
+    }
+    assert_eq!((house.answered(), house.tally.of(Event::SlowToRead)), (asked, 0));
+    driving.abort();
+    house.leave().await;
 }

@@ -58,7 +58,8 @@ endpoints = [{ name = "next", cname = "www.example.com" }]
 "#;
 
 const ZONE: &str = "$TTL 3600\n@ SOA ns1.example.net. hostmaster 1 7200 900 1209600 300\n@ NS ns1.example.net.\n\
-                    shop CNAME www\nhost A 192.0.2.99\nsvc HTTPS 1 . alpn=h2\nmail MX 10 mx.example.net.\nlab NS ns.example.net.\n";
+                    shop CNAME www\nhost A 192.0.2.99\nsvc HTTPS 1 . alpn=h2\nmail MX 10 mx.example.net.\nlab NS ns.example.net.\n\
+                    0/26 A 192.0.2.99\n\\@ A 192.0.2.99\na\\032b A 192.0.2.99\na\\;b A 192.0.2.99\n\\200 A 192.0.2.99\n";
 
 /// What `explain` says to these arguments, and how it ends.
 fn explain(arguments: &str) -> (Option<i32>, String, String) {
@@ -126,6 +127,11 @@ fn the_text_says_who_was_consulted_and_why() {
         "www.example.com --client 192.0.2.1 --drain frankfurt/fra1 --drain frankfurt/fra2 --drain virginia",
         &["→ fra1 192.0.2.10 drained, answered all the same: nothing else is left"],
     );
+    // Names that hosts do not have, and zones do (RFC 2317 §4; RFC 2181 §11: any octets).
+    for name in ["0/26", "\\@", "a\\032b", "a\\;b", "\\200"] {
+        let name = format!("{name}.example.com");
+        check(&name, &[&format!("question {name}. A"), "answer NOERROR", &format!("{name}. 3600 IN A 192.0.2.99")]);
+    }
     check("www.example.com AAAA", &["client nobody in particular", "→ fra6 2001:db8::10 taken", "scope none"]);
     check(
         "svc.example.com HTTPS --client 192.0.2.1",

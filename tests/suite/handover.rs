@@ -3,15 +3,19 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use hickory_proto::op::Message;
 use hickory_proto::rr::{RData, RecordType};
 
 use crate::support::client::{Client, addresses, octets_of, question};
+use crate::support::dnstap::{Logged, read_file};
 use crate::support::process::{Process, Signal};
 use crate::support::server::{BELLWETHER, Launch, Server, run};
 use crate::support::{PATIENCE, address, await_some};
@@ -247,6 +251,60 @@ fn if_it_cannot_start_the_old_one_goes_on() {
     let status = run(folder, &["status"]);
     assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
     server.replace().expect("nothing is left of what failed");
+}
+
+/// Two processes never write one file, and what both were asked is in the files of either, to the last.
+#[test]
+fn a_log_goes_on_in_a_file_of_the_new_process() {
+    let server = Launch::new()
+        .file("example.com.zone", ZONE)
+        .config("bellwether.toml", "[dnstap]\nfile = \"log\"\nmessages = [\"auth-query\"]\n")
+        .controlled()
+        .start();
+    let folder = server.config.as_ref().expect("a server file").path().to_owned();
+    let (log, client) = (folder.join("log"), server.client());
+    let inode = || fs::metadata(&log).map(|of| of.ino()).ok();
+    // One that cannot start has not touched it.
+    let first = await_some("a file", inode);
+    server.zones.write("example.com.zone", &ZONE.replace("192.0.2.1", "192.0.2.999"));
+    server.replace().expect_err("a faulty zone");
+    server.zones.write("example.com.zone", ZONE);
+    assert_eq!(inode(), Some(first));
+    // Nothing is in the first file when the second process comes; into the others queries go all the while.
+    let mut pid = server.replace().expect("replaced");
+    assert_ne!(inode(), Some(first));
+    let (done, mut asked) = (AtomicBool::new(false), 0);
+    thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let mut asked = 0;
+            while !done.load(Ordering::Relaxed) {
+                client.ask(&format!("n{asked}.example.com"), RecordType::A);
+                asked += 1;
+            }
+            asked
+        });
+        for _ in 0..2 {
+            pid = server.replace().expect("replaced");
+        }
+        done.store(true, Ordering::Relaxed);
+        asked = asking.join().expect("answers");
+    });
+    client.ask_tcp(&format!("n{asked}.example.com"), RecordType::A);
+    drop(Successor(pid));
+    await_some("the end of the last process", || has_ended(pid).then_some(()));
+    let files = fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let files = files.filter(|file| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("log")));
+    let logged: Vec<Vec<Logged>> = files.map(|file| read_file(&file)).collect();
+    assert_eq!(logged.len(), 4, "one of each process");
+    let name = |logged: &Logged| {
+        let message = Message::from_vec(logged.octets(10).expect("a query")).expect("one that can be read");
+        message.queries[0].name().to_string()
+    };
+    let mut names: Vec<String> = logged.iter().flatten().map(name).collect();
+    let mut expected: Vec<String> = (0..=asked).map(|number| format!("n{number}.example.com.")).collect();
+    names.sort();
+    expected.sort();
+    assert_eq!(names, expected);
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bellwether::transport::limits::Limits;
 use bellwether::transport::tally::Event;
 use bytes::{Buf as _, Bytes};
@@ -204,5 +206,101 @@ async fn who_grants_no_room_for_http_3_is_let_go() {
         assert!(closed_with(connection).await.is_some(), "the server ends it");
     }
     assert!(house.tally.of(Event::SlowToSend) >= 3);
+    house.leave().await;
+}
+
+/// What was taken is answered to the last octet, though the server ends the connection over it (RFC 9114 §5.2).
+#[tokio::test]
+async fn the_last_answers_by_http_3_arrive_whole() {
+    let house = House::open(Limits { queries_per_connection: 1, ..patient() });
+    let get = |name: &str, rtype: &str| {
+        let query = URL_SAFE_NO_PAD.encode(request(&format!("{name}.example.com. {rtype}")));
+        Request::get(format!("https://ns1.example.com/dns-query?dns={query}")).body(()).expect("a request")
+    };
+    for (name, rtype, least) in [("www", "A", 40), ("large", "TXT", 60_000)] {
+        for _ in 0..10 {
+            let (response, octets) = ask(&house, get(name, rtype), Bytes::new()).await;
+            assert_eq!((response.status().as_u16(), octets.len() > least), (200, true), "{name}");
+        }
+    }
+    house.leave().await;
+}
+
+/// When the doors close, clients have as many answers as were made.
+#[tokio::test]
+async fn what_is_under_way_by_http_3_is_answered_when_the_doors_close() {
+    let mut house = House::open(patient());
+    let (_endpoint, connection) = connect(&house, HTTPS, "h3").await.expect("a connection");
+    let (mut driver, mut requests) = h3::client::new(h3_quinn::Connection::new(connection)).await.expect("HTTP/3");
+    let driving = tokio::spawn(async move { std::future::poll_fn(|context| driver.poll_close(context)).await });
+    let query = URL_SAFE_NO_PAD.encode(request("large.example.com. TXT"));
+    let mut exchanges = Vec::new();
+    for _ in 0..20 {
+        let head = Request::get(format!("https://ns1.example.com/dns-query?dns={query}")).body(()).expect("a request");
+        let mut stream = requests.send_request(head).await.expect("sent");
+        exchanges.push(tokio::spawn(async move {
+            stream.finish().await.ok()?;
+            timeout(PATIENCE, stream.recv_response()).await.expect("an answer or an end").ok()?;
+            let mut octets = 0;
+            while let Some(part) = stream.recv_data().await.ok()? {
+                octets += part.remaining();
+            }
+            (octets > 60_000).then_some(())
+        }));
+    }
+    // Some of them are answered by now, and others have yet to be taken.
+    timeout(PATIENCE, async {
+        while house.answered() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await
+    .expect("the first is made");
+    let closed = tokio::task::spawn_blocking(move || {
+        house.close();
+        house
+    });
+    let mut whole = 0;
+    for exchange in exchanges {
+        whole += u64::from(exchange.await.expect("no panic").is_some());
+    }
+    let house = closed.await.expect("all left");
+    assert_eq!((whole, house.tally.of(Event::SlowToRead)), (house.answered(), 0));
+    drop(requests);
+    driving.abort();
+    house.leave().await;
+}
+
+/// As by HTTP/2: a client that takes nothing has two of the longest answers wait.
+#[tokio::test]
+async fn few_answers_wait_for_one_client_of_quic() {
+    let house = House::open(patient());
+    let mut transport = TransportConfig::default();
+    transport.stream_receive_window(VarInt::from_u32(10_000));
+    let (_endpoint, connection) = connect_granting(&house, TLS, "doq", transport).await.expect("a connection");
+    let (asked, mut streams) = (40, Vec::new());
+    for _ in 0..asked {
+        let (mut send, receive) = connection.open_bi().await.expect("a stream");
+        send.write_all(&framed("large.example.com. TXT")).await.expect("sent");
+        send.finish().expect("sent");
+        streams.push(receive);
+    }
+    timeout(PATIENCE, async {
+        while house.answered() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("the first two are made");
+    // Real time, for whoever makes more of them: too short a time makes this see less, never fail.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(house.answered(), 2, "of {asked}");
+    // Who reads has them all.
+    let reading = streams.into_iter().map(|mut stream| tokio::spawn(async move { stream.read_to_end(70_000).await }));
+    for reading in reading.collect::<Vec<_>>() {
+        let octets = timeout(PATIENCE, reading).await.expect("an end").expect("no panic").expect("an answer");
+        assert_eq!(message(&octets).answers.len(), 1);
+    }
+    assert_eq!((house.answered(), house.tally.of(Event::SlowToRead)), (asked, 0));
     house.leave().await;
 }

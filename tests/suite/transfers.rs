@@ -22,6 +22,7 @@ use domain::tsig::{self, ClientSequence, KeyName};
 use hickory_proto::op::{Message, OpCode, ResponseCode};
 use hickory_proto::rr::{RData, Record, RecordType};
 
+use crate::answers::request as question;
 use crate::served::{Desk, Words, served};
 use crate::support::server::Launch;
 use crate::support::{PATIENCE, address, await_some};
@@ -242,6 +243,40 @@ fn a_transfer_may_take_longer_than_a_signature_is_good_for() {
     }
     sequence.done().expect("the last is signed");
     assert!(now > NOW + 1_200 && transfer.is_complete());
+}
+
+/// Whatever is answered by TCP; signed, as long as there is room for the signature.
+#[test]
+fn the_longest_records_are_transferred() {
+    let check = |rdata_octets: usize, expected: [bool; 2]| {
+        let full = (rdata_octets - 1) / 256;
+        let strings = format!("\"{}\" ", "x".repeat(255)).repeat(full);
+        let last = "x".repeat(rdata_octets - full * 256 - 1);
+        let zone = format!("{ZONE}long TXT {strings} \"{last}\"\n");
+        let served = || served(Words { apex: "example.org", zone: &zone, ..Words::default() }, &Board::new());
+        let mut desk = Desk::new(vec![served()]);
+        let (_, answer) = desk.ask(Transport::Tcp, &question("long.example.org. TXT"));
+        let answer = Message::from_vec(answer).expect("a message");
+        assert_eq!((answer.answers.len(), answer.metadata.truncation), (1, false), "{rdata_octets}");
+        let snapshot = Snapshot::new(1, vec![served()]);
+        let whole = [false, true].map(|is_signed| {
+            let grants = grants(&[("0.0.0.0/0", is_signed)]);
+            let mut message = request("example.org", Rtype::AXFR, None);
+            message.opt(|_| Ok(())).expect("room");
+            if is_signed {
+                let _ =
+                    ClientSequence::request(clients_key(SECRET), &mut message, Time48::from_u64(NOW)).expect("room");
+            }
+            let messages = ask(&snapshot, &grants, "192.0.2.1", &message.finish()).expect("granted");
+            assert!(messages.iter().all(|message| message.len() <= 65_535), "{rdata_octets}");
+            records(&messages).iter().filter(|record| record.record_type() == RecordType::SOA).count() == 2
+        });
+        assert_eq!(whole, expected, "{rdata_octets}");
+    };
+    check(65_000, [true, true]);
+    check(65_300, [true, false]);
+    // All that is left beside the head, the question, and the name, type, class, TTL and length of the record.
+    check(65_535 - 12 - 22 - 12, [true, false]);
 }
 
 #[test]

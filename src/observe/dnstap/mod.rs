@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 pub use frames::{CONTENT_TYPE, Control, Frames, await_control};
 pub use message::{AUTH_QUERY, AUTH_RESPONSE, Dnstap, Event, KIND_MESSAGE};
-pub use writer::Writer;
+pub use writer::{Hold, Writer};
 
 use super::heard::{Heard, Losses};
 use super::reason::reason;

@@ -2,16 +2,17 @@
 //!
 //! It alone waits for readers and disks. While there is no reader, or no room on the disk, frames are dropped and counted,
 //! and it tries again once a second. A file that is already there is moved aside, since a stream cannot be continued; one
-//! that is moved away while it is written is ended in order, and the next begun.
+//! that is moved away while it is written is ended in order, and the next begun. No file is ever cut short or shared: the
+//! process before may still be writing to it, so that it is left to that one, under whichever name.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ const FINISH_LONGEST: Duration = Duration::from_secs(2);
 pub struct Writer {
     // In an option, so that it can be let go of before the thread is waited for.
     batches: Option<SyncSender<Batch>>,
+    /// Until it has begun.
+    go: Option<Sender<()>>,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -59,20 +62,60 @@ enum Batch {
 #[derive(Debug)]
 struct Shared {
     stats: Arc<Stats>,
+    /// Whether it has begun, and has looked for a reader or opened its file once.
+    has_tried: AtomicBool,
+    is_held: AtomicBool,
     stopping: AtomicBool,
 }
 
+/// Keeps a writer to the file that it has.
+#[derive(Debug)]
+pub struct Hold(Arc<Shared>);
+
+impl Hold {
+    /// From here on the file is written to wherever it is moved, and no other is begun: whoever moves it is a process that
+    /// is about to log there in this one's stead.
+    pub fn take(&self) {
+        self.0.is_held.store(true, Ordering::SeqCst);
+    }
+
+    /// That process did not come to it.
+    pub fn release(&self) {
+        self.0.is_held.store(false, Ordering::SeqCst);
+    }
+}
+
 impl Writer {
-    /// Starts the thread.
+    /// Starts the thread. What it is handed waits in the queue until it is to [`begin`](Self::begin).
     ///
     /// # Errors
     /// As the system has no more threads.
     pub fn start(target: Target, stats: Arc<Stats>, clock: Clock) -> io::Result<Self> {
         let (batches, waiting) = sync_channel(BATCHES_MAX);
-        let shared = Arc::new(Shared { stats, stopping: AtomicBool::new(false) });
+        let (go, may_begin) = channel();
+        let no = AtomicBool::default;
+        let shared = Arc::new(Shared { stats, has_tried: no(), is_held: no(), stopping: no() });
         let writing = Writing { target, shared: Arc::clone(&shared), has_failed: false, clock };
-        let thread = thread::Builder::new().name("dnstap".to_owned()).spawn(move || writing.run(&waiting))?;
-        Ok(Self { batches: Some(batches), shared, thread: Some(thread) })
+        let run = move || {
+            if may_begin.recv().is_ok() {
+                writing.run(&waiting);
+            }
+        };
+        let thread = thread::Builder::new().name("dnstap".to_owned()).spawn(run)?;
+        Ok(Self { batches: Some(batches), go: Some(go), shared, thread: Some(thread) })
+    }
+
+    /// Looks for a reader, or opens the file, from now on: nobody else is to write to it any more, or holds to the one that
+    /// it has ([`Hold`]).
+    pub fn begin(&mut self) {
+        if let Some(go) = self.go.take() {
+            let _ = go.send(());
+        }
+    }
+
+    /// How to keep it to its file.
+    pub fn hold(&self) -> Hold {
+        Hold(Arc::clone(&self.shared))
     }
 
     /// Hands over `frames`, or drops them: it never waits. Where there is no room and they are no whole batch yet, they
@@ -83,7 +126,7 @@ impl Writer {
         if count == 0 {
             return;
         }
-        if !stats.is_open() {
+        if !stats.is_open() && self.shared.has_tried.load(Ordering::Relaxed) {
             return Stats::add(&stats.absent, count);
         }
         let sent = self.batches.as_ref().map(|batches| batches.try_send(Batch::Frames(taken)));
@@ -110,7 +153,7 @@ impl Writer {
     /// Ends the stream in order and waits for that: a few seconds, when the reader is slow.
     pub fn finish(mut self) {
         self.shared.stopping.store(true, Ordering::Relaxed);
-        self.batches = None;
+        (self.batches, self.go) = (None, None);
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -136,6 +179,7 @@ struct Writing {
 impl Writing {
     fn run(mut self, batches: &Receiver<Batch>) {
         let mut open = self.try_open();
+        self.shared.has_tried.store(true, Ordering::Relaxed);
         let mut look_at = self.clock.now() + RETRY;
         loop {
             let batch = batches.recv_timeout(RETRY);
@@ -148,6 +192,7 @@ impl Writing {
                 (Err(RecvTimeoutError::Disconnected), _) => break,
                 (Err(RecvTimeoutError::Timeout), Some(_)) => {}
                 (Ok(Batch::Reopen), Some(_)) => self.look_after(&mut open),
+                (Err(RecvTimeoutError::Timeout) | Ok(Batch::Reopen), None) if self.is_held() => {}
                 (Err(RecvTimeoutError::Timeout) | Ok(Batch::Reopen), None) => open = self.try_open(),
                 (Ok(Batch::Frames(frames)), Some(end)) => {
                     if let Err(error) = self.write(end, &frames) {
@@ -211,7 +256,8 @@ impl Writing {
             (Target::Socket(_), Some(Open::Socket(stream))) => has_reader(stream),
             _ => true,
         };
-        if is_there {
+        // In this order: whoever moves the file has had it held before.
+        if is_there || self.is_held() {
             return;
         }
         if let Some(old) = open.take() {
@@ -265,7 +311,6 @@ impl Writing {
             Open::File { file, octets, .. } => {
                 *octets += whole_octets as u64;
                 file.set_len(*octets)?;
-                file.seek(SeekFrom::Start(*octets))?;
                 tracing::warn!(
                     "dnstap: {}: {error}; frames dropped: {}",
                     self.place().display(),
@@ -275,6 +320,10 @@ impl Writing {
             }
             Open::Socket(_) => Err(error),
         }
+    }
+
+    fn is_held(&self) -> bool {
+        self.shared.is_held.load(Ordering::SeqCst)
     }
 
     fn is_stopping(&self) -> bool {
@@ -308,23 +357,28 @@ fn has_reader(stream: &UnixStream) -> bool {
     stream.set_nonblocking(false).is_ok() && matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
-/// Begins a file. One that is there already is moved aside.
+/// Begins a file. One that is there already is moved aside, unless it is empty, as `logrotate` may have made it.
 ///
 /// # Errors
-/// As `open(2)`; what is there is no file: to open a FIFO waits for its reader, and a folder is not ours to move.
+/// As `open(2)`; what is there is no file: to open a FIFO waits for its reader, and a folder is not ours to move; somebody
+/// else has begun it at the same time.
 fn create(path: &Path) -> io::Result<Open> {
     let no_file = || io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
     match fs::metadata(path) {
         Ok(old) if !old.is_file() => return Err(no_file()),
-        Ok(old) if old.len() > Control::Start.frame().len() as u64 => fs::rename(path, aside(path, &old)?)?,
+        Ok(old) if old.len() > 0 => fs::rename(path, aside(path, &old)?)?,
         _ => {}
     }
-    // Without waiting, should something else have taken its place by now; to a file that means nothing.
+    // Without waiting, should something else have taken its place by now; to a file that means nothing. And never over
+    // what is there.
     let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let mut file = options.append(true).create(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     let opened = file.metadata()?;
     if !opened.is_file() {
         return Err(no_file());
+    }
+    if opened.len() > 0 {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "another process has begun it"));
     }
     let (start, inode) = (Control::Start.frame(), opened.ino());
     file.write_all(&start)?;
@@ -366,6 +420,7 @@ fn end(open: Open) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::dnstap::Dnstap;
 
     #[test]
     fn what_is_no_file_is_left_alone_and_holds_nobody_up() {
@@ -376,8 +431,10 @@ mod tests {
         fs::create_dir(&inner).expect("a folder");
         for path in [&fifo, &inner] {
             let stats = Arc::<Stats>::default();
-            let writer = Writer::start(Target::File(path.clone()), Arc::clone(&stats), Clock::new()).expect("a thread");
-            let (done, finished) = std::sync::mpsc::channel();
+            let mut writer =
+                Writer::start(Target::File(path.clone()), Arc::clone(&stats), Clock::new()).expect("a thread");
+            writer.begin();
+            let (done, finished) = channel();
             thread::spawn(move || {
                 writer.finish();
                 let _ = done.send(());
@@ -386,5 +443,69 @@ mod tests {
             assert!(!stats.is_open());
         }
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2, "nothing was moved");
+    }
+
+    /// One frame that says `text`.
+    fn frames(text: &str) -> Frames {
+        let mut frames = Frames::default();
+        frames.push(&Dnstap { identity: Some(text.as_bytes().to_vec()), ..Dnstap::default() });
+        frames
+    }
+
+    /// What a file of these frames holds.
+    fn file_of(texts: &[&str]) -> Vec<u8> {
+        let written = texts.iter().flat_map(|text| frames(text).octets().to_vec());
+        Control::Start.frame().into_iter().chain(written).chain(Control::Stop.frame()).collect()
+    }
+
+    #[test]
+    fn two_processes_write_two_files() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("log");
+        let start = || Writer::start(Target::File(path.clone()), Arc::default(), Clock::new()).expect("a thread");
+        let mut old = start();
+        old.write(&mut frames("early"));
+        assert!(!path.exists(), "it has not begun");
+        // One that is empty is taken as it is, with whatever rights it was given.
+        fs::write(&path, "").expect("written");
+        let made = fs::metadata(&path).expect("a file").ino();
+        old.begin();
+        let has_begun = || fs::metadata(&path).is_ok_and(|of| of.len() > 0);
+        let wait_until = |what: &dyn Fn() -> bool| {
+            let clock = Clock::new();
+            let due = clock.now() + Duration::from_secs(60);
+            while !what() {
+                assert!(clock.now() < due, "it has had a minute");
+                // Real time: another thread writes to a real file.
+                thread::sleep(Duration::from_millis(5));
+            }
+        };
+        wait_until(&has_begun);
+        assert_eq!(fs::metadata(&path).expect("a file").ino(), made);
+        old.hold().take();
+        // The next process opens it, while the one before has written no more than the beginning, or hardly more.
+        let mut new = start();
+        new.begin();
+        wait_until(&|| fs::metadata(&path).is_ok_and(|of| of.ino() != made && of.len() > 0));
+        old.reopen();
+        old.write(&mut frames("late"));
+        new.write(&mut frames("new"));
+        old.finish();
+        new.finish();
+        assert_eq!(fs::read(&path).expect("a file"), file_of(&["new"]));
+        let others = fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("an entry").path());
+        let others: Vec<PathBuf> = others.filter(|other| *other != path).collect();
+        assert_eq!(others.len(), 1, "{others:?}");
+        assert_eq!(fs::read(&others[0]).expect("a file"), file_of(&["early", "late"]));
+    }
+
+    #[test]
+    fn who_never_begins_leaves_no_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("log");
+        let writer = Writer::start(Target::File(path.clone()), Arc::default(), Clock::new()).expect("a thread");
+        writer.write(&mut frames("lost"));
+        writer.finish();
+        assert!(!path.exists());
     }
 }
