@@ -96,13 +96,10 @@ fn what_is_damaged_or_of_another_monitor_is_probed_afresh() {
     endpoint.turn(true);
     let mut server = start(folder.path(), 2);
     await_some("the one that lives", || (given(&server.client()) == ips(&[&endpoint])).then_some(()));
-    let log = server.process.log();
-    // What was down already is news no more, and that it is up is: it was since before this process.
-    assert!(
-        !log.contains("is down") && log.contains(" INFO endpoint is up zone=\"example.com\" pool=\"web\" "),
-        "{log}"
-    );
-    assert!(log.contains("recovering (1 success) → up"), "{log}");
+    // That it is up is news, and it was down since before this process; that it is down was news there.
+    let told = " INFO endpoint is up zone=\"example.com\" pool=\"web\" ";
+    server.process.await_said(&["recovering (1 success) → up", told]);
+    assert!(!server.process.log().contains("is down"), "{}", server.process.log());
     server.process.kill();
     drop(server);
 
