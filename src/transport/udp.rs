@@ -28,12 +28,12 @@ use crate::system::Clock;
 const IDLE: Duration = Duration::from_millis(250);
 
 /// Batches that are still answered after the end, if so many wait: as many queries as [`RECEIVE_BUFFER_OCTETS`] hold.
-const LAST_BATCHES: usize = 192;
+const LAST_BATCHES: usize = 64;
 
-/// Octets that the kernel is asked to hold for a worker that is busy, as far as `net.core.rmem_max` allows. It takes
-/// twice as many, and 768 for a small query: some 10,900 of them, or 55 ms at 200,000 a second. With a quarter of it
-/// queries found no room while a reload and clients wanted the same two cores.
-const RECEIVE_BUFFER_OCTETS: usize = 4 << 20;
+/// Octets that the kernel is asked to hold for a worker that is busy, as far as `net.core.rmem_max` allows. It takes twice
+/// as many, and 768 for a small query: 2,730 of them, or 14 ms at 200,000 a second. Four times as many lost no less where
+/// a reload wanted the same cores, and had answers come 40 ms late.
+const RECEIVE_BUFFER_OCTETS: usize = 1 << 20;
 
 /// Where a socket is that cannot tell.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
