@@ -27,14 +27,21 @@ pub(super) fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Whether `name` is of the form of `pattern`, in which `*` stands for anything and `?` for one octet.
+///
+/// Octet by octet of the pattern, which parts of the name it may have come to so far: a pattern of many `*`, which may
+/// be a stranger's, takes no more than their lengths' product.
 fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    match (pattern.split_first(), name.split_first()) {
-        (None, None) => true,
-        (Some((b'*', rest)), _) => (0..=name.len()).any(|skip| matches(rest, &name[skip..])),
-        (Some((b'?', rest)), Some((_, name))) => matches(rest, name),
-        (Some((own, rest)), Some((found, name))) => own == found && matches(rest, name),
-        _ => false,
+    let mut reached = vec![false; name.len() + 1];
+    reached[0] = true;
+    for &own in pattern {
+        let mut before = false;
+        for (at, here) in reached.iter_mut().enumerate() {
+            let came = at > 0 && before && (own == b'?' || own == name[at - 1]);
+            before = if own == b'*' { before || *here } else { *here };
+            *here = if own == b'*' { before } else { came };
+        }
     }
+    reached[name.len()]
 }
 
 #[cfg(test)]
@@ -58,6 +65,9 @@ mod tests {
         check("a*o*", &["a.conf", "a.conf.old"]);
         check("nowhere", &["nowhere"]);
         check("none*", &[]);
+        check("**a**.conf*", &["a.conf", "a.conf.old"]);
+        check("?.co?f", &["a.conf", "b.conf"]);
+        check(&"*a".repeat(60), &[]);
         assert!(files(&folder.path().join("none/*")).is_err());
     }
 }

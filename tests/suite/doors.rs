@@ -145,6 +145,20 @@ impl House {
         self.counters.answers().map(|(_, count)| count).sum()
     }
 
+    /// Waits until two answers were made, and holds that no more come: that is how many may wait for one client.
+    pub(crate) async fn makes_two_answers_alone(&self) {
+        let made = async {
+            while self.answered() < 2 {
+                // Between two looks; what ends the wait is what was seen.
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, made).await.expect("the first two are made");
+        // Real time, for whoever makes more of them: too short a time makes this see less, never fail.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(self.answered(), 2);
+    }
+
     /// Waits until `event` has come `times` times.
     fn await_event(&self, event: Event, times: u64) {
         await_some(&format!("{event:?} {times} times"), || (self.tally.of(event) >= times).then_some(()));
@@ -819,16 +833,7 @@ async fn few_answers_wait_for_one_client_of_http_2() {
     for _ in 0..2 {
         tokio::time::timeout(PATIENCE, ping.ping(h2::Ping::opaque())).await.expect("an answer").expect("a connection");
     }
-    tokio::time::timeout(PATIENCE, async {
-        while house.answered() < 2 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await
-    .expect("the first two are made");
-    // Real time, for whoever makes more of them: too short a time makes this see less, never fail.
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(house.answered(), 2, "of {asked}");
+    house.makes_two_answers_alone().await;
     open.send(()).expect("it is driven");
     // All at once: they come in any order, and what is not read keeps back what is.
     let taken = responses.into_iter().map(|response| {
